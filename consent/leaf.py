@@ -165,7 +165,7 @@ def canonical_details(details: Mapping[str, str]) -> bytes:
         raise MalformedDetails(MalformedDetails.__doc__) from error
 
 
-def commitment(*, nonce: bytes, details: Mapping[str, str]) -> bytes:
+def commitment(nonce: bytes, details: Mapping[str, str]) -> bytes:
     """HMAC-SHA256 of the canonical details under a random nonce of 32 bytes.
 
     Once nonce and details are erased, it says nothing about them and still can be checked against
