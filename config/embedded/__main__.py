@@ -1,0 +1,27 @@
+"""`python -m config.embedded supervise ENGINE VAR OPTIONS`: what `hold` starts, detached."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from config.embedded.engines import ENGINES
+from config.embedded.places import Places
+from config.embedded.supervision import supervise
+
+
+def main() -> int:
+    if len(sys.argv) != 5 or sys.argv[1] != "supervise":
+        sys.stderr.write(f"{__doc__}\n")
+        return 2
+    # Our parent waits for this process and must not keep a zombie: go on in a child of nobody.
+    if os.fork():
+        return 0
+    os.setsid()
+    os.umask(0o077)
+    engine = ENGINES[sys.argv[2]](Places.of(Path(sys.argv[3])), json.loads(sys.argv[4]))
+    return supervise(engine)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
