@@ -1,4 +1,4 @@
-"""What one consent event looks like to the ledger: its canonical text, its leaf, its commitment.
+"""What the ledger hashes: the canonical text of an event, its leaf, the evidence, the words shown.
 
 Version 1 of the form, the same bytes the database computes when the event is inserted. A change of
 form is a new version, never a change of this one: every old leaf must stay computable.
@@ -70,6 +70,20 @@ class EventFields(NamedTuple):
     @property
     def recorded_at(self) -> datetime:
         return moment(self.recorded_us)
+
+
+class Words(NamedTuple):
+    """What a wording binds: which words, for what, in which language and version."""
+
+    topic: str
+    channel: str
+    language: str
+    version: int
+    text: str
+
+    def digest(self) -> str:
+        """SHA-256, in hexadecimal, of the five parts as a JSON list: the name an event knows."""
+        return sha256(json.dumps(self, ensure_ascii=False).encode()).hexdigest()
 
 
 def microseconds(at: datetime) -> int:

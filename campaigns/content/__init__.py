@@ -1,0 +1,38 @@
+"""What a campaign says: compiled once into constant pieces and holes, rendered per person."""
+
+from campaigns.content.compiled import Compiled, Rendered, compile_source
+from campaigns.content.errors import (
+    BrokenSyntax,
+    ContentError,
+    CrossedBlocks,
+    RenderingFailed,
+    TooLarge,
+    UnknownFilter,
+    UnknownName,
+    UnknownTag,
+    UnsafeMarkup,
+)
+from campaigns.content.pieces import Pieces, Value, Values
+from campaigns.content.source import Layout, Markup, PostalIdentity, Source
+
+__all__ = [
+    "BrokenSyntax",
+    "Compiled",
+    "ContentError",
+    "CrossedBlocks",
+    "Layout",
+    "Markup",
+    "Pieces",
+    "PostalIdentity",
+    "Rendered",
+    "RenderingFailed",
+    "Source",
+    "TooLarge",
+    "UnknownFilter",
+    "UnknownName",
+    "UnknownTag",
+    "UnsafeMarkup",
+    "Value",
+    "Values",
+    "compile_source",
+]

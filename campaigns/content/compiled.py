@@ -1,0 +1,113 @@
+"""Compiles what a marketer wrote, once per campaign and language; renders it per person."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from campaigns.content import clean, layout, markup, places, plaintext
+from campaigns.content.errors import ContentError, RenderingFailed, TooLarge
+from campaigns.content.language import LINKS, check
+from campaigns.content.marks import Marks
+from campaigns.content.pieces import Pieces, Values
+from campaigns.content.source import PostalIdentity, Source
+
+SUBJECT_CHARACTERS = 250
+PREHEADER_CHARACTERS = 500
+BODY_CHARACTERS = 300_000
+RENDER_SECONDS = 0.25
+
+
+class Rendered(NamedTuple):
+    """One person's message. Lines end in `\\n`; the subject is one line."""
+
+    subject: str
+    html: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """Content ready to render. `fields` are the registered fields it uses."""
+
+    subject: Pieces
+    html: Pieces
+    text: Pieces
+    fields: frozenset[str]
+    language: str
+
+    def render(self, values: Values) -> Rendered:
+        """Render for one person. `values` holds the used fields and the three links by name.
+
+        Raises:
+            RenderingFailed: this person's values break a limit or a filter.
+        """
+        return Rendered(
+            subject=self.render_subject(values),
+            html=self.html.join(self.html.fill(values)),
+            text=self.text.join(self.text.fill(values)),
+        )
+
+    def render_subject(self, values: Values) -> str:
+        """The subject alone, one clean line."""
+        return clean.header(self.subject.join(self.subject.fill(values)))
+
+
+def compile_source(
+    source: Source, *, identity: PostalIdentity, fields: Iterable[str]
+) -> Compiled:
+    """Compile `source`; `fields` are the keys of the registered fields it may use.
+
+    Raises:
+        ContentError: naming the part, the line and what is wrong there.
+    """
+    allowed = frozenset(fields) - LINKS
+    marks = Marks()
+    source = replace(source, body=clean.body(source.body), preheader=clean.header(source.preheader))
+    used = _check_parts(source, allowed)
+    body, _ = marks.take(source.body, part="body")
+    preheader, _ = marks.take(source.preheader, part="preheader")
+    title, _ = marks.take(clean.header(source.subject), part="subject")
+    html = places.guard_urls(markup.to_html(source, body, marks), marks)
+    places.check_blocks(html, marks)
+    text = plaintext.from_html(html, marks, is_laid_out=source.markup == "mjml")
+    document, footer = layout.lay_out(source, html, preheader, title, identity, marks)
+    compiled = Compiled(
+        subject=_pieces(clean.header(source.subject), part="subject"),
+        html=_pieces(marks.restore(document), part="body", escaped=True),
+        text=_pieces(marks.restore(f"{text}\n{footer}"), part="body"),
+        fields=frozenset(used),
+        language=source.language,
+    )
+    _try(compiled)
+    return compiled
+
+
+def _check_parts(source: Source, fields: frozenset[str]) -> set[str]:
+    used: set[str] = set()
+    parts = (
+        ("subject", clean.header(source.subject), SUBJECT_CHARACTERS),
+        ("preheader", source.preheader, PREHEADER_CHARACTERS),
+        ("body", source.body, BODY_CHARACTERS),
+    )
+    for part, text, most in parts:
+        if len(text) > most:
+            raise TooLarge(part=part, name=f"{len(text)} > {most}")
+        _, taken = Marks().take(text, part=part)
+        used |= check(text, marks=taken, part=part, fields=fields)
+    return used
+
+
+def _pieces(source: str, *, part: str, escaped: bool = False) -> Pieces:
+    return Pieces.of(source, part=part, escaped=escaped)
+
+
+def _try(compiled: Compiled) -> None:
+    """Render for nobody: what fails or takes long with empty values is refused before it is sent."""
+    began = time.perf_counter()
+    try:
+        compiled.render(dict.fromkeys(LINKS, "https://example.org/"))
+    except RenderingFailed as error:
+        raise ContentError(part=error.part, name=error.name) from error
+    if time.perf_counter() - began > RENDER_SECONDS:
+        raise TooLarge(name="rendering takes too long")

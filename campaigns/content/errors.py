@@ -1,0 +1,69 @@
+"""Why content cannot be used, in sentences for the person who wrote it."""
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+class ContentError(Exception):
+    """The content cannot be used. `part` is subject, preheader or body; `line` counts from 1."""
+
+    sentence: str | Promise = _("Line %(line)d of the %(part)s cannot be used: %(name)s.")
+
+    def __init__(self, *, part: str = "body", line: int = 1, name: str = "") -> None:
+        super().__init__(part, line, name)
+        self.part = part
+        self.line = line
+        self.name = name
+
+    def __str__(self) -> str:
+        return str(self.sentence) % {"part": self.part, "line": self.line, "name": self.name}
+
+
+class UnknownName(ContentError):
+    """A name that is neither a registered field nor one of the links."""
+
+    sentence = _("Line %(line)d of the %(part)s: there is no registered field or name “%(name)s”.")
+
+
+class UnknownTag(ContentError):
+    """A Liquid tag that newsletters may not use."""
+
+    sentence = _("Line %(line)d of the %(part)s: the tag “%(name)s” cannot be used here.")
+
+
+class UnknownFilter(ContentError):
+    """A Liquid filter that newsletters may not use."""
+
+    sentence = _("Line %(line)d of the %(part)s: the filter “%(name)s” cannot be used here.")
+
+
+class BrokenSyntax(ContentError):
+    """Liquid or MJML that cannot be read."""
+
+    sentence = _("Line %(line)d of the %(part)s cannot be read: %(name)s.")
+
+
+class UnsafeMarkup(ContentError):
+    """Markup that could run code or let a personal value break out of its place."""
+
+    sentence = _("Line %(line)d of the %(part)s: “%(name)s” is not allowed in a message.")
+
+
+class CrossedBlocks(ContentError):
+    """A condition or loop that opens in one paragraph and closes in another."""
+
+    sentence = _(
+        "Line %(line)d of the %(part)s: “%(name)s” must hold whole paragraphs or stay within one."
+    )
+
+
+class TooLarge(ContentError):
+    """Content beyond the limits of size, loops or time."""
+
+    sentence = _("Line %(line)d of the %(part)s: too much: %(name)s.")
+
+
+class RenderingFailed(ContentError):
+    """The content cannot be rendered for this person's values."""
+
+    sentence = _("The %(part)s cannot be rendered for this person: %(name)s.")

@@ -1,0 +1,167 @@
+"""Turns what the marketer wrote (with marks for Liquid) into HTML that mail clients can show."""
+
+import re
+from html.parser import HTMLParser
+
+import mrml
+import nh3
+from markdown_it import MarkdownIt
+
+from campaigns.content import styles
+from campaigns.content.errors import BrokenSyntax, UnsafeMarkup
+from campaigns.content.marks import Marks
+from campaigns.content.source import Source
+
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+_SCHEMES = {"http", "https", "mailto", "tel"}
+_MARKDOWN_TAGS = set(
+    """a blockquote br code del em h1 h2 h3 h4 h5 h6 hr img li ol p pre s strong table tbody td th
+    thead tr ul""".split()
+)
+_HTML_TAGS = _MARKDOWN_TAGS | set(
+    """abbr b big caption center col colgroup dd div dl dt figcaption figure font i ins kbd mark q
+    section small span strike sub sup tfoot u""".split()
+)
+_HTML_ATTRIBUTES = {
+    "*": set("align bgcolor border dir height lang role style title valign width".split()),
+    "a": {"href", "name", "target"},
+    "img": {"alt", "src"},
+    "table": {"cellpadding", "cellspacing"},
+    "td": {"colspan", "rowspan"},
+    "th": {"colspan", "rowspan", "scope"},
+    "ol": {"start"},
+    "font": {"color", "face", "size"},
+}
+_MARKDOWN_ATTRIBUTES = {
+    "a": {"href", "title"},
+    "img": {"alt", "src", "title"},
+    "ol": {"start"},
+    "td": {"align"},
+    "th": {"align"},
+}
+_FORBIDDEN = frozenset(
+    """applet audio base button embed form frame frameset iframe input link meta object script
+    select svg textarea video""".split()
+)
+_MJML_HEAD = frozenset({"meta", "link"})
+_URL_ATTRIBUTES = frozenset({"href", "src", "background", "action", "poster", "xlink:href"})
+_MJML = "<mjml><mj-body width='600px'>{body}</mj-body></mjml>"
+
+
+def to_html(source: Source, body: str, marks: Marks) -> str:
+    """HTML of the body: a fragment, or for MJML a whole document.
+
+    Raises:
+        BrokenSyntax: MJML that cannot be read.
+        UnsafeMarkup: scripts, forms, event attributes, a value in a place it could break out of.
+    """
+    if source.markup == "markdown":
+        return _markdown(source, body, marks)
+    if source.markup == "html":
+        _refuse_unsafe(body, marks)
+        return nh3.clean(
+            body,
+            tags=_HTML_TAGS,
+            attributes=_HTML_ATTRIBUTES,
+            url_schemes=_SCHEMES,
+            link_rel=None,
+        )
+    return _mjml(body, marks)
+
+
+def _markdown(source: Source, body: str, marks: Marks) -> str:
+    html = nh3.clean(
+        _MARKDOWN.render(_apart(body, marks)),
+        tags=_MARKDOWN_TAGS,
+        attributes=_MARKDOWN_ATTRIBUTES,
+        url_schemes=_SCHEMES,
+        link_rel=None,
+        set_tag_attribute_values=styles.of(source.layout),
+    )
+    return _buttons(_bare_tags(html, marks))
+
+
+def _apart(body: str, marks: Marks) -> str:
+    """Lines that hold only tags become paragraphs of their own, so that they wrap whole blocks."""
+    lines = []
+    for line in body.splitlines():
+        only_tags = bool(line.strip()) and not re.sub(marks.pattern, "", line).strip()
+        if only_tags and all(mark.tag for mark in marks.find(line)):
+            line = f"\n{line.strip()}\n"
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _bare_tags(html: str, marks: Marks) -> str:
+    def unwrap(match: re.Match[str]) -> str:
+        is_tags = all(mark.tag for mark in marks.find(match.group()))
+        return match.group(1) if is_tags else match.group()
+
+    return re.sub(rf"<p[^>]*>((?:\s*{marks.pattern})+)\s*</p>", unwrap, html)
+
+
+def _buttons(html: str) -> str:
+    """A paragraph that is one bold link becomes a button."""
+    return re.sub(
+        r"(<p[^>]*>)<strong>(<a [^>]*?)style=\"[^\"]*\"([^>]*>)((?:(?!</a>).)*)</a></strong></p>",
+        rf'\1\2class="button" style="{styles.BUTTON}"\3\4</a></p>',
+        html,
+    )
+
+
+def _mjml(body: str, marks: Marks) -> str:
+    document = body if "<mjml" in body else _MJML.format(body=body)
+    try:
+        html = mrml.to_html(document).content
+    except OSError as error:
+        raise BrokenSyntax(name=f"MJML: {error}") from error
+    _refuse_unsafe(html, marks, allowed=_MJML_HEAD)
+    return html
+
+
+def _refuse_unsafe(html: str, marks: Marks, allowed: frozenset[str] = frozenset()) -> None:
+    guard = _Guard(marks, allowed)
+    guard.feed(html)
+    guard.close()
+
+
+class _Guard(HTMLParser):
+    def __init__(self, marks: Marks, allowed: frozenset[str]) -> None:
+        super().__init__(convert_charrefs=True)
+        self._marks = marks
+        self._allowed = allowed
+        self._in_style = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._in_style = tag == "style"
+        if tag in _FORBIDDEN - self._allowed:
+            self._refuse(f"<{tag}>", self.get_starttag_text() or "")
+        if self._has_mark(tag) or self._is_unquoted(self.get_starttag_text() or ""):
+            self._refuse(f"<{tag}>", self.get_starttag_text() or "")
+        for name, value in attrs:
+            self._check_attribute(name, value or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_style = False
+
+    def handle_data(self, data: str) -> None:
+        if self._in_style and self._has_mark(data):
+            self._refuse("<style>", data)
+
+    def _check_attribute(self, name: str, value: str) -> None:
+        scripted = re.match(r"[\s\x00-\x20]*(javascript|vbscript|data)\s*:", value, re.IGNORECASE)
+        if name.startswith("on") or (scripted and name in _URL_ATTRIBUTES):
+            self._refuse(name, value)
+        if self._has_mark(name) or (name in {"style", "srcset", "http-equiv"} and self._has_mark(value)):
+            self._refuse(name, value)
+
+    def _has_mark(self, text: str) -> bool:
+        return re.search(self._marks.pattern, text) is not None
+
+    def _is_unquoted(self, start: str) -> bool:
+        bare = re.sub(r"\"[^\"]*\"|'[^']*'", "", start)
+        return self._has_mark(bare)
+
+    def _refuse(self, name: str, text: str) -> None:
+        line = next((mark.line for mark in self._marks.find(text)), self.getpos()[0])
+        raise UnsafeMarkup(line=line, name=name)

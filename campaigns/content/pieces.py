@@ -1,0 +1,117 @@
+"""Parsed Liquid as constant pieces and holes: per person only the holes are rendered."""
+
+import html
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+
+from liquid.ast import Node
+from liquid.builtin.content import ContentNode
+from liquid.builtin.expressions import FilteredExpression, Path
+from liquid.builtin.expressions.primitive import StringLiteral
+from liquid.builtin.output import OutputNode
+from liquid.context import RenderContext
+from liquid.exceptions import LiquidError
+from liquid.output import LimitedStringIO
+from liquid.stringify import to_liquid_string
+from liquid.template import BoundTemplate
+
+from campaigns.content import clean
+from campaigns.content.errors import RenderingFailed
+from campaigns.content.language import LINKS, OUTPUT_BYTES, PLAIN_FIELDS, parse
+
+Value = str | int | float | Decimal | bool | date | datetime | Sequence[str] | None
+Values = Mapping[str, Value]
+Hole = str | Node
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """`constants` and `holes` alternate, a constant first and last.
+
+    A hole that is a plain key (`str`) is filled without Liquid, any other by its node.
+    """
+
+    constants: tuple[str, ...]
+    holes: tuple[Hole, ...]
+    part: str
+    _template: BoundTemplate = field(repr=False)
+    _escape: Callable[[str], str] = field(repr=False)
+
+    @classmethod
+    def of(cls, source: str, *, part: str, escaped: bool) -> "Pieces":
+        """Parse checked Liquid. `escaped` says whether what holes print is HTML-escaped."""
+        template = parse(source, escaped=escaped)
+        constants: list[str] = [""]
+        holes: list[Hole] = []
+        for node in template.nodes:
+            constant = _constant(node)
+            if constant is not None:
+                constants[-1] += constant
+            else:
+                holes.append(_plain_key(node) or node)
+                constants.append("")
+        escape = html.escape if escaped else str
+        return cls(tuple(constants), tuple(holes), part, template, escape)
+
+    def fill(self, values: Values) -> list[str]:
+        """The text of each hole for one person, in order.
+
+        Raises:
+            RenderingFailed: a limit was passed, or a filter refused the value.
+        """
+        context: RenderContext | None = None
+        filled: list[str] = []
+        for hole in self.holes:
+            if isinstance(hole, str):
+                value = values.get(hole)
+                text = value if type(value) is str else _printed(value)
+                filled.append(self._escape(text if text.isprintable() else clean.body(text)))
+            else:
+                context = context or self._context(values)
+                filled.append(self._render(hole, context))
+        return filled
+
+    def join(self, filled: Sequence[str]) -> str:
+        """The whole text around holes filled by `fill`."""
+        whole: list[str] = [""] * (2 * len(self.holes) + 1)
+        whole[::2] = self.constants
+        whole[1::2] = filled
+        return "".join(whole)
+
+    def _context(self, values: Values) -> RenderContext:
+        names = {key: values.get(key) for key in LINKS | PLAIN_FIELDS}
+        return self._template.context_class(self._template, globals={**names, "contact": values})
+
+    def _render(self, node: Node, context: RenderContext) -> str:
+        buffer = LimitedStringIO(limit=OUTPUT_BYTES)
+        try:
+            node.render(context, buffer)
+        except (LiquidError, ArithmeticError, ValueError, TypeError) as error:
+            name = error.message if isinstance(error, LiquidError) else type(error).__name__
+            raise RenderingFailed(part=self.part, name=str(name)) from error
+        text = buffer.getvalue()
+        return text if text.isprintable() else clean.body(text)
+
+
+def _constant(node: Node) -> str | None:
+    if isinstance(node, ContentNode):
+        return node.text
+    left = node.expression.left if _is_bare(node) else None
+    return left.value if isinstance(left, StringLiteral) and left.value == "{" else None
+
+
+def _plain_key(node: Node) -> str | None:
+    left = node.expression.left if _is_bare(node) else None
+    return str(left.path[-1]) if isinstance(left, Path) else None
+
+
+def _is_bare(node: Node) -> bool:
+    if not isinstance(node, OutputNode):
+        return False
+    return isinstance(node.expression, FilteredExpression) and not node.expression.filters
+
+
+def _printed(value: Value) -> str:
+    return to_liquid_string(list(value) if isinstance(value, tuple) else value, autoescape=False)

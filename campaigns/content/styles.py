@@ -1,0 +1,56 @@
+"""Inline styles of Markdown elements, per layout: many mail clients drop style sheets."""
+
+from collections.abc import Mapping
+
+from campaigns.content.source import Layout
+
+_SANS = "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
+_SERIF = "Georgia,'Times New Roman',Times,serif"
+_INK = "#1f2430"
+
+_COMMON: Mapping[str, str] = {
+    "p": "margin:0 0 16px 0",
+    "ul": "margin:0 0 16px 0;padding:0 0 0 24px",
+    "ol": "margin:0 0 16px 0;padding:0 0 0 24px",
+    "li": "margin:0 0 6px 0",
+    "a": "color:#1a56b0;text-decoration:underline",
+    "img": "display:block;max-width:100%;height:auto;border:0",
+    "hr": "border:0;border-top:1px solid #d9dde5;margin:24px 0",
+    "blockquote": "margin:0 0 16px 0;padding:0 0 0 16px;border-left:3px solid #c4cad6",
+    "table": "border-collapse:collapse;margin:0 0 16px 0;width:100%",
+    "th": "text-align:left;padding:6px 8px;border-bottom:2px solid #c4cad6",
+    "td": "padding:6px 8px;border-bottom:1px solid #e4e7ed",
+    "code": "font-family:Consolas,Menlo,monospace;font-size:14px",
+    "pre": "font-family:Consolas,Menlo,monospace;font-size:14px;white-space:pre-wrap;margin:0 0 16px 0",
+    "h1": "margin:0 0 16px 0;font-size:26px;line-height:32px;font-weight:700",
+    "h2": "margin:24px 0 12px 0;font-size:21px;line-height:28px;font-weight:700",
+    "h3": "margin:20px 0 8px 0;font-size:17px;line-height:24px;font-weight:700",
+    "h4": "margin:16px 0 8px 0;font-size:16px;line-height:24px;font-weight:700",
+}
+_OF_LAYOUT: Mapping[Layout, Mapping[str, str]] = {
+    "newsletter": {},
+    "announcement": {
+        "h1": "margin:0 0 20px 0;font-size:32px;line-height:38px;font-weight:800;text-align:center"
+    },
+    "digest": {
+        "h2": "margin:28px 0 10px 0;padding:20px 0 0 0;border-top:1px solid #d9dde5;"
+        "font-size:19px;line-height:26px;font-weight:700",
+    },
+    "letter": {"h1": "margin:0 0 20px 0;font-size:24px;line-height:32px;font-weight:400"},
+}
+BUTTON = (
+    "display:inline-block;padding:12px 24px;border-radius:6px;background:#1a56b0;color:#ffffff;"
+    "font-weight:700;text-decoration:none"
+)
+
+
+def of(layout: Layout) -> dict[str, dict[str, str]]:
+    """The attributes that each element gets, in the form `nh3` sets them."""
+    styles = {**_COMMON, **_OF_LAYOUT[layout]}
+    return {tag: {"style": style} for tag, style in styles.items()}
+
+
+def text(layout: Layout) -> str:
+    """The style of running text."""
+    family, size, height = (_SERIF, 17, 27) if layout == "letter" else (_SANS, 16, 25)
+    return f"font-family:{family};font-size:{size}px;line-height:{height}px;color:{_INK}"

@@ -1,0 +1,23 @@
+"""The Celery application. Workers and beat find their engines running."""
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import beat_init, worker_init
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+app = Celery("assent")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@worker_init.connect
+@beat_init.connect
+def hold_engines(**_: Any) -> None:
+    from config import engines
+    from contacts import services
+
+    engines.hold()
+    services.check_keys()

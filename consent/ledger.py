@@ -1,0 +1,239 @@
+"""Writes the ledger and what follows from it: the one way a consent event comes into being."""
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import connection
+
+from consent import leaf
+from consent.models import (
+    ActorRole,
+    Basis,
+    ConsentEvent,
+    ConsentEvidence,
+    Kind,
+    Method,
+    Permission,
+    Suppression,
+    Topic,
+    Wording,
+)
+from consent.standing import NO, Act, Standing, stand
+from contacts import services as contacts
+from contacts.models import Address, Channel, Contact
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acted: the person, staff under a pseudonym, a provider or the system."""
+
+    role: ActorRole
+    pseudonym: str = ""
+
+
+SUBJECT = Actor(ActorRole.SUBJECT)
+SYSTEM = Actor(ActorRole.SYSTEM)
+PROVIDER = Actor(ActorRole.PROVIDER)
+
+
+def staff(user_id: int | None) -> Actor:
+    return Actor(ActorRole.STAFF, f"staff-{user_id}" if user_id else "command line")
+
+
+def record(
+    *,
+    contact: Contact,
+    topic: Topic | None,
+    channel: str,
+    kind: Kind,
+    method: Method,
+    actor: Actor,
+    basis: str = "",
+    wording: Wording | None = None,
+    address: Address | None = None,
+    occurred_at: datetime | None = None,
+    undoes: ConsentEvent | None = None,
+    details: Mapping[str, str] | None = None,
+) -> ConsentEvent:
+    """Append one event and bring the permissions of its person up to date, under the person's lock.
+
+    `topic=None` means every topic, `channel=""` every channel; such an event can only reduce. Without
+    `occurred_at` the act is live and takes the database's time. `details` is the personal evidence
+    (texts only); the event holds a commitment to it. Needs a transaction.
+    """
+    contact = contacts.lock(contact.pk)
+    kept = dict(details or {})
+    if address:
+        kept |= {"address": str(address.pk), "fingerprint": bytes(address.fingerprint or b"").hex()}
+    nonce = secrets.token_bytes(32)
+    event = ConsentEvent(
+        subject=contact.subject,
+        topic=topic,
+        channel=channel,
+        kind=kind,
+        basis=basis or (Basis.CONSENT if kind in {Kind.GIVEN, Kind.RENEWED} else ""),
+        method=method,
+        wording=wording,
+        actor_role=actor.role,
+        actor=actor.pseudonym,
+        undoes=undoes,
+        commitment=leaf.commitment(nonce, kept),
+    )
+    _insert(event, occurred_at)
+    ConsentEvidence.objects.create(event=event, nonce=nonce, details=kept)
+    _follow(contact, event)
+    return event
+
+
+def _insert(event: ConsentEvent, occurred_at: datetime | None) -> None:
+    """A live act happens when it is recorded: both times come from one reading of the database's clock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+    event.recorded_at = now
+    event.occurred_at = min(occurred_at, now) if occurred_at else now
+    event.save(force_insert=True)
+
+
+def _follow(contact: Contact, event: ConsentEvent) -> None:
+    if event.kind in {Kind.RESTRICTED, Kind.UNRESTRICTED}:
+        contact.restricted_at = event.occurred_at if event.kind == Kind.RESTRICTED else None
+        contact.save(update_fields=["restricted_at"])
+        return
+    keys = {
+        (topic_key, channel)
+        for topic_key, channel in [
+            *contact.permissions.values_list("topic__key", "channel"),
+            *([] if event.topic_id is None else [(event.topic_id, event.channel)]),
+            *((None, channel) for channel in Channel.values if event.topic_id is None),
+        ]
+        if event.topic_id in (None, topic_key) and event.channel in ("", channel)
+    }
+    history = acts_of(contact)
+    for topic_key, channel in keys:
+        _project(contact, topic_key, channel, history)
+    _suppress(contact, event)
+
+
+def history_of(contact: Contact) -> list[ConsentEvent]:
+    """Every event of a person in the order recorded."""
+    return list(
+        ConsentEvent.objects.filter(subject=contact.subject)
+        .select_related("evidence", "wording")
+        .order_by("recorded_at", "id")
+    )
+
+
+def acts_of(contact: Contact) -> list[tuple[str | None, str, Act]]:
+    """The person's history as (topic key or None, channel or "", act)."""
+    return [(event.topic_id, event.channel, act_of(event)) for event in history_of(contact)]
+
+
+def act_of(event: ConsentEvent) -> Act:
+    """An event with its evidence, where that still exists, as the state machine sees it."""
+    evidence = getattr(event, "evidence", None)
+    details: Mapping[str, str] = evidence.details if evidence else {}
+    return Act(
+        event_id=event.pk,
+        kind=event.kind,
+        method=event.method,
+        actor_role=event.actor_role,
+        basis=event.basis,
+        occurred_at=event.occurred_at,
+        recorded_at=event.recorded_at,
+        undoes_id=event.undoes_id,
+        address_id=int(details["address"]) if "address" in details else None,
+        valid_until=_valid_until(event, details),
+    )
+
+
+def _valid_until(event: ConsentEvent, details: Mapping[str, str]) -> datetime | None:
+    if "valid_until" in details:
+        return datetime.fromisoformat(details["valid_until"]).astimezone(UTC)
+    return event.occurred_at + event.wording.valid_for if event.wording else None
+
+
+def standing_of(
+    history: Iterable[tuple[str | None, str, Act]], topic_key: str | None, channel: str
+) -> Standing | None:
+    """What stands for a topic and channel: its own acts and those on everything."""
+    return stand(
+        act
+        for act_topic, act_channel, act in history
+        if act_topic in (None, topic_key) and act_channel in ("", channel)
+    )
+
+
+def _project(
+    contact: Contact,
+    topic_key: str | None,
+    channel: str,
+    history: list[tuple[str | None, str, Act]],
+) -> None:
+    standing = standing_of(history, topic_key, channel)
+    if standing is None:
+        return
+    Permission.objects.update_or_create(
+        contact=contact,
+        topic=Topic.objects.get(key=topic_key) if topic_key else None,
+        channel=channel,
+        defaults=columns(standing),
+    )
+
+
+def columns(standing: Standing) -> dict[str, Any]:
+    """A standing as the columns of a permission."""
+    return {
+        "state": standing.state,
+        "stopped": standing.stopped,
+        "fresh_at": standing.fresh_at,
+        "since": standing.since,
+        "valid_until": standing.valid_until,
+        "basis": standing.basis,
+        "address_id": standing.address_id,
+        "event_id": standing.event_id,
+    }
+
+
+def _suppress(contact: Contact, event: ConsentEvent) -> None:
+    """A no also stops the address itself, whoever it belongs to later."""
+    if event.kind not in NO or event.kind == Kind.REFUSED:
+        return
+    topic = Topic.objects.get(key=event.topic_id) if event.topic_id else None
+    for address in contact.addresses.current():
+        if event.channel in ("", address.channel):
+            suppress(
+                channel=address.channel,
+                fingerprint=bytes(address.fingerprint or b""),
+                topic=topic,
+                cause=Suppression.Cause(event.kind),
+                since=event.occurred_at,
+                event=event,
+            )
+
+
+def suppress(
+    *,
+    channel: str,
+    fingerprint: bytes,
+    topic: Topic | None,
+    cause: Suppression.Cause,
+    since: datetime,
+    event: ConsentEvent | None = None,
+) -> None:
+    """Stop an address for a topic, or for every topic; a later stop moves an earlier one forward."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO consent_suppression (channel, fingerprint, topic_id, cause, since, event_id)
+            VALUES (%s, %s, %s, %s, %s, %s)
+            ON CONFLICT (fingerprint, channel, topic_id) DO UPDATE
+            SET since = greatest(consent_suppression.since, excluded.since),
+                event_id = coalesce(excluded.event_id, consent_suppression.event_id),
+                cause = CASE WHEN consent_suppression.cause = 'legal' THEN 'legal' ELSE excluded.cause END
+            """,
+            [channel, fingerprint, topic.pk if topic else None, cause, since, event.pk if event else None],
+        )

@@ -1,0 +1,37 @@
+"""What each person permits: topics and wording, the ledger, permissions, suppression."""
+
+from consent.models.imports import ImportBatch, RefusedRow
+from consent.models.ledger import (
+    ActorRole,
+    Basis,
+    ConsentEvent,
+    ConsentEvidence,
+    Kind,
+    LedgerCheckpoint,
+    LedgerEntry,
+    Method,
+    Unsealed,
+)
+from consent.models.permissions import Permission, Suppression
+from consent.models.service_mail import ServiceMail
+from consent.models.topics import Organization, Topic, Wording
+
+__all__ = [
+    "ActorRole",
+    "Basis",
+    "ConsentEvent",
+    "ConsentEvidence",
+    "ImportBatch",
+    "Kind",
+    "LedgerCheckpoint",
+    "LedgerEntry",
+    "Method",
+    "Organization",
+    "Permission",
+    "RefusedRow",
+    "ServiceMail",
+    "Suppression",
+    "Topic",
+    "Unsealed",
+    "Wording",
+]

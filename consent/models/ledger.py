@@ -1,0 +1,257 @@
+"""The ledger: events that only grow, the evidence beside them, their seals and checkpoints.
+
+An event names nobody: the pseudonym, the topic's key and the wording's digest stand in the row itself,
+so that a row can be proved without any other table.
+"""
+
+from typing import Any, Never
+
+import pgtrigger
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from consent.models.topics import Topic, Wording
+from contacts.models import Channel
+
+
+class Kind(models.TextChoices):
+    REQUESTED = "requested", _("requested")
+    GIVEN = "given", _("given")
+    RENEWED = "renewed", _("renewed")
+    REFUSED = "refused", _("refused")
+    WITHDRAWN = "withdrawn", _("withdrawn")
+    OBJECTED = "objected", _("objected")
+    REVOKED = "revoked", _("revoked")
+    EXPIRED = "expired", _("expired")
+    INVALIDATED = "invalidated", _("invalidated")
+    ASSERTED = "asserted", _("claimed by an import")
+    BASIS_RECORDED = "basis_recorded", _("other basis recorded")
+    COMPLAINED = "complained", _("complained")
+    UNDONE = "undone", _("withdrawal undone")
+    RESTRICTED = "restricted", _("restricted")
+    UNRESTRICTED = "unrestricted", _("restriction lifted")
+    ERASED = "erased", _("erased")
+
+
+class Basis(models.TextChoices):
+    CONSENT = "consent", _("consent")
+    SOFT_OPT_IN = "soft_opt_in", _("soft opt-in")
+
+
+class Method(models.TextChoices):
+    FORM = "form", _("sign-up form")
+    CONFIRMATION = "confirmation", _("confirmed by the link in a message")
+    PREFERENCES = "preferences", _("preference page")
+    ONE_CLICK = "one_click", _("one click in the mail program")
+    STOP_PAGE = "stop_page", _("unsubscribe page")
+    KEYWORD = "keyword", _("text message keyword")
+    STAFF = "staff", _("staff")
+    API = "api", _("API")
+    IMPORT = "import", _("import")
+    FEEDBACK = "feedback", _("mail provider's report")
+    JOB = "job", _("scheduled job")
+
+
+class ActorRole(models.TextChoices):
+    SUBJECT = "subject", _("the person")
+    STAFF = "staff", _("staff")
+    PROVIDER = "provider", _("mail provider")
+    SYSTEM = "system", _("system")
+
+
+class AppendOnlyError(TypeError):
+    """The ledger only grows: its rows are neither changed nor deleted."""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
+
+
+class AppendOnlyQuerySet(models.QuerySet[Any]):
+    def update(self, **_kwargs: Any) -> Never:
+        raise AppendOnlyError
+
+    def delete(self) -> Never:
+        raise AppendOnlyError
+
+
+def append_only() -> list[pgtrigger.Trigger]:
+    return [
+        pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
+        pgtrigger.Trigger(
+            name="no_truncate",
+            when=pgtrigger.Before,
+            operation=pgtrigger.Truncate,
+            level=pgtrigger.Statement,
+            func="RAISE EXCEPTION 'The ledger only grows: % cannot be emptied', TG_TABLE_NAME;",
+        ),
+    ]
+
+
+LEAF = """
+    IF NEW.occurred_at IS NULL THEN NEW.occurred_at := NEW.recorded_at; END IF;
+    NEW.leaf := sha256('\\x00'::bytea || convert_to(concat_ws(E'\\n',
+        'assent-event-v1',
+        NEW.id,
+        NEW.subject,
+        coalesce(NEW.topic_key, '*'),
+        coalesce(nullif(NEW.channel, ''), '*'),
+        NEW.kind,
+        coalesce(nullif(NEW.basis, ''), '-'),
+        coalesce(nullif(NEW.method, ''), '-'),
+        (extract(epoch from NEW.occurred_at) * 1000000)::bigint,
+        (extract(epoch from NEW.recorded_at) * 1000000)::bigint,
+        coalesce(NEW.wording_digest, '-'),
+        NEW.actor_role,
+        coalesce(nullif(NEW.actor, ''), '-'),
+        coalesce(NEW.undoes_id::text, '-'),
+        encode(NEW.commitment, 'hex')
+    ), 'UTF8'));
+    RETURN NEW;
+"""
+
+
+class ConsentEvent(models.Model):
+    """One act of consent. `leaf` is its RFC 9162 leaf hash, computed by the database in the INSERT."""
+
+    subject = models.UUIDField(_("pseudonym"))
+    topic = models.ForeignKey(
+        Topic, models.PROTECT, to_field="key", db_column="topic_key", null=True, related_name="+",
+        verbose_name=_("topic"), db_index=False,
+    )
+    channel = models.CharField(_("channel"), max_length=5, choices=Channel, blank=True, default="")
+    kind = models.CharField(_("kind"), max_length=14, choices=Kind)
+    basis = models.CharField(_("basis"), max_length=16, choices=Basis, blank=True, default="")
+    method = models.CharField(_("method"), max_length=14, choices=Method, blank=True, default="")
+    occurred_at = models.DateTimeField(_("occurred"), db_default=RawSQL("clock_timestamp()", ()))
+    recorded_at = models.DateTimeField(_("recorded"), db_default=RawSQL("clock_timestamp()", ()))
+    wording = models.ForeignKey(
+        Wording, models.PROTECT, to_field="digest", db_column="wording_digest", null=True,
+        related_name="+", verbose_name=_("wording"), db_index=False,
+    )
+    actor_role = models.CharField(_("acted"), max_length=8, choices=ActorRole)
+    actor = models.CharField(_("staff pseudonym"), max_length=64, blank=True, default="")
+    undoes = models.ForeignKey(
+        "self", models.PROTECT, null=True, related_name="+", verbose_name=_("undoes"), db_index=False
+    )
+    commitment = models.BinaryField(_("commitment"), max_length=32)
+    leaf = models.BinaryField(_("leaf"), max_length=32, db_default=b"")
+
+    objects = AppendOnlyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("consent event")
+        verbose_name_plural = _("consent events")
+        indexes = [models.Index(fields=["subject", "id"], name="event_of_subject")]
+        triggers = [
+            *append_only(),
+            pgtrigger.Trigger(
+                name="compute_leaf", when=pgtrigger.Before, operation=pgtrigger.Insert, func=LEAF
+            ),
+            pgtrigger.Trigger(
+                name="queue_for_sealing",
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                level=pgtrigger.Statement,
+                referencing=pgtrigger.Referencing(new="fresh"),
+                func="INSERT INTO consent_unsealed (event_id) SELECT id FROM fresh; RETURN NULL;",
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(name="event_kind_known", condition=Q(kind__in=Kind.values)),
+            models.CheckConstraint(
+                name="event_channel_known", condition=Q(channel="") | Q(channel__in=Channel.values)
+            ),
+            models.CheckConstraint(
+                name="event_not_from_the_future", condition=Q(occurred_at__lte=F("recorded_at"))
+            ),
+            models.CheckConstraint(
+                name="event_everything_only_reduces",
+                condition=Q(topic__isnull=False)
+                & ~Q(channel="")
+                | Q(kind__in=["withdrawn", "objected", "complained", "restricted", "unrestricted", "erased"]),
+            ),
+            models.CheckConstraint(
+                name="event_actor_is_one_line", condition=~Q(actor__contains="\n")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} · {self.topic_id or '*'} · {self.channel or '*'}"
+
+
+class ConsentEvidence(models.Model):
+    """Personal evidence beside an event. Erasing it leaves the event and its commitment verifiable."""
+
+    event = models.OneToOneField(
+        ConsentEvent, models.PROTECT, primary_key=True, related_name="evidence", verbose_name=_("event")
+    )
+    nonce = models.BinaryField(_("nonce"), max_length=32)
+    details = models.JSONField(_("details"), default=dict)
+
+    class Meta:
+        verbose_name = _("consent evidence")
+        verbose_name_plural = _("consent evidence")
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update)]
+
+    def __str__(self) -> str:
+        return f"evidence of event {self.pk}"
+
+
+class Unsealed(models.Model):
+    """The events that wait for the sealer: filled by the database, emptied by the sealer."""
+
+    event = models.OneToOneField(
+        ConsentEvent, models.PROTECT, primary_key=True, related_name="+", db_constraint=False
+    )
+
+    def __str__(self) -> str:
+        return f"unsealed event {self.pk}"
+
+
+class LedgerEntry(models.Model):
+    """The sealed order: positions from 0 without a gap."""
+
+    position = models.BigIntegerField(_("position"), primary_key=True)
+    event = models.OneToOneField(
+        ConsentEvent, models.PROTECT, related_name="entry", db_constraint=False, verbose_name=_("event")
+    )
+    leaf = models.BinaryField(_("leaf"), max_length=32)
+
+    objects = AppendOnlyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("ledger entry")
+        verbose_name_plural = _("ledger entries")
+        triggers = append_only()
+        constraints = [
+            models.CheckConstraint(name="entry_position_from_zero", condition=Q(position__gte=0))
+        ]
+
+    def __str__(self) -> str:
+        return f"position {self.position}"
+
+
+class LedgerCheckpoint(models.Model):
+    """A signed Merkle root over the first `size` positions, chained to the checkpoint before."""
+
+    size = models.BigIntegerField(_("size"), unique=True)
+    root = models.BinaryField(_("root"), max_length=32)
+    previous = models.BinaryField(_("previous checkpoint"), max_length=32)
+    frontier = models.BinaryField(_("frontier"))
+    created_at = models.DateTimeField(_("signed"), db_default=Now())
+    text = models.TextField(_("signed text"))
+    key_id = models.CharField(_("key"), max_length=16)
+    signature = models.BinaryField(_("signature"), max_length=64)
+
+    objects = AppendOnlyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("ledger checkpoint")
+        verbose_name_plural = _("ledger checkpoints")
+        triggers = append_only()
+
+    def __str__(self) -> str:
+        return f"checkpoint of {self.size} positions"

@@ -1,0 +1,97 @@
+"""Brings addresses to one form and names them by a keyed fingerprint.
+
+Email: Unicode NFKC, surrounding space dropped, domain to lower-case IDNA (UTS 46), local part to lower case;
+dots and plus tags stay, because only the mailbox's owner knows what they mean. Phone: E.164.
+"""
+
+import hmac
+import unicodedata
+from collections.abc import Iterable
+
+import idna
+import phonenumbers
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
+from contacts.models import Channel
+
+
+class AddressError(ValueError):
+    """This is not an address that can be written to."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or self.__doc__)
+
+
+class EmailAddressError(AddressError):
+    """This is not a complete email address, like name@example.org."""
+
+
+class PhoneNumberError(AddressError):
+    """This is not a phone number with its country code, like +33612345678."""
+
+
+def normalize(channel: str, address: str, *, region: str | None = None) -> str:
+    """The one form of an address on a channel (`email` or `sms`); raises an `AddressError`.
+
+    `region` is the ISO 3166 country that a phone number without a country code belongs to.
+    """
+    return normalize_phone(address, region=region) if channel == Channel.SMS else normalize_email(address)
+
+
+def normalize_email(address: str) -> str:
+    local, at, domain = unicodedata.normalize("NFKC", address).strip().rpartition("@")
+    try:
+        domain = idna.encode(domain, uts46=True).decode("ascii") if at and domain else ""
+        normalized = f"{local.lower()}@{domain.lower()}"
+        if not domain or not normalized.isprintable() or len(normalized) > 254:
+            raise EmailAddressError
+        validate_email(_ascii_local(normalized))
+    except (idna.IDNAError, UnicodeError, ValidationError):
+        raise EmailAddressError from None
+    return normalized
+
+
+def _ascii_local(address: str) -> str:
+    """For Django's validator, which knows no internationalized local part (RFC 6531)."""
+    local, _, domain = address.rpartition("@")
+    return f"{''.join(c if c.isascii() else 'x' for c in local)}@{domain}"
+
+
+def normalize_phone(number: str, *, region: str | None = None) -> str:
+    try:
+        parsed = phonenumbers.parse(unicodedata.normalize("NFKC", number).strip(), region)
+    except phonenumbers.NumberParseException:
+        raise PhoneNumberError from None
+    if not phonenumbers.is_valid_number(parsed):
+        raise PhoneNumberError
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+
+
+def domain_of(channel: str, normalized: str) -> str:
+    """The receiving domain of an email address, kept in clear for deliverability; empty for phones."""
+    return normalized.rpartition("@")[2] if channel == Channel.EMAIL else ""
+
+
+def fingerprint(normalized: str) -> bytes:
+    """The 32 bytes that stand for a normalized address outside the vault."""
+    return advance(normalized.encode(), settings.ASSENT_KEYS["fingerprint"].values())
+
+
+def advance(value: bytes, keys: Iterable[bytes]) -> bytes:
+    """Chain HMAC-SHA256 over more keys: a rotated fingerprint needs no address in clear."""
+    for key in keys:
+        value = hmac.digest(key, value, "sha256")
+    return value
+
+
+def mask(channel: str, normalized: str) -> str:
+    """What staff without `view_identity` and the public pages see: a***@e***.org, +33***78."""
+    if not normalized:
+        return ""
+    if channel == Channel.SMS:
+        return f"{normalized[:3]}***{normalized[-2:]}"
+    local, _, domain = normalized.rpartition("@")
+    name, dot, suffix = domain.rpartition(".")
+    return f"{local[:1]}***@{name[:1]}***{dot}{suffix}"

@@ -1,0 +1,27 @@
+"""What every test stands on: real transactions may empty the ledger, and budgets start full."""
+
+from collections.abc import Iterator
+
+import pgtrigger
+import pytest
+from django.core.cache import cache
+from django.db.backends.postgresql.operations import DatabaseOperations
+
+@pytest.fixture(scope="session", autouse=True)
+def _let_a_flush_empty_the_ledger() -> Iterator[None]:
+    """Tests with real transactions end by emptying every table; only they may."""
+    execute = DatabaseOperations.execute_sql_flush
+
+    def execute_sql_flush(self: DatabaseOperations, sql_list: list[str]) -> None:
+        with pgtrigger.ignore():
+            execute(self, sql_list)
+
+    DatabaseOperations.execute_sql_flush = execute_sql_flush  # type: ignore[method-assign]
+    yield
+    DatabaseOperations.execute_sql_flush = execute  # type: ignore[method-assign]
+
+
+@pytest.fixture(autouse=True)
+def _fresh_budgets() -> None:
+    """Budgets of the public doors count per test."""
+    cache.clear()

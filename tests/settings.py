@@ -1,0 +1,17 @@
+"""The product's settings on engines of the tests: embedded ones in a folder of their own, unless configured."""
+
+import os
+
+from config import embedded, environment
+
+os.environ["ASSENT_VAR"] = str(environment.var() / "tests")
+embedded.hold(
+    environment.var(),
+    postgresql="DATABASE_URL" not in os.environ,
+    redis="REDIS_URL" not in os.environ,
+    options={"fsync": "off"},
+)
+
+from config.settings import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
