@@ -48,7 +48,8 @@ class _Writer(HTMLParser):
         elif tag == "img":
             self._line.append(given.get("alt") or "")
         elif tag in {"td", "th"} and self._cells:
-            self._line.append(" | " if "".join(self._line).strip() else "")
+            row = "".join(self._line).strip()
+            self._line = [f"{row} | "] if row else []
         else:
             self._start_block(tag, given)
 
@@ -91,7 +92,7 @@ class _Writer(HTMLParser):
             self._verbatim = False
         elif tag in {"ul", "ol"}:
             self.end_block()
-            self._lists = self._lists[:-1]
+            self._lists, self._bullet = self._lists[:-1], ""
             self.written.append("" if self._lists else "\n")
         elif tag == "blockquote":
             self.end_block()
