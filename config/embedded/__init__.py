@@ -1,4 +1,4 @@
-"""Real PostgreSQL and Redis for a bare machine: on Unix sockets below a var folder, stopped by themselves.
+"""Real PostgreSQL and Redis for a bare machine: on Unix sockets, with everything below a var folder.
 
 Each engine has a supervisor process, which stops it when the last process that holds it has ended,
 however that process ended.

@@ -1,4 +1,4 @@
-"""`python -m config.embedded supervise ENGINE VAR OPTIONS`: what `hold` starts, detached."""
+"""`python -m config.embedded supervise ENGINE VAR OPTIONS LOCK`: what `hold` starts, detached."""
 
 import json
 import os
@@ -11,16 +11,17 @@ from config.embedded.supervision import supervise
 
 
 def main() -> int:
-    if len(sys.argv) != 5 or sys.argv[1] != "supervise":
+    if len(sys.argv) != 6 or sys.argv[1] != "supervise":
         sys.stderr.write(f"{__doc__}\n")
         return 2
+    name, var, options, lock = sys.argv[2:]
     # Our parent waits for this process and must not keep a zombie: go on in a child of nobody.
     if os.fork():
         return 0
     os.setsid()
     os.umask(0o077)
-    engine = ENGINES[sys.argv[2]](Places.of(Path(sys.argv[3])), json.loads(sys.argv[4]))
-    return supervise(engine)
+    os.set_inheritable(int(lock), False)
+    return supervise(ENGINES[name](Places.of(Path(var)), json.loads(options)), int(lock))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import struct
 import subprocess
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -147,24 +147,22 @@ class PostgreSQL(Engine):
         fresh = self.folder.with_name(f"{self.name}.new")
         shutil.rmtree(fresh, ignore_errors=True)
         self.places.own(fresh)
+        initdb, postgres = str(folder / "initdb"), str(folder / "postgres")
+        locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        superuser = ["-U", "postgres", "--auth=trust"]
+        self._run([initdb, "-D", str(fresh), "--encoding=UTF8", *locale, *superuser])
         self._run(
-            [str(folder / "initdb"), "-D", str(fresh), "-U", "postgres", "--auth=trust"]
-            + ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin"]
-            + ["--builtin-locale=C.UTF-8", "--no-instructions"]
-        )
-        self._run(
-            [str(folder / "postgres"), "--single", "-D", str(fresh), "postgres"],
+            [postgres, "--single", "-D", str(fresh), "postgres"],
             "CREATE ROLE assent LOGIN CREATEDB;\nCREATE DATABASE assent OWNER assent;\n",
         )
         fresh.rename(self.folder)
 
     def _run(self, command: list[str], text: str = "") -> None:
-        done = subprocess.run(
-            command, input=text, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            check=False, **run_as(self.places),
-        )  # fmt: skip
-        if done.returncode != 0:
-            sys.stderr.write(done.stdout)
+        process = launch(self.places, command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        output = process.communicate(text.encode())[0].decode(errors="replace")
+        # In single-user mode PostgreSQL goes on after an error and ends with 0.
+        if process.returncode != 0 or "ERROR:" in output:
+            sys.stderr.write(output)
             raise EngineError("PostgreSQL could not make its data folder.")
 
 
@@ -202,23 +200,43 @@ class Redis(Engine):
 ENGINES: dict[str, type[Engine]] = {engine.name: engine for engine in (PostgreSQL, Redis)}
 
 
-def run_as(places: Places) -> dict[str, object]:
-    """What `subprocess` needs to start an engine's program: the account, a bare environment, no terminal."""
+def bare_environment() -> dict[str, str]:
+    """What programs need to be found and run: no secret of ours, no PGDATA or PGOPTIONS of others."""
     keep = ("PATH", "LD_LIBRARY_PATH", "TMPDIR")
-    environment = {name: os.environ[name] for name in keep if name in os.environ}
+    return {name: os.environ[name] for name in keep if name in os.environ} | {"LC_ALL": "C"}
+
+
+def launch(
+    places: Places,
+    command: list[str],
+    *,
+    stdin: int = subprocess.DEVNULL,
+    stdout: int | None = None,
+    keep: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:
+    """Start an engine's program as the engines' account; it keeps those descriptors of ours."""
     account = places.account
-    who: dict[str, object] = (
-        {} if account.is_us else {"user": account.uid, "group": account.gid, "extra_groups": []}
+    return subprocess.Popen(
+        command,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=subprocess.STDOUT,
+        cwd="/",
+        env=bare_environment(),
+        pass_fds=keep,
+        user=None if account.is_us else account.uid,
+        group=None if account.is_us else account.gid,
+        extra_groups=None if account.is_us else [],
     )
-    return {"cwd": "/", "env": {**environment, "LC_ALL": "C"}, **who}
 
 
 def _peer(link: socket.socket) -> int:
-    if sys.platform == "linux":
+    if sys.platform == "darwin":
+        local, local_peerpid = 0, 2  # sys/un.h
+        return link.getsockopt(local, local_peerpid)
+    else:
         size = struct.calcsize("3i")
         pid, _, _ = struct.unpack(
             "3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
         )
         return int(pid)
-    local, local_peerpid = 0, 2  # macOS: sys/un.h
-    return link.getsockopt(local, local_peerpid)

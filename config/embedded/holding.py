@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from config.embedded import locks
-from config.embedded.engines import Engine
+from config.embedded.engines import Engine, bare_environment
 from config.embedded.errors import EngineError
 from config.embedded.places import Places
 from config.embedded.supervision import PATIENCE_SECONDS
@@ -66,7 +66,7 @@ def _is_up(engine: Engine, starts: Counter[Engine]) -> bool:
 def _is_holder(engine: Engine) -> bool:
     """Join the holders; not possible while the last supervisor stops the engine."""
     held = _held.get(engine.holders)
-    if held is None or not locks.is_held(held, engine.holders):
+    if held is None or not locks.is_open_on(held, engine.holders):
         held = locks.take(engine.holders, locks.SHARED)
         if held is not None:
             _held[engine.holders] = held
@@ -78,28 +78,28 @@ def _start_supervisor(engine: Engine, lock: int) -> None:
     if engine.log.exists():
         engine.log.replace(engine.log.with_suffix(".log.1"))
     log = locks.open_private(engine.log, os.O_APPEND)
-    keep = ("PATH", "LD_LIBRARY_PATH", "TMPDIR")
-    environment = {name: os.environ[name] for name in keep if name in os.environ}
-    search = [str(ROOT), *(os.path.abspath(folder) for folder in sys.path)]
+    search = [str(ROOT), *map(os.path.abspath, sys.path)]
+    command = [sys.executable, "-P", "-m", "config.embedded", "supervise"]
     try:
         subprocess.run(
-            [sys.executable, "-P", "-m", "config.embedded", "supervise", engine.name]
-            + [str(engine.places.var), json.dumps(engine.options)],
+            [*command, engine.name, str(engine.places.var), json.dumps(engine.options), str(lock)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             cwd="/",
-            env={**environment, "PYTHONPATH": os.pathsep.join(search)},
+            env=bare_environment() | {"PYTHONPATH": os.pathsep.join(search)},
             pass_fds=[lock],
             start_new_session=True,
             check=True,
         )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise EngineError(f"The supervisor of {engine.title} did not start ({error}).") from error
     finally:
         os.close(log)
 
 
 def _failure(engine: Engine) -> str:
-    """One sentence out of the log: the supervisor's own last words and what the engine complained about."""
+    """One sentence out of the log: the supervisor's last words and the engine's last complaint."""
     lines = engine.log.read_text(errors="replace").splitlines()
     ours = [line.removeprefix("assent: ") for line in lines if line.startswith("assent: ")]
     sentence = ours[-1] if ours else f"{engine.title} was stopped while it started."

@@ -8,7 +8,7 @@ SHARED, EXCLUSIVE = fcntl.LOCK_SH, fcntl.LOCK_EX
 
 
 def open_private(path: Path, flags: int = 0) -> int:
-    """Open or create a file only its owner may read; the owner of its folder owns it, also under root."""
+    """Open or create a file only its owner may read; it belongs to the owner of its folder."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | flags, 0o600)
     if os.geteuid() == 0:
         owner = path.parent.stat()
@@ -17,7 +17,7 @@ def open_private(path: Path, flags: int = 0) -> int:
 
 
 def take(path: Path, kind: int) -> int | None:
-    """The descriptor that holds the lock until it is closed everywhere, or None while it is busy."""
+    """Lock until the descriptor is closed here and in every fork; None while it is busy."""
     descriptor = open_private(path)
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
@@ -28,14 +28,14 @@ def take(path: Path, kind: int) -> int | None:
 
 
 def wait(path: Path) -> int:
-    """Like `take` with EXCLUSIVE, but returns only when everybody else has let go."""
+    """Like `take` with EXCLUSIVE, but return only when everybody else has let go."""
     descriptor = open_private(path)
     fcntl.flock(descriptor, EXCLUSIVE)
     return descriptor
 
 
-def is_held(descriptor: int, path: Path) -> bool:
-    """Whether the descriptor is still open on that file (a daemon may have closed it)."""
+def is_open_on(descriptor: int, path: Path) -> bool:
+    """Whether the descriptor is still that file: a daemon closes descriptors, people remove files."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except OSError:

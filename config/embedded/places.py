@@ -1,4 +1,4 @@
-"""Where the engines of a var folder live and which account runs them; looks, and creates only in `create`."""
+"""Where the engines of a var folder live, and which account runs them."""
 
 import hashlib
 import os
@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from config.embedded import locks
 from config.embedded.errors import EngineError
 
-# sun_path takes 107 bytes on Linux and 103 on macOS; the longest name put there is PostgreSQL's.
+# A socket's path takes 107 bytes on Linux and 103 on macOS.
 LONGEST_SOCKET = 103
 LONGEST_NAME = "/.s.PGSQL.5432"
 
@@ -27,12 +28,12 @@ class Account:
         return self.uid == os.geteuid()
 
     def may_enter(self, path: Path) -> bool:
-        """Whether this account can pass through every existing folder of the path, by their modes."""
+        """Whether the modes of every existing part of the path let this account through."""
         return self.is_us or all(map(self._may_pass, (path, *path.parents)))
 
-    def _may_pass(self, folder: Path) -> bool:
+    def _may_pass(self, part: Path) -> bool:
         try:
-            status = folder.stat()
+            status = part.stat()
         except OSError:
             return True
         if status.st_uid == self.uid:
@@ -44,7 +45,11 @@ class Account:
 
 @dataclass(frozen=True)
 class Places:
-    """The folders of one var folder: `home` holds data, locks and logs, `sockets` the sockets."""
+    """The folders of one var folder: `home` holds data, locks and logs, `sockets` the sockets.
+
+    Home is `engines` below var. Where root's var is closed to the engines' account, `engines` is a
+    link to a folder below /var/lib: folders above var are never changed.
+    """
 
     var: Path
     home: Path
@@ -53,12 +58,12 @@ class Places:
 
     @classmethod
     def of(cls, var: Path) -> Self:
-        """The same answer for every process that may use this var folder; creates nothing."""
+        """The same answer in every process that may use this var folder; creates nothing."""
         var = var.resolve()
         inside = var / "engines"
         account = _account((inside / "postgresql", inside / "redis", var))
         name = f"assent-{account.uid}-{hashlib.sha256(os.fsencode(var)).hexdigest()[:12]}"
-        if inside.exists():
+        if os.path.exists(inside):
             home = inside.resolve()
         elif account.may_enter(var):
             home = inside
@@ -66,41 +71,35 @@ class Places:
             home = Path("/var/lib") / name
         sockets = home / "sockets"
         if len(os.fsencode(sockets)) + len(LONGEST_NAME) > LONGEST_SOCKET:
-            root_only = os.geteuid() == 0 and Path("/run").is_dir()
-            sockets = Path("/run" if root_only else "/tmp") / name  # noqa: S108 - see `create`
+            # Known names in a folder for everybody: `own` refuses what somebody else put there.
+            folder = "/run" if os.geteuid() == 0 and os.path.isdir("/run") else "/tmp"  # noqa: S108
+            sockets = Path(folder) / name
         return cls(var=var, home=home, sockets=sockets, account=account)
 
     def create(self) -> None:
-        """Make what is missing; refuse folders of other accounts. Folders above are never changed."""
+        """Make what is missing; refuse what belongs to others. Raises EngineError."""
         try:
-            _make_folders(self.var)
-            if not self.home.exists():
-                _make_home(self.home)
+            _make_folder(self.var, 0o755)
+            _make_folder(self.home, 0o711)
             inside = self.var / "engines"
-            if not inside.exists():
+            if not os.path.lexists(inside):
                 inside.symlink_to(self.home)
+            self._refuse_strangers()
+            lock = locks.wait(self.home / "folders")
+            try:
+                self.own(self.sockets)
+            finally:
+                os.close(lock)
         except OSError as error:
-            raise EngineError(f"The folder {self.var} cannot be used: {error.strerror}.") from error
-        owner = self.home.stat().st_uid
-        if os.geteuid() not in (0, owner):
             raise EngineError(
-                f"The engines in {self.home} belong to another account (uid {owner}): run this as "
-                "that account, choose another folder with ASSENT_VAR, or set DATABASE_URL and REDIS_URL."
-            )
-        if not self.account.may_enter(self.home):
-            raise EngineError(
-                f"The account that runs the engines (uid {self.account.uid}) cannot enter {self.home}: "
-                "let it pass through the folders above, or choose another folder with ASSENT_VAR."
-            )
-        self.own(self.sockets)
+                f"The folder {self.var} cannot hold the engines ({error.strerror}): choose another "
+                "with ASSENT_VAR, or set DATABASE_URL and REDIS_URL."
+            ) from error
 
     def own(self, folder: Path) -> None:
-        """Make a folder only the engines' account (and root) can enter; refuse one that is not that."""
-        try:
+        """Make a folder for the engines' account alone; refuse one that is anything else."""
+        if not os.path.lexists(folder):
             folder.mkdir(mode=0o700)
-        except FileExistsError:
-            pass
-        else:
             folder.chmod(0o700)
             if not self.account.is_us:
                 os.chown(folder, self.account.uid, self.account.gid)
@@ -111,16 +110,31 @@ class Places:
             or stat.S_IMODE(status.st_mode) != 0o700
         ):
             raise EngineError(
-                f"{folder} is not a folder of uid {self.account.uid} with mode 0700: remove it and start again."
+                f"{folder} is not a folder with mode 0700 of the account that runs the engines "
+                f"(uid {self.account.uid}): remove it and start again."
+            )
+
+    def _refuse_strangers(self) -> None:
+        owner = self.home.stat().st_uid
+        if os.geteuid() not in (0, owner):
+            raise EngineError(
+                f"The engines in {self.home} belong to another account (uid {owner}): run this as "
+                "that account, choose another folder with ASSENT_VAR, or set DATABASE_URL and "
+                "REDIS_URL."
+            )
+        if not self.account.may_enter(self.home):
+            raise EngineError(
+                f"The account that runs the engines (uid {self.account.uid}) cannot enter "
+                f"{self.home}: let it pass the folders above, or choose another with ASSENT_VAR."
             )
 
 
 def _account(folders: tuple[Path, ...]) -> Account:
+    """PostgreSQL refuses root: data keeps its owner, and a person's folder is served as that person."""
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid())
-    # PostgreSQL refuses root. Data keeps its owner; a folder of a person is served as that person.
-    for folder in folders:
-        if folder.exists() and (uid := folder.stat().st_uid) != 0:
+    for folder in filter(os.path.exists, folders):
+        if (uid := folder.stat().st_uid) != 0:
             try:
                 return Account(uid, pwd.getpwuid(uid).pw_gid)
             except KeyError:
@@ -134,22 +148,16 @@ def _account(folders: tuple[Path, ...]) -> Account:
     return Account(65534, 65534)
 
 
-def _make_folders(folder: Path) -> None:
-    if not folder.exists():
-        _make_folders(folder.parent)
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            return
-        folder.chmod(0o755)
-
-
-def _make_home(home: Path) -> None:
+def _make_folder(folder: Path, mode: int) -> None:
+    """Make it and what is missing above; whatever the umask, its owner's neighbors can pass."""
+    if os.path.exists(folder):
+        return
+    _make_folder(folder.parent, 0o755)
     try:
-        home.mkdir(mode=0o711)
+        folder.mkdir()
     except FileExistsError:
         return
-    home.chmod(0o711)
+    folder.chmod(mode)
     if os.geteuid() == 0:
-        above = home.parent.stat()
-        os.chown(home, above.st_uid, above.st_gid)
+        above = folder.parent.stat()
+        os.chown(folder, above.st_uid, above.st_gid)

@@ -37,9 +37,10 @@ def postgresql(places: Places, version: int | None) -> Path:
         found = _major_version(folder / "postgres")
         if found == version or (version is None and found >= OLDEST_POSTGRESQL):
             return _reachable(places, folder / "postgres").parent
-    wanted = f"PostgreSQL {version}, which made" if version else "PostgreSQL 17 or newer for"
+    wanted = f"{version}" if version else f"{OLDEST_POSTGRESQL} or newer"
     raise EngineError(
-        f"No program of {wanted} {places.home / 'postgresql'} is here: install it or set DATABASE_URL."
+        f"PostgreSQL {wanted} is missing, which {places.home / 'postgresql'} needs: install the extra "
+        "`embedded` (pip install 'assent[embedded]') or set DATABASE_URL."
     )
 
 
@@ -73,7 +74,7 @@ def _major_version(program: Path) -> int:
 
 
 def _reachable(places: Places, program: Path) -> Path:
-    """The program, or a copy below home where the engines' account cannot enter the original's folder."""
+    """The program, or a copy in home where the engines' account cannot enter its folder."""
     program = program.resolve()
     if places.account.may_enter(program):
         return program

@@ -6,38 +6,45 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
+from enum import Enum
 from queue import Empty, SimpleQueue
-from typing import Any, Literal
 
 from config.embedded import locks
-from config.embedded.engines import Engine, run_as
+from config.embedded.engines import Engine, launch
 from config.embedded.errors import EngineError
 
-# Long enough for a recovery after a crash or a last save; the next step is rougher.
+# Long enough for the recovery after a crash.
 PATIENCE_SECONDS = 900
+# Long enough for the last checkpoint or dump of a laptop's data; then it is told less gently.
 STOP_SECONDS = 120
 
-Event = Literal["engine ended", "no holder left", "told to stop"]
+
+class Event(Enum):
+    """What a supervisor waits for."""
+
+    ENGINE_ENDED = 1
+    NO_HOLDER_LEFT = 2
+    TOLD_TO_STOP = 3
 
 
 class Supervisor:
     """Runs until the last holder is gone, it is told to stop, or the engine cannot run."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, lock: int) -> None:
         self.engine = engine
+        self.lock = lock
         self.events: SimpleQueue[Event] = SimpleQueue()
         self.child: subprocess.Popen[bytes] | None = None
-        self.pid = 0
+        self.adopted: int | None = None
         self.has_answered = False
 
     def run(self) -> None:
-        """Raise EngineError where the engine does not come up."""
-        signal.signal(signal.SIGTERM, lambda *_: self.events.put("told to stop"))
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        """Return when the engine has stopped. Raises EngineError where it does not come up."""
+        signal.signal(signal.SIGTERM, lambda *_: self.events.put(Event.TOLD_TO_STOP))
         self._start()
         threading.Thread(target=self._await_holders, daemon=True).start()
-        while (event := self._next_event()) == "engine ended":
+        while self._next_event() is Event.ENGINE_ENDED:
             if self.child:
                 self.child.wait()
             if not self.has_answered:
@@ -55,76 +62,73 @@ class Supervisor:
 
     def _start(self) -> None:
         """Start the engine, or adopt the one that a killed supervisor left behind."""
-        lock = self._free_or_listening()
-        if lock is None:
-            self.child, self.has_answered = None, True
-        else:
-            self.child = subprocess.Popen(
-                self.engine.prepare(), stdin=subprocess.DEVNULL, pass_fds=[lock],
-                **_typed(run_as(self.engine.places)),
-            )  # fmt: skip
-            # The engine's copy of the descriptor keeps the lock as long as one of its processes lives.
-            os.close(lock)
-            self.pid, self.has_answered = self.child.pid, False
+        if not locks.is_open_on(self.lock, self.engine.supervisor):
+            raise EngineError(f"The folder {self.engine.places.home} was removed.")
+        running = self._lock_or_adopt()
+        if running is not None:
+            # The engine's own copy of the descriptor keeps the lock while any of its processes lives.
+            try:
+                command = self.engine.prepare()
+                self.child = launch(self.engine.places, command, keep=[running])
+            finally:
+                os.close(running)
+            self.adopted, self.has_answered = None, False
         threading.Thread(target=self._await_end, daemon=True).start()
 
-    def _free_or_listening(self) -> int | None:
-        """The lock of an engine that does not run, or None once `pid` is the engine that does."""
+    def _lock_or_adopt(self) -> int | None:
+        """The lock of an engine of which nothing runs; None when the one that runs is adopted."""
         patience = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < patience:
-            lock = locks.take(self.engine.running, locks.EXCLUSIVE)
-            if lock is not None:
-                return lock
+            running = locks.take(self.engine.running, locks.EXCLUSIVE)
+            if running is not None:
+                return running
             if pid := self.engine.listener():
-                self.pid = pid
+                self.child, self.adopted, self.has_answered = None, pid, True
                 return None
             time.sleep(0.05)
         raise EngineError(f"A former {self.engine.title} in {self.engine.folder} does not end.")
 
     def _await_end(self) -> None:
         os.close(locks.wait(self.engine.running))
-        self.events.put("engine ended")
+        self.events.put(Event.ENGINE_ENDED)
 
     def _await_holders(self) -> None:
         locks.wait(self.engine.holders)  # kept: who comes now waits until this process has ended
-        self.events.put("no holder left")
+        self.events.put(Event.NO_HOLDER_LEFT)
 
     def _stop(self) -> None:
         steps = [(self.engine.gentle, STOP_SECONDS), (self.engine.rough, 20), (signal.SIGKILL, 20)]
         if not self.engine.folder.exists():
-            del steps[0]
+            del steps[0]  # nothing is left to save, and Redis would refuse to end
         for number, seconds in steps:
             self._tell(number)
             if self._ends_within(seconds):
                 return
 
     def _tell(self, number: signal.Signals) -> None:
-        lock = locks.take(self.engine.running, locks.EXCLUSIVE)
-        if lock is not None:
-            os.close(lock)
-        else:
-            os.kill(self.pid, number)
+        if self.child:
+            self.child.send_signal(number)
+        elif self.adopted and self.engine.listener() == self.adopted:
+            with suppress(ProcessLookupError):
+                os.kill(self.adopted, number)
 
     def _ends_within(self, seconds: float) -> bool:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            try:
-                if self.events.get(timeout=left) == "engine ended":
+            with suppress(Empty):
+                if self.events.get(timeout=left) is Event.ENGINE_ENDED:
                     return True
-            except Empty:
-                break
         return False
 
 
-def _typed(arguments: dict[str, object]) -> dict[str, Any]:
-    return arguments
-
-
-def supervise(engine: Engine) -> int:
-    """Run the supervisor to its end and return the exit status; the reason of a failure ends the log."""
+def supervise(engine: Engine, lock: int) -> int:
+    """Run the supervisor to its end and return the exit status; a failure's reason ends the log."""
     try:
-        Supervisor(engine).run()
+        Supervisor(engine, lock).run()
     except EngineError as error:
         sys.stderr.write(f"assent: {error}\n")
-        return 1
-    return 0
+    except OSError as error:
+        sys.stderr.write(f"assent: {engine.title} did not start ({error}).\n")
+    else:
+        return 0
+    return 1
