@@ -2,6 +2,7 @@
 
 import hmac
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
@@ -10,7 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 
 from contacts import addresses
-from contacts.models import Address, Channel, Contact, Identity, KeyCheck
+from contacts.models import Address, Channel, Contact, Identity, KeyCheck, Tag
 
 
 class ContactError(Exception):
@@ -92,6 +93,38 @@ def change_address(*, contact: Contact, channel: str, address: str) -> Address:
     field = "phone" if channel == Channel.SMS else "email"
     Identity.objects.filter(contact=contact).update(**{field: normalized})
     return created
+
+
+@transaction.atomic
+def update_contact(
+    *,
+    contact: Contact,
+    email: str = "",
+    phone: str = "",
+    first_name: str | None = None,
+    last_name: str | None = None,
+    tags: Iterable[Tag] | None = None,
+    **profile: Any,
+) -> Contact:
+    """Change what is known of a person; an address is changed, never removed, by being given.
+
+    `profile` takes `language`, `timezone` and `lifecycle`. Raises `ContactErased`, `AddressTaken` and
+    `AddressError`.
+    """
+    if contact.erased_at:
+        raise ContactErased
+    for channel, address in ((Channel.EMAIL, email), (Channel.SMS, phone)):
+        if address:
+            change_address(contact=contact, channel=channel, address=address)
+    names = {"first_name": first_name, "last_name": last_name}
+    if changed := {field: name for field, name in names.items() if name is not None}:
+        Identity.objects.filter(contact=contact).update(**changed)
+    if tags is not None:
+        contact.tags.set(tags)
+    if profile:
+        Contact.objects.filter(pk=contact.pk).update(**profile)
+    contact.refresh_from_db()
+    return contact
 
 
 @transaction.atomic
