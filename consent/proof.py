@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 from uuid import UUID, uuid5
 
-from consent.leaf import EventFields, Words
+from consent.leaf import EventFields, Words, microseconds, moment
 
 VERSION = "assent-proof-v1"
 MEMBER = "assentProof"  # where a receipt carries it
@@ -65,7 +65,7 @@ class Proof:
                 path=tuple(_bytes(node) for node in proof["path"]),
                 checkpoint=_text(proof["checkpoint"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise MalformedProof(MalformedProof.__doc__) from error
 
 
@@ -78,8 +78,8 @@ def _event(values: Mapping[str, Any]) -> EventFields:
         kind=_text(values["kind"]),
         basis=_text(values["basis"]),
         method=_text(values["method"]),
-        occurred_us=_whole(values["occurred_us"]),
-        recorded_us=_whole(values["recorded_us"]),
+        occurred_us=_time(values["occurred_us"]),
+        recorded_us=_time(values["recorded_us"]),
         wording=None if values["wording"] is None else _text(values["wording"]),
         actor_role=_text(values["actor_role"]),
         actor=_text(values["actor"]),
@@ -104,6 +104,10 @@ def _whole(value: Any) -> int:
     if type(value) is not int:
         raise MalformedProof(MalformedProof.__doc__)
     return value
+
+
+def _time(value: Any) -> int:
+    return microseconds(moment(_whole(value)))
 
 
 def _bytes(value: Any) -> bytes:
