@@ -175,7 +175,6 @@ class Redis(Engine):
         "unixsocketperm": "700",
         "daemonize": "no",
         "dbfilename": "redis.rdb",
-        "save": "60 1",
         "appendonly": "no",
         "stop-writes-on-bgsave-error": "no",
     }
@@ -191,7 +190,8 @@ class Redis(Engine):
         self.places.own(self.folder)
         settings = {**self.SETTINGS, "unixsocket": str(self.socket_path), "dir": str(self.folder)}
         words = (word for key, value in settings.items() for word in (f"--{key}", value))
-        return [str(programs.reachable_redis(self.places)), *words]
+        # One dump a minute, if something changed; a value with a space would be taken for one word.
+        return [str(programs.reachable_redis(self.places)), *words, "--save", "60", "1"]
 
     def answers(self) -> bool:
         return self._ask(b"PING\r\n").startswith(b"+PONG")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -17,6 +18,9 @@ from config.embedded.places import Places
 from config.embedded.supervision import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
+
+# How initdb, PostgreSQL and Redis begin what they die of; "starting up" is only an early question.
+COMPLAINT = re.compile(r"(FATAL:|PANIC:|postgres: |initdb: error:|Fatal|Can't ).*(?<!starting up)$")
 
 _guard = threading.RLock()
 # The descriptors that make this process (and its forks) a holder, by lock file.
@@ -103,11 +107,6 @@ def _failure(engine: Engine) -> str:
     lines = engine.log.read_text(errors="replace").splitlines()
     ours = [line.removeprefix("assent: ") for line in lines if line.startswith("assent: ")]
     sentence = ours[-1] if ours else f"{engine.title} was stopped while it started."
-    complaints = [
-        line
-        for line in lines
-        if any(word in line for word in ("FATAL:", "PANIC:", "error:", "rror "))
-        and "starting up" not in line
-    ]
-    cause = f" ({complaints[-1].strip()})" if complaints else ""
+    complaints = [found[0] for line in lines if (found := COMPLAINT.search(line))]
+    cause = f" ({complaints[-1]})" if complaints else ""
     return f"{sentence.removesuffix('.')}{cause}; see {engine.log}."

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pwd
+import shutil
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +71,8 @@ class Places:
         else:
             home = Path("/var/lib") / name
         sockets = home / "sockets"
-        if len(os.fsencode(sockets)) + len(LONGEST_NAME) > LONGEST_SOCKET:
+        too_long = len(os.fsencode(sockets)) + len(LONGEST_NAME) > LONGEST_SOCKET
+        if too_long or "," in str(sockets):  # libpq takes a comma for the end of a host
             # Known names in a folder for everybody: `own` refuses what somebody else put there.
             folder = "/run" if os.geteuid() == 0 and os.path.isdir("/run") else "/tmp"  # noqa: S108
             sockets = Path(folder) / name
@@ -113,6 +115,12 @@ class Places:
                 f"{folder} is not a folder with mode 0700 of the account that runs the engines "
                 f"(uid {self.account.uid}): remove it and start again."
             )
+
+    def discard(self) -> None:
+        """Remove what lies outside the var folder, for one that was removed itself."""
+        for folder in {self.home, self.sockets}:
+            if not folder.is_relative_to(self.var):
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _refuse_strangers(self) -> None:
         owner = self.home.stat().st_uid

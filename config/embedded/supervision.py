@@ -123,8 +123,12 @@ class Supervisor:
 
 def supervise(engine: Engine, lock: int) -> int:
     """Run the supervisor to its end and return the exit status; a failure's reason ends the log."""
+    var = os.open(engine.places.var, os.O_RDONLY | os.O_DIRECTORY)
     try:
         Supervisor(engine, lock).run()
+        # Without a link left it was removed, not moved.
+        if os.fstat(var).st_nlink == 0:
+            engine.places.discard()
     except EngineError as error:
         sys.stderr.write(f"assent: {error}\n")
     except OSError as error:

@@ -1,0 +1,178 @@
+"""Processes that hold embedded engines, to be killed in every way, and what is left of the engines."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+import psycopg
+
+from config.embedded import Addresses
+from config.embedded.engines import PostgreSQL, Redis
+from config.embedded.places import Places
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = """
+import dataclasses, json, sys
+from pathlib import Path
+from config import embedded
+try:
+    found = embedded.hold(Path(sys.argv[1]), **json.loads(sys.argv[2]))
+except embedded.EngineError as error:
+    print(json.dumps({"error": str(error)}), flush=True)
+else:
+    print(json.dumps(dataclasses.asdict(found)), flush=True)
+    sys.stdin.read()
+"""
+FAST = {"fsync": "off", "shared_buffers": "16MB"}
+
+
+class Holder:
+    """A process of its own session that calls `hold` and then waits to be told to leave."""
+
+    def __init__(
+        self,
+        var: Path,
+        *,
+        python: str = sys.executable,
+        search: Path = ROOT,
+        environment: Mapping[str, str] | None = None,
+        user: int | None = None,
+        **how: Any,
+    ) -> None:
+        how.setdefault("options", FAST)
+        self.process = subprocess.Popen(
+            [python, "-P", "-c", SCRIPT, str(var), json.dumps(how)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd="/",
+            env={"PATH": os.defpath, "PYTHONPATH": str(search), **(environment or {})},
+            start_new_session=True,
+            user=user,
+            group=user,
+            extra_groups=None if user is None else [],
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
+
+    def answer(self) -> dict[str, str]:
+        assert self.process.stdout is not None
+        answer: dict[str, str] = json.loads(self.process.stdout.readline())
+        return answer
+
+    def addresses(self) -> Addresses:
+        return Addresses(**self.answer())
+
+    def error(self) -> str:
+        return self.answer()["error"]
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.leave()
+
+    def leave(self) -> None:
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe is not None
+            pipe.close()
+        self.process.wait(timeout=20)
+
+
+@contextmanager
+def var_folder(name: str = "", below: str | None = None) -> Iterator[Path]:
+    """A var folder that other accounts can enter; when left, none of its engines runs any more."""
+    above = Path(tempfile.mkdtemp(prefix="assent-", dir=below))
+    above.chmod(0o755)
+    var = above / name
+    try:
+        yield var
+        wait_until(lambda: not processes(var), 30)
+    finally:
+        for process in processes(var):
+            process.kill()
+        places = Places.of(var)
+        places.discard()
+        shutil.rmtree(above)
+
+
+def processes(var: Path) -> list[psutil.Process]:
+    """Supervisors and engines of that folder, by what they were started with."""
+    places = Places.of(var)
+    words = {str(var.resolve()), str(places.home / "postgresql"), str(places.sockets / "redis.sock")}
+    found = []
+    for process in psutil.process_iter():
+        try:
+            line = process.cmdline()
+        except psutil.Error:
+            continue
+        # Redis writes its title as one word: "redis-server unixsocket:/…".
+        if words & set(line) or any(f"unixsocket:{word}" in " ".join(line) for word in words):
+            if SCRIPT not in line and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def supervisors(var: Path) -> list[psutil.Process]:
+    return [process for process in processes(var) if "config.embedded" in process.cmdline()]
+
+
+def postmasters(var: Path) -> list[psutil.Process]:
+    return [process for process in processes(var) if Path(process.cmdline()[0]).name == "postgres"]
+
+
+def postmaster(var: Path) -> psutil.Process:
+    (found,) = postmasters(var)
+    assert found.pid == PostgreSQL(Places.of(var)).listener()
+    return found
+
+
+def redis_server(var: Path) -> psutil.Process:
+    pid = Redis(Places.of(var)).listener()
+    assert pid is not None
+    return psutil.Process(pid)
+
+
+def execute(addresses: Addresses, query: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(addresses.database_url, autocommit=True) as connection:
+        cursor = connection.execute(query.encode())
+        return cursor.fetchall() if cursor.description else []
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def kill(process: psutil.Process) -> None:
+    process.send_signal(signal.SIGKILL)
+    wait_until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+
+
+def run_script(script: str, var: Path) -> subprocess.Popen[bytes]:
+    """Start a script with the var folder as its argument and pipes to it."""
+    return subprocess.Popen(
+        [sys.executable, "-c", script, str(var)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        env={"PATH": os.defpath, "PYTHONPATH": str(ROOT)},
+    )
+
+
+def python_without_wheels() -> str:
+    """The interpreter below the virtual environment."""
+    return str(Path(sys.base_prefix) / "bin" / "python3")
