@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from consent import in_flight, ledger, links
+from consent import gate, in_flight, ledger, links
 from consent.ledger import PROVIDER, SUBJECT, SYSTEM, Actor
 from consent.models import (
     ConsentEvent,
@@ -118,7 +118,7 @@ def ask_to_confirm(*, contact: Contact, wordings: Sequence[Wording], language: s
     """Queue one confirmation mail, within the budget of an address: one a day, three in thirty days."""
     sent = ServiceMail.objects.filter(contact=contact, purpose=ServiceMail.Purpose.CONFIRMATION)
     now = timezone.now()
-    digests = sorted(wording.digest for wording in wordings)
+    digests = sorted(str(wording.digest) for wording in wordings)
     waiting = sent.filter(sent_at=None, given_up_at=None).first()
     if waiting:
         waiting.details = {"wordings": sorted({*waiting.details["wordings"], *digests})}
@@ -152,12 +152,7 @@ def confirm(
     contacts.verify_address(address=address)
     events = []
     for wording in wordings:
-        standing = Permission.objects.filter(
-            contact=contact, topic=wording.topic, channel=wording.channel
-        ).first()
-        if standing and standing.state == Permission.State.GRANTED and standing.fresh_at:
-            continue
-        if standing and _said_no_since_asking(contact, wording):
+        if not _is_waiting_for(contact, wording):
             continue
         events.append(
             ledger.record(
@@ -172,20 +167,35 @@ def confirm(
                 details=details,
             )
         )
-    if events:
-        queue_service_mail(
-            contact=contact, purpose=ServiceMail.Purpose.RECEIPT, language=contact.language,
-            details={"events": [event.pk for event in events]},
-        )
+    _send_receipt(contact, events)
     return events
 
 
-def _said_no_since_asking(contact: Contact, wording: Wording) -> bool:
-    """A confirmation link that was mailed before a no must not bring the person back."""
-    standing = Permission.objects.get(
-        contact=contact, topic=wording.topic, channel=wording.channel
+def _is_waiting_for(contact: Contact, wording: Wording) -> bool:
+    """Whether a confirmation still has something to confirm.
+
+    A no, or an end, that came after the mail was asked for must not be undone by the link in it.
+    """
+    if wording.topic.status != Topic.Status.PUBLISHED:
+        return False
+    standing = contact.permissions.filter(topic=wording.topic, channel=wording.channel).first()
+    return (
+        standing is None
+        or standing.state == Permission.State.PENDING
+        or (standing.state == Permission.State.GRANTED and not standing.fresh_at)
     )
-    return standing.stopped and standing.state != Permission.State.PENDING
+
+
+def _send_receipt(contact: Contact, events: Iterable[ConsentEvent]) -> None:
+    """A yes is answered with a receipt; after a no nothing is written to the person unasked."""
+    given = [event.pk for event in events if event.kind == Kind.GIVEN]
+    if given:
+        queue_service_mail(
+            contact=contact,
+            purpose=ServiceMail.Purpose.RECEIPT,
+            language=contact.language,
+            details={"events": given},
+        )
 
 
 @transaction.atomic
@@ -284,11 +294,12 @@ def object_to_everything(
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """What a stop link did: the event, where the person is still known, and what can be undone."""
+    """What a stop link did: the event, where the person is still known, and whether it is of this moment."""
 
     contact: Contact | None
     topic: Topic | None
     event: ConsentEvent | None
+    is_new: bool
 
 
 @transaction.atomic
@@ -303,27 +314,39 @@ def stop_by_link(
     topic = Topic.objects.filter(key=stop.topic).first()
     contact = contacts.contact_of_subject(stop.subject)
     evidence = {"message": str(stop.message), **(details or {})}
-    event = None
-    if contact and not contact.erased_at:
-        if everything:
-            contact = contacts.lock(contact.pk)
-            standing = Permission.objects.filter(
-                contact=contact, topic=None, channel=stop.channel, state=Permission.State.OBJECTED
-            ).first()
+    event, is_new = None, False
+    if contact and not contact.erased_at and (topic or everything):
+        contact = contacts.lock(contact.pk)
+        event = _standing_stop(contact, None if everything else topic, stop.channel)
+        if event is None:
+            is_new = True
             event = (
-                standing.event
-                if standing
-                else object_to_everything(
+                object_to_everything(
                     contact=contact, channel=stop.channel, method=method, details=evidence
                 )
-            )
-        elif topic:
-            event = withdraw(
-                contact=contact, topic=topic, channel=stop.channel, method=method, details=evidence
+                if everything
+                else withdraw(
+                    contact=contact,
+                    topic=topic,
+                    channel=stop.channel,
+                    method=method,
+                    details=evidence,
+                )
             )
     if topic or everything:
         _suppress_address_of(stop, None if everything else topic, event)
-    return Stopped(contact, topic, event)
+    return Stopped(contact, topic, event, is_new)
+
+
+def _standing_stop(contact: Contact, topic: Topic | None, channel: str) -> ConsentEvent | None:
+    """The act by which the person stopped exactly this, while it stands: a second one adds nothing."""
+    state = Permission.State.WITHDRAWN if topic else Permission.State.OBJECTED
+    standing = (
+        contact.permissions.filter(topic=topic, channel=channel, state=state)
+        .select_related("event")
+        .first()
+    )
+    return standing.event if standing else None
 
 
 def _suppress_address_of(stop: links.Stop, topic: Topic | None, event: ConsentEvent | None) -> None:
@@ -373,52 +396,54 @@ def undo_withdrawal(*, event: ConsentEvent, contact: Contact) -> ConsentEvent:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One box of the preference page: what the person wants now, beside the words that were shown."""
+    """One box that the person changed: what they want now, and the words that stood beside it."""
 
-    wording: Wording
-    wanted: bool
+    topic: Topic
+    channel: str
+    is_wanted: bool
+    wording: Wording | None = None
 
 
 @transaction.atomic
 def save_preferences(
     *, contact: Contact, choices: Iterable[Choice], details: Mapping[str, str] | None = None
 ) -> list[ConsentEvent]:
-    """Record what changed on the preference page, and nothing else; returns the new events.
+    """Record the boxes that the person changed on the preference page; returns the new events.
 
-    The page was opened by a fresh link to the person's address, so a yes is the person's own act. Raises
-    `WordingNotOffered` and `AddressMissing`.
+    The page was opened by a fresh link to the person's address, so a yes is the person's own act. What
+    already is as wanted is left alone. Raises `WordingNotOffered` and `AddressMissing`.
     """
     choices = list(choices)
-    _check_offered([choice.wording for choice in choices], allow_none=True)
+    _check_offered([choice.wording for choice in choices if choice.wording], allow_none=True)
     contact = contacts.lock(contact.pk)
-    granted = {
-        (permission.topic_id, permission.channel)
-        for permission in contact.permissions.granted()
-    }
     events = []
     for choice in choices:
-        topic, channel = choice.wording.topic, choice.wording.channel
-        if choice.wanted == ((topic.pk, channel) in granted):
+        if choice.is_wanted == is_allowed(
+            contact=contact, topic=choice.topic, channel=choice.channel
+        ):
             continue
+        if choice.is_wanted and choice.wording is None:
+            raise WordingNotOffered
         events.append(
             ledger.record(
                 contact=contact,
-                topic=topic,
-                channel=channel,
-                kind=Kind.GIVEN if choice.wanted else Kind.WITHDRAWN,
+                topic=choice.topic,
+                channel=choice.channel,
+                kind=Kind.GIVEN if choice.is_wanted else Kind.WITHDRAWN,
                 method=Method.PREFERENCES,
                 actor=SUBJECT,
                 wording=choice.wording,
-                address=_current_address(contact, channel, required=choice.wanted),
+                address=_current_address(contact, choice.channel, required=choice.is_wanted),
                 details=details,
             )
         )
-    if events:
-        queue_service_mail(
-            contact=contact, purpose=ServiceMail.Purpose.RECEIPT, language=contact.language,
-            details={"events": [event.pk for event in events]},
-        )
+    _send_receipt(contact, events)
     return events
+
+
+def choose_language(*, contact: Contact, language: str) -> None:
+    """Write to this person in another language from now on."""
+    Contact.objects.filter(pk=contact.pk, erased_at=None).update(language=language)
 
 
 def request_manage_link(*, email: str, language: str) -> None:
@@ -471,7 +496,9 @@ def expire_permissions(*, batch: int = 1000) -> int:
         for permission in overdue:
             with transaction.atomic():
                 contact = contacts.lock(permission.contact_id)
-                still = Permission.objects.granted().filter(pk=permission.pk, valid_until__lte=Now())
+                still = Permission.objects.granted().filter(
+                    pk=permission.pk, valid_until__lte=Now()
+                )
                 if not still.exists():
                     continue
                 ledger.record(
@@ -493,7 +520,7 @@ def expire_permissions(*, batch: int = 1000) -> int:
 def publish_topic(*, topic: Topic) -> None:
     """Offer a topic; raises `NotPublishable` with what is missing."""
     missing = [
-        str(Topic._meta.get_field(field).verbose_name)
+        str(getattr(Topic, field).field.verbose_name)
         for field in ("public_name", "description", "frequency")
         if not getattr(topic, field).strip()
     ]
@@ -534,9 +561,17 @@ def publish_wording(*, wording: Wording, publisher_id: int | None) -> Wording:
 
 def has_said_no(*, contact: Contact, topic: Topic, channel: str) -> bool:
     """Whether a no of the person stands for this topic or for everything on the channel."""
-    return contact.permissions.filter(
-        topic__in=[None, topic], channel=channel, stopped=True
-    ).exists() or contact.permissions.filter(topic=None, channel=channel, stopped=True).exists()
+    return (
+        contact.permissions.filter(topic__in=[None, topic], channel=channel, stopped=True).exists()
+        or contact.permissions.filter(topic=None, channel=channel, stopped=True).exists()
+    )
+
+
+def is_allowed(*, contact: Contact, topic: Topic, channel: str) -> bool:
+    """Whether this may be done now: for a channel what the gate says, for a use of data what was said."""
+    if channel == Channel.DATA:
+        return contact.permissions.granted().filter(topic=topic, channel=channel).exists()
+    return gate.explain(contact=contact, topic=topic, channel=channel).is_allowed
 
 
 def answer_is_final(*, contact: Contact | None, topic: Topic | None, channel: str) -> bool:
@@ -557,7 +592,11 @@ def queue_service_mail(
 
 def nudge(task: str, **ids: int) -> Callable[[], None]:
     """A task by name with ids: lost, it costs seconds, because a sweep does the same."""
-    return lambda: current_app.send_task(task, kwargs=ids, retry=False) and None
+
+    def send() -> None:
+        current_app.send_task(task, kwargs=ids, retry=False)
+
+    return send
 
 
 def _check_offered(wordings: Sequence[Wording], *, allow_none: bool = False) -> None:
@@ -582,6 +621,8 @@ def _current_address(contact: Contact, channel: str, *, required: bool = True) -
 
 
 def _is_granted_by(contact: Contact, event: ConsentEvent) -> bool:
-    return contact.permissions.granted().filter(
-        topic__key=event.topic_id, channel=event.channel
-    ).exists()
+    return (
+        contact.permissions.granted()
+        .filter(topic__key=event.topic_id, channel=event.channel)
+        .exists()
+    )
