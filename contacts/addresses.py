@@ -37,7 +37,11 @@ def normalize(channel: str, address: str, *, region: str | None = None) -> str:
 
     `region` is the ISO 3166 country that a phone number without a country code belongs to.
     """
-    return normalize_phone(address, region=region) if channel == Channel.SMS else normalize_email(address)
+    return (
+        normalize_phone(address, region=region)
+        if channel == Channel.SMS
+        else normalize_email(address)
+    )
 
 
 def normalize_email(address: str) -> str:

@@ -33,7 +33,10 @@ def find_contact(*, channel: str, address: str) -> Contact | None:
     """The contact that is currently reached at an address; raises `AddressError` for a malformed one."""
     current = (
         Address.objects.current()
-        .filter(channel=channel, fingerprint=addresses.fingerprint(addresses.normalize(channel, address)))
+        .filter(
+            channel=channel,
+            fingerprint=addresses.fingerprint(addresses.normalize(channel, address)),
+        )
         .select_related("contact")
         .first()
     )

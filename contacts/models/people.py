@@ -1,4 +1,4 @@
-"""Who people are: the pseudonymous profile, the vault beside it, addresses, tags and segments."""
+"""Who people are: the pseudonymous profile, the vault beside it, addresses and tags."""
 
 import uuid
 from typing import Self
@@ -84,7 +84,11 @@ class Identity(models.Model):
     """The vault: what names a person, in clear. Only sends, exports and permitted staff read it."""
 
     contact = models.OneToOneField(
-        Contact, models.PROTECT, primary_key=True, related_name="identity", verbose_name=_("contact")
+        Contact,
+        models.PROTECT,
+        primary_key=True,
+        related_name="identity",
+        verbose_name=_("contact"),
     )
     first_name = models.CharField(_("first name"), max_length=200, blank=True, default="")
     last_name = models.CharField(_("last name"), max_length=200, blank=True, default="")
@@ -147,36 +151,3 @@ class Address(models.Model):
 
     def __str__(self) -> str:
         return f"{self.channel} address {self.pk}"
-
-
-class Segment(models.Model):
-    """Who is interesting: a tree of conditions. It never says who may be mailed."""
-
-    name = models.CharField(_("name"), max_length=200, unique=True)
-    rule = models.JSONField(_("rule"), default=dict, blank=True)
-    created_at = models.DateTimeField(_("created"), db_default=Now())
-
-    class Meta:
-        verbose_name = _("segment")
-        verbose_name_plural = _("segments")
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class KeyCheck(models.Model):
-    """What each key id must be able to compute, so that a wrong key stops the start."""
-
-    ring = models.CharField(max_length=16)
-    key_id = models.CharField(max_length=16)
-    check_value = models.BinaryField(max_length=32)
-    position = models.PositiveSmallIntegerField()
-    created_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["ring", "key_id"], name="key_check_one_per_id")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.ring} key {self.key_id}"

@@ -1,0 +1,17 @@
+from contacts.models.fields import DataField
+from contacts.models.keys import KeyCheck
+from contacts.models.people import Address, Channel, Contact, Identity, Lifecycle, Tag
+from contacts.models.segments import Segment, StaticList
+
+__all__ = [
+    "Address",
+    "Channel",
+    "Contact",
+    "DataField",
+    "Identity",
+    "KeyCheck",
+    "Lifecycle",
+    "Segment",
+    "StaticList",
+    "Tag",
+]
