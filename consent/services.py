@@ -391,6 +391,21 @@ def undo_withdrawal(*, event: ConsentEvent, contact: Contact) -> ConsentEvent:
     return undone
 
 
+@transaction.atomic
+def suppress_address(
+    *, channel: str, address: str, topic: Topic | None, cause: Suppression.Cause
+) -> Suppression:
+    """Stop an address, known or not, for a topic or for every topic; raises `AddressError`.
+
+    Only its fingerprint is kept. Where it is stopped already, the earlier one is moved forward.
+    """
+    fingerprint = addresses.fingerprint(addresses.normalize(channel, address))
+    ledger.suppress(
+        channel=channel, fingerprint=fingerprint, topic=topic, cause=cause, since=timezone.now()
+    )
+    return Suppression.objects.get(channel=channel, fingerprint=fingerprint, topic=topic)
+
+
 # Preferences
 
 
