@@ -1,0 +1,6 @@
+"""What is sent: senders, campaigns with their content per language, and one delivery per contact."""
+
+from campaigns.models.campaigns import Campaign, CampaignContent, Sender
+from campaigns.models.deliveries import Delivery, Heartbeat, Lane, Unit
+
+__all__ = ["Campaign", "CampaignContent", "Delivery", "Heartbeat", "Lane", "Sender", "Unit"]

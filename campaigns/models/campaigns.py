@@ -1,0 +1,205 @@
+"""Senders, campaigns and what a campaign says in each language."""
+
+from typing import Self
+
+from django.conf import settings
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from consent.models import Topic
+from contacts.models import Channel, Segment
+
+
+class Sender(models.Model):
+    """Who a campaign comes from, through which transport, and how fast at most."""
+
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    from_name = models.CharField(_("from name"), max_length=100)
+    from_email = models.EmailField(_("from address"))
+    reply_to = models.EmailField(_("reply to"), blank=True, default="")
+    transport = models.CharField(
+        _("transport"),
+        max_length=40,
+        default="smtp",
+        help_text=_("smtp, or the path of a Django email backend."),
+    )
+    per_minute = models.PositiveIntegerField(
+        _("messages a minute"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("Empty: as fast as the transport takes them."),
+    )
+
+    class Meta:
+        verbose_name = _("sender")
+        verbose_name_plural = _("senders")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CampaignQuerySet(models.QuerySet["Campaign"]):
+    def due(self) -> Self:
+        """Scheduled and its moment has come, by the database's clock."""
+        return self.filter(state=Campaign.State.SCHEDULED, send_at__lte=Now())
+
+
+class Campaign(models.Model):
+    """One message to a topic's audience on one channel."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", _("draft")
+        SCHEDULED = "scheduled", _("scheduled")
+        SENDING = "sending", _("sending")
+        PAUSED = "paused", _("paused")
+        HELD = "held", _("held")
+        SENT = "sent", _("sent")
+        CANCELLED = "cancelled", _("cancelled")
+
+    name = models.CharField(_("name"), max_length=200)
+    topic = models.ForeignKey(
+        Topic, models.PROTECT, related_name="campaigns", verbose_name=_("topic")
+    )
+    channel = models.CharField(
+        _("channel"),
+        max_length=5,
+        choices=[
+            (Channel.EMAIL.value, Channel.EMAIL.label),
+            (Channel.SMS.value, Channel.SMS.label),
+        ],
+        default=Channel.EMAIL,
+    )
+    segments = models.ManyToManyField(
+        Segment,
+        verbose_name=_("to segments"),
+        blank=True,
+        related_name="campaigns",
+        help_text=_("None: everybody."),
+    )
+    excluded_segments = models.ManyToManyField(
+        Segment, verbose_name=_("without segments"), blank=True, related_name="excluded_from"
+    )
+    sender = models.ForeignKey(
+        Sender, models.PROTECT, related_name="campaigns", verbose_name=_("sender")
+    )
+    state = models.CharField(
+        _("state"), max_length=10, choices=State, default=State.DRAFT, editable=False
+    )
+    state_reason = models.TextField(_("why"), blank=True, default="", editable=False)
+    send_at = models.DateTimeField(_("send at"), null=True, blank=True)
+    latest_start_at = models.DateTimeField(
+        _("latest start"),
+        null=True,
+        blank=True,
+        help_text=_("Past it, the campaign is held, not sent."),
+    )
+    timezone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        default="UTC",
+        help_text=_("Of the start, and of people whose own is not known, as in Europe/Paris."),
+    )
+    is_local_time = models.BooleanField(
+        _("at each person's own time"),
+        default=False,
+        help_text=_("Everybody gets it at the hour of the start on their own clock."),
+    )
+    quiet_from = models.TimeField(
+        _("quiet from"),
+        null=True,
+        blank=True,
+        help_text=_("On each person's own clock; messages wait until the quiet hours end."),
+    )
+    quiet_until = models.TimeField(_("quiet until"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created"), db_default=Now())
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("author"),
+    )
+    started_at = models.DateTimeField(_("started"), null=True, blank=True, editable=False)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True, editable=False)
+
+    objects = CampaignQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("campaign")
+        verbose_name_plural = _("campaigns")
+        permissions = [
+            ("send_campaign", _("Can schedule, pause, resume and cancel campaigns")),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="campaign_scheduled_has_a_time",
+                condition=Q(state__in=["draft", "cancelled"]) | Q(send_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="campaign_state_known",
+                condition=Q(
+                    state__in=[
+                        "draft",
+                        "scheduled",
+                        "sending",
+                        "paused",
+                        "held",
+                        "sent",
+                        "cancelled",
+                    ]
+                ),
+            ),
+            models.CheckConstraint(
+                name="campaign_channel_carries_messages", condition=Q(channel__in=["email", "sms"])
+            ),
+            models.CheckConstraint(
+                name="campaign_quiet_hours_begin_and_end",
+                condition=Q(quiet_from=None, quiet_until=None)
+                | Q(quiet_from__isnull=False, quiet_until__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CampaignContent(models.Model):
+    """What a campaign says in one language."""
+
+    class Markup(models.TextChoices):
+        MARKDOWN = "markdown", _("Markdown")
+        MJML = "mjml", _("MJML")
+
+    class Layout(models.TextChoices):
+        NEWSLETTER = "newsletter", _("newsletter")
+        ANNOUNCEMENT = "announcement", _("announcement")
+        DIGEST = "digest", _("digest")
+        LETTER = "letter", _("plain letter")
+
+    campaign = models.ForeignKey(
+        Campaign, models.CASCADE, related_name="contents", verbose_name=_("campaign")
+    )
+    language = models.CharField(_("language"), max_length=8, default="en")
+    subject = models.CharField(_("subject"), max_length=250)
+    preheader = models.CharField(_("preview line"), max_length=250, blank=True, default="")
+    body = models.TextField(_("body"))
+    markup = models.CharField(_("markup"), max_length=8, choices=Markup, default=Markup.MARKDOWN)
+    layout = models.CharField(_("layout"), max_length=12, choices=Layout, default=Layout.NEWSLETTER)
+
+    class Meta:
+        verbose_name = _("content")
+        verbose_name_plural = _("contents")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["campaign", "language"], name="content_one_per_language"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.language}: {self.subject}"
