@@ -227,6 +227,19 @@ def test_an_inclusion_proof_names_one_position_only(size, data):
     assert not merkle.verify_inclusion(leaves[position], other, size, path, merkle.root(leaves))
 
 
+def test_it_refuses_a_node_between_leaf_and_root_when_it_is_shown_as_a_leaf():
+    node = merkle.node_hash(LEAVES[0], LEAVES[1])
+    path = merkle.inclusion_proof(0, 8, Store(LEAVES).fetch)
+
+    assert not merkle.verify_inclusion(node, 0, 8, path[1:], merkle.root(LEAVES))
+
+
+def test_it_refuses_a_path_when_it_is_longer_than_the_tree_is_high():
+    beyond = merkle.node_hash(LEAVES[1], LEAVES[0])
+
+    assert not merkle.verify_inclusion(LEAVES[0], 0, 1, [LEAVES[1]], beyond)
+
+
 @given(second=sizes, data=st.data())
 def test_every_consistency_proof_verifies_and_none_with_a_flipped_bit(second, data):
     leaves = some_leaves(second)
@@ -257,10 +270,7 @@ def test_it_finds_no_consistency_when_an_old_leaf_was_changed():
 
 @pytest.mark.parametrize(("first", "second"), [(3, 2), (-1, 2), (2, 5), (3, 5)])
 def test_it_answers_no_when_the_proof_is_impossible(first, second):
-    assert not merkle.verify_consistency(first, second, [], ROOT, ROOT)
-
-
-ROOT = bytes(32)
+    assert not merkle.verify_consistency(first, second, [], bytes(32), bytes(32))
 
 
 def test_it_reads_few_tiles_when_the_tree_is_large():

@@ -145,6 +145,13 @@ def test_a_note_is_marked_as_note_tools_expect():
     assert text == f"{FIRST.text().decode()}\n— k1 {signed}\n"
 
 
+def test_it_refuses_a_note_when_its_mark_is_of_another_key():
+    text = signing.note(FIRST, OLD.sign(FIRST), NEW.public())
+
+    with pytest.raises(signing.BadSignature):
+        signing.verify_note(text, KEYS)
+
+
 @given(data=st.data())
 def test_it_refuses_a_note_when_any_character_was_changed(data):
     text = signing.note(SECOND, OLD.sign(SECOND), PUBLIC)

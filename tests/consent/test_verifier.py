@@ -132,6 +132,19 @@ def test_a_tampered_receipt_is_refused_by_its_own_sentence(receipt, name, senten
     assert refused(receipt) == {name: sentence}
 
 
+@pytest.mark.parametrize("other", [{"topic": "events"}, {"channel": "sms"}])
+def test_it_finds_words_that_were_shown_for_something_else(other):
+    words = proving.WORDS._replace(**other)
+    event = proving.event(wording=words.digest())
+    receipt = RECEIPT | {
+        "consentReceiptID": receipt_id(event),
+        PROOF: proving.proof(event).to_json(),
+    }
+    receipt[PROOF]["words"] = words._asdict()
+
+    assert refused(receipt) == {"words": "The words were changed: they are not those of the event."}
+
+
 def test_it_finds_a_changed_event():
     found = refused(change(PROOF, "event", "method", to="form"))
 
