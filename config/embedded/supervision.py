@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
 from queue import Empty, SimpleQueue
@@ -18,6 +19,7 @@ from config.embedded.errors import EngineError
 PATIENCE_SECONDS = 900
 # Long enough for the last checkpoint or dump of a laptop's data; then it is told less gently.
 STOP_SECONDS = 120
+ROUGH_STOP_SECONDS = 20
 
 
 class Event(Enum):
@@ -62,7 +64,7 @@ class Supervisor:
 
     def _start(self) -> None:
         """Start the engine, or adopt the one that a killed supervisor left behind."""
-        if not locks.is_open_on(self.lock, self.engine.supervisor):
+        if not self._has_home():
             raise EngineError(f"The folder {self.engine.places.home} was removed.")
         running = self._lock_or_adopt()
         if running is not None:
@@ -74,6 +76,10 @@ class Supervisor:
                 os.close(running)
             self.adopted, self.has_answered = None, False
         threading.Thread(target=self._await_end, daemon=True).start()
+
+    def _has_home(self) -> bool:
+        """Whether the folders are still ours, not removed or made anew."""
+        return locks.is_open_on(self.lock, self.engine.supervisor)
 
     def _lock_or_adopt(self) -> int | None:
         """The lock of an engine of which nothing runs; None when the one that runs is adopted."""
@@ -97,12 +103,13 @@ class Supervisor:
         self.events.put(Event.NO_HOLDER_LEFT)
 
     def _stop(self) -> None:
-        steps = [(self.engine.gentle, STOP_SECONDS), (self.engine.rough, 20), (signal.SIGKILL, 20)]
-        if not self.engine.folder.exists():
-            del steps[0]  # nothing is left to save, and Redis would refuse to end
-        for number, seconds in steps:
+        # Without its folders nothing is left to save, and Redis would refuse to end.
+        self._tell(self.engine.gentle)
+        if self._ends_within(STOP_SECONDS, while_=self._has_home):
+            return
+        for number in (self.engine.rough, signal.SIGKILL):
             self._tell(number)
-            if self._ends_within(seconds):
+            if self._ends_within(ROUGH_STOP_SECONDS):
                 return
 
     def _tell(self, number: signal.Signals) -> None:
@@ -112,11 +119,11 @@ class Supervisor:
             with suppress(ProcessLookupError):
                 os.kill(self.adopted, number)
 
-    def _ends_within(self, seconds: float) -> bool:
+    def _ends_within(self, seconds: float, *, while_: Callable[[], bool] = lambda: True) -> bool:
         until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
+        while while_() and (left := until - time.monotonic()) > 0:
             with suppress(Empty):
-                if self.events.get(timeout=left) is Event.ENGINE_ENDED:
+                if self.events.get(timeout=min(left, 0.5)) is Event.ENGINE_ENDED:
                     return True
         return False
 
