@@ -2,9 +2,11 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -159,6 +161,94 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = ASSENT_VAR / "static"
 STATICFILES_DIRS = [BASE_DIR / "config" / "static"]
+
+# The desk: navigation, colors and dashboard of the admin
+
+
+def _pages(title: Any, *pages: tuple[Any, str, str]) -> dict[str, Any]:
+    """A group of the sidebar; a page is (title, icon, "app.model") and shown to those who may view it."""
+    return {
+        "title": title,
+        "separator": True,
+        "items": [
+            {
+                "title": page,
+                "icon": icon,
+                "link": reverse_lazy(f"admin:{model.replace('.', '_')}_changelist"),
+                "permission": lambda request, needed=model.replace(".", ".view_"): (
+                    request.user.has_perm(needed)
+                ),
+            }
+            for page, icon, model in pages
+        ],
+    }
+
+
+UNFOLD = {
+    "SITE_TITLE": "Assent",
+    "SITE_HEADER": "Assent",
+    "SITE_SUBHEADER": _("Only to people who said yes"),
+    "SITE_SYMBOL": "mark_email_read",
+    "SITE_URL": "/",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "6px",
+    "STYLES": [lambda _request: static("desk/desk.css")],
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97.4% .014 196)",
+            "100": "oklch(94.2% .03 196)",
+            "200": "oklch(88.4% .05 197)",
+            "300": "oklch(80.2% .07 198)",
+            "400": "oklch(70.6% .085 199)",
+            "500": "oklch(58.6% .084 200)",
+            "600": "oklch(48.6% .074 201)",
+            "700": "oklch(42.2% .064 202)",
+            "800": "oklch(36% .053 203)",
+            "900": "oklch(31.4% .044 204)",
+            "950": "oklch(22.6% .034 205)",
+        },
+    },
+    "SIDEBAR": {
+        "show_search": False,
+        "show_all_applications": False,
+        "navigation": [
+            {
+                "items": [
+                    {"title": _("Today"), "icon": "home", "link": reverse_lazy("admin:index")}
+                ]
+            },
+            _pages(
+                _("Sending"),
+                (_("Campaigns"), "campaign", "campaigns.campaign"),
+                (_("Deliveries"), "outgoing_mail", "campaigns.delivery"),
+                (_("Senders"), "alternate_email", "campaigns.sender"),
+            ),
+            _pages(
+                _("People"),
+                (_("Contacts"), "group", "contacts.contact"),
+                (_("Segments"), "filter_alt", "contacts.segment"),
+                (_("Tags"), "sell", "contacts.tag"),
+                (_("Imports"), "upload_file", "consent.importbatch"),
+            ),
+            _pages(
+                _("Consent"),
+                (_("Topics"), "topic", "consent.topic"),
+                (_("Wordings"), "format_quote", "consent.wording"),
+                (_("Suppressions"), "block", "consent.suppression"),
+                (_("Ledger"), "menu_book", "consent.consentevent"),
+                (_("Checkpoints"), "verified", "consent.ledgercheckpoint"),
+            ),
+            _pages(
+                _("House"),
+                (_("Organization"), "apartment", "consent.organization"),
+                (_("Service mail"), "mark_email_unread", "consent.servicemail"),
+                (_("Staff"), "badge", "auth.user"),
+                (_("Roles"), "admin_panel_settings", "auth.group"),
+            ),
+        ],
+    },
+}
 
 # API
 REST_FRAMEWORK = {

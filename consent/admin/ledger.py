@@ -1,0 +1,163 @@
+"""The ledger to look at: events, where they are sealed, whether their evidence still exists, checkpoints."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.decorators import display
+
+from consent.models import ConsentEvent, ConsentEvidence, LedgerCheckpoint
+from contacts.admin.lists import BigList, ReadOnly
+from contacts.admin.people import pseudonyms_from
+
+KIND_COLORS = {
+    "given": "success",
+    "renewed": "success",
+    "undone": "success",
+    "requested": "info",
+    "asserted": "info",
+    "withdrawn": "danger",
+    "objected": "danger",
+    "complained": "danger",
+    "refused": "danger",
+    "erased": "danger",
+    "expired": "warning",
+    "revoked": "warning",
+    "invalidated": "warning",
+    "restricted": "warning",
+}
+VIEW_EVIDENCE = "consent.view_consentevidence"
+
+
+@admin.register(ConsentEvent)
+class ConsentEventAdmin(ReadOnly, BigList):
+    list_display = (
+        "occurred_at",
+        "act",
+        "person",
+        "topic_key",
+        "by_channel",
+        "method",
+        "actor_role",
+        "sealed",
+        "evidence_kept",
+    )
+    list_filter = (("kind", ChoicesDropdownFilter), ("topic", RelatedDropdownFilter))
+    search_fields = ("subject",)
+    search_help_text = _("Beginning of a pseudonym")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "subject",
+                    "act",
+                    "topic_key",
+                    "by_channel",
+                    "basis",
+                    "method",
+                    "actor_role",
+                    "actor",
+                    "occurred_at",
+                    "recorded_at",
+                    "undoes",
+                )
+            },
+        ),
+        (_("What was shown"), {"fields": ("words", "wording_id")}),
+        (_("Proof"), {"fields": ("sealed", "leaf_hex", "commitment_hex", "evidence_kept")}),
+        (_("Evidence"), {"fields": ("evidence_details",)}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        found: QuerySet[Any] = super().get_queryset(request)
+        kept = ConsentEvidence.objects.filter(event=OuterRef("pk"))
+        return found.select_related("entry", "wording").annotate(has_evidence=Exists(kept))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        may_see = request.user.has_perm(VIEW_EVIDENCE)
+        return self.fieldsets if may_see else self.fieldsets[:-1]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [name for _title, part in self.fieldsets for name in part["fields"]]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        if not search_term.strip():
+            return queryset, False
+        pseudonyms = pseudonyms_from(search_term.strip())
+        found = queryset.filter(subject__range=pseudonyms) if pseudonyms else queryset.none()
+        return found, False
+
+    @display(description=_("act"), label=KIND_COLORS)
+    def act(self, event: ConsentEvent) -> tuple[str, str]:
+        return event.kind, event.get_kind_display()
+
+    @display(description=_("pseudonym"))
+    def person(self, event: ConsentEvent) -> str:
+        return str(event.subject)[:8]
+
+    @display(description=_("topic"))
+    def topic_key(self, event: ConsentEvent) -> Any:
+        return event.topic_id or _("every topic")
+
+    @display(description=_("channel"))
+    def by_channel(self, event: ConsentEvent) -> Any:
+        return event.get_channel_display() if event.channel else _("every channel")
+
+    @display(description=_("sealed at position"))
+    def sealed(self, event: ConsentEvent) -> Any:
+        entry = getattr(event, "entry", None)
+        return entry.position if entry else _("not yet")
+
+    @display(description=_("evidence"), boolean=True)
+    def evidence_kept(self, event: Any) -> bool:
+        return bool(event.has_evidence)
+
+    @display(description=_("text beside the box"))
+    def words(self, event: ConsentEvent) -> str:
+        return event.wording.text if event.wording else "-"
+
+    @display(description=_("digest"))
+    def wording_id(self, event: ConsentEvent) -> str:
+        return event.wording_id or "-"
+
+    @display(description=_("leaf"))
+    def leaf_hex(self, event: ConsentEvent) -> str:
+        return bytes(event.leaf).hex()
+
+    @display(description=_("commitment"))
+    def commitment_hex(self, event: ConsentEvent) -> str:
+        return bytes(event.commitment).hex()
+
+    @display(description=_("details"))
+    def evidence_details(self, event: ConsentEvent) -> Any:
+        evidence = getattr(event, "evidence", None)
+        if evidence is None:
+            return _("Erased; the commitment still proves what it was.")
+        return (
+            "\n".join(f"{name}: {value}" for name, value in sorted(evidence.details.items())) or "-"
+        )
+
+
+@admin.register(LedgerCheckpoint)
+class LedgerCheckpointAdmin(ReadOnly, BigList):
+    list_display = ("created_at", "size", "root_hex", "key_id")
+    fields = ("size", "created_at", "root_hex", "previous_hex", "key_id", "text", "signature_hex")
+    readonly_fields = fields
+
+    @display(description=_("root"))
+    def root_hex(self, checkpoint: LedgerCheckpoint) -> str:
+        return bytes(checkpoint.root).hex()
+
+    @display(description=_("previous checkpoint"))
+    def previous_hex(self, checkpoint: LedgerCheckpoint) -> str:
+        return bytes(checkpoint.previous).hex()
+
+    @display(description=_("signature"))
+    def signature_hex(self, checkpoint: LedgerCheckpoint) -> str:
+        return bytes(checkpoint.signature).hex()

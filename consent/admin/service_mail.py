@@ -1,0 +1,43 @@
+"""The outbox of service mail, to look at."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
+
+from consent.models import ServiceMail
+from contacts.admin.lists import BigList, ReadOnly
+
+
+@admin.register(ServiceMail)
+class ServiceMailAdmin(ReadOnly, BigList):
+    list_display = ("created_at", "purpose", "person", "language", "state", "attempts", "sent_at")
+    list_filter = (("purpose", ChoicesDropdownFilter),)
+    list_select_related = ("contact",)
+    fields = (
+        "contact",
+        "purpose",
+        "language",
+        "state",
+        "attempts",
+        "created_at",
+        "due_at",
+        "sent_at",
+        "given_up_at",
+    )
+    readonly_fields = fields
+
+    @display(description=_("contact"))
+    def person(self, mail: ServiceMail) -> str:
+        return mail.contact.pseudonym
+
+    @display(
+        description=_("state"),
+        label={"sent": "success", "waiting": "info", "given_up": "danger"},
+    )
+    def state(self, mail: ServiceMail) -> tuple[str, Any]:
+        if mail.sent_at:
+            return "sent", _("sent")
+        return ("given_up", _("given up")) if mail.given_up_at else ("waiting", _("waiting"))

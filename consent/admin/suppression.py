@@ -1,0 +1,108 @@
+"""Suppressed addresses: searched by address through the fingerprint, added, never removed."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from consent import services
+from consent.models import Suppression
+from contacts import addresses
+from contacts.admin.lists import BigList
+from contacts.models import Channel
+
+BY_STAFF = [Suppression.Cause.STAFF, Suppression.Cause.LEGAL]
+
+
+class SuppressionForm(forms.ModelForm):
+    address = forms.CharField(
+        label=_("Address"),
+        widget=UnfoldAdminTextInputWidget,
+        help_text=_("It is kept as a keyed fingerprint only."),
+    )
+
+    class Meta:
+        model = Suppression
+        fields = ("channel", "topic", "cause")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "cause" in self.fields:
+            self.fields["cause"].choices = [(cause.value, cause.label) for cause in BY_STAFF]  # type: ignore[attr-defined]
+            carrying = [Channel.EMAIL, Channel.SMS]
+            self.fields["channel"].choices = [(at.value, at.label) for at in carrying]  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if {"channel", "address"} <= cleaned.keys():
+            try:
+                addresses.normalize(cleaned["channel"], cleaned["address"])
+            except addresses.AddressError as error:
+                self.add_error("address", str(error))
+        return cleaned
+
+
+@admin.register(Suppression)
+class SuppressionAdmin(BigList):
+    form = SuppressionForm
+    list_display = ("short", "channel", "why", "topic", "since")
+    list_filter = (("cause", ChoicesDropdownFilter), ("channel", ChoicesDropdownFilter))
+    list_select_related = ("topic",)
+    search_fields = ("fingerprint",)
+    search_help_text = _("Exact email address or phone number")
+    readonly_fields = ("short", "since", "event")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        if obj is None:
+            return ("channel", "address", "topic", "cause")
+        return ("short", "channel", "topic", "cause", "since", "event")
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        kwargs["fields"] = SuppressionForm.Meta.fields
+        return super().get_form(request, obj, change, **kwargs)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        channel = Channel.EMAIL if "@" in term else Channel.SMS
+        try:
+            fingerprint = addresses.fingerprint(addresses.normalize(channel, term))
+        except addresses.AddressError:
+            return queryset.none(), False
+        return queryset.filter(fingerprint=fingerprint, channel=channel), False
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        chosen = form.cleaned_data
+        added = services.suppress_address(
+            channel=chosen["channel"],
+            address=chosen["address"],
+            topic=chosen["topic"],
+            cause=Suppression.Cause(chosen["cause"]),
+        )
+        obj.pk = added.pk
+        obj.refresh_from_db()
+
+    @display(description=_("fingerprint"))
+    def short(self, suppression: Suppression) -> str:
+        return f"{bytes(suppression.fingerprint).hex()[:16]}…"
+
+    @display(description=_("cause"), label={"legal": "danger", "staff": "info"})
+    def why(self, suppression: Suppression) -> tuple[str, str]:
+        return suppression.cause, suppression.get_cause_display()

@@ -1,0 +1,237 @@
+"""Topics and the words beside their boxes: drafted, published, and from then on kept as they are."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import Max
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from consent import services
+from consent.models import Topic, Wording
+from contacts.admin import acts
+from contacts.admin.lists import Kept, ReadOnly
+
+STATUS_COLORS = {"published": "success", "retired": "danger", "draft": "warning"}
+YEARS = [
+    (365, _("1 year")),
+    (2 * 365, _("2 years")),
+    (3 * 365, _("3 years")),
+]
+
+
+class WordingInline(ReadOnly, TabularInline):
+    model = Wording
+    fields = ("channel", "language", "version", "text", "published_at")
+    readonly_fields = fields
+    ordering = ("channel", "language", "-version")
+    extra = 0
+    max_num = 0
+    show_change_link = True
+
+
+@admin.register(Topic)
+class TopicAdmin(Kept, ModelAdmin):
+    list_display = (
+        "public_name",
+        "key",
+        "state",
+        "use",
+        "offered_on",
+        "double_opt_in",
+        "frequency",
+    )
+    list_filter = (("status", ChoicesDropdownFilter), ("use", ChoicesDropdownFilter))
+    search_fields = ("key", "public_name")
+    ordering = ("position", "key")
+    inlines = (WordingInline,)
+    actions_detail = ("publish", "retire")
+    fieldsets = (
+        (None, {"fields": ("public_name", "key", "use", "state")}),
+        (
+            _("What people read"),
+            {"fields": ("description", "frequency", "translations", "position")},
+        ),
+        (
+            _("How it is offered"),
+            {"fields": ("offers_email", "offers_sms", "double_opt_in", "is_public")},
+        ),
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("state", "key", "use") if obj else ("state",)
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
+        return {} if obj else {"key": ("public_name",)}
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        topic = self.get_object(request, str(object_id))
+        possible = {
+            "publish": topic and topic.status != Topic.Status.PUBLISHED,
+            "retire": topic and topic.status == Topic.Status.PUBLISHED,
+        }
+        allowed = super().get_actions_detail(request, object_id)
+        return [
+            each for each in allowed if possible[each.action_name.removeprefix("consent_topic_")]
+        ]
+
+    @display(description=_("status"), label=STATUS_COLORS)
+    def state(self, topic: Topic) -> tuple[str, str]:
+        return topic.status, topic.get_status_display()
+
+    @display(description=_("offered by"))
+    def offered_on(self, topic: Topic) -> str:
+        return ", ".join(str(channel.label) for channel in topic.channels)
+
+    @action(
+        description=_("Publish"),
+        url_path="publish",
+        permissions=["change"],
+        variant=ActionVariant.PRIMARY,
+    )
+    def publish(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        topic = acts.load(self, request, object_id)
+        return acts.ask(
+            self,
+            request,
+            topic,
+            title=_("Publish this topic"),
+            sentence=_(
+                "People can then say yes to it, and campaigns can be sent to those who did."
+            ),
+            button=_("Publish"),
+            act=lambda: services.publish_topic(topic=topic),
+            done=_("The topic is published."),
+            refusals=(services.ConsentError,),
+        )
+
+    @action(
+        description=_("Retire"),
+        url_path="retire",
+        permissions=["change"],
+        variant=ActionVariant.DANGER,
+    )
+    def retire(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        topic = acts.load(self, request, object_id)
+        return acts.ask(
+            self,
+            request,
+            topic,
+            title=_("Retire this topic"),
+            sentence=_(
+                "Nothing more is sent on it and it is offered to nobody. Permissions and proofs stay."
+            ),
+            button=_("Retire"),
+            act=lambda: services.retire_topic(topic=topic),
+            done=_("The topic is retired."),
+            refusals=(services.ConsentError,),
+        )
+
+
+class WordingForm(forms.ModelForm):
+    language = forms.ChoiceField(
+        label=_("Language"), choices=settings.LANGUAGES, widget=UnfoldAdminSelectWidget
+    )
+    valid_for = forms.TypedChoiceField(
+        label=_("Valid for"),
+        choices=YEARS,
+        coerce=lambda days: timedelta(days=int(days)),
+        initial=3 * 365,
+        widget=UnfoldAdminSelectWidget,
+        help_text=_("After that the permission expires, and the person is asked again."),
+    )
+
+    class Meta:
+        model = Wording
+        fields = ("topic", "channel", "language", "text", "valid_for", "is_material")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk and "valid_for" in self.fields:
+            self.initial["valid_for"] = self.instance.valid_for.days
+
+
+@admin.register(Wording)
+class WordingAdmin(ModelAdmin):
+    form = WordingForm
+    list_display = ("topic", "channel", "language", "version", "state", "beginning", "published_at")
+    list_filter = (("topic", RelatedDropdownFilter), ("channel", ChoicesDropdownFilter))
+    list_select_related = ("topic",)
+    ordering = ("topic__key", "channel", "language", "-version")
+    readonly_fields = ("version", "digest", "author", "published_at", "publisher")
+    actions_detail = ("publish",)
+    actions = None
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        written = (None, {"fields": WordingForm.Meta.fields})
+        kept = (_("Version"), {"fields": self.readonly_fields})
+        return [written, kept] if obj else [written]
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in {"language", "valid_for"}:
+            return WordingForm.base_fields[db_field.name]
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return not _is_published(obj) and bool(super().has_change_permission(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return (
+            obj is not None
+            and not _is_published(obj)
+            and bool(super().has_delete_permission(request, obj))
+        )
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        wording = self.get_object(request, str(object_id))
+        return [] if _is_published(wording) else super().get_actions_detail(request, object_id)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if not change:
+            same = Wording.objects.filter(
+                topic=obj.topic, channel=obj.channel, language=obj.language
+            )
+            obj.version = (same.aggregate(last=Max("version"))["last"] or 0) + 1
+            obj.author = request.user
+        super().save_model(request, obj, form, change)
+
+    @display(description=_("state"), label={"published": "success", "draft": "warning"})
+    def state(self, wording: Wording) -> tuple[str, Any]:
+        return ("published", _("published")) if wording.published_at else ("draft", _("draft"))
+
+    @display(description=_("text beside the box"))
+    def beginning(self, wording: Wording) -> str:
+        return f"{wording.text[:80]}…" if len(wording.text) > 80 else wording.text
+
+    @action(
+        description=_("Publish"),
+        url_path="publish",
+        permissions=["change"],
+        variant=ActionVariant.PRIMARY,
+    )
+    def publish(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        wording = acts.load(self, request, object_id)
+        return acts.ask(
+            self,
+            request,
+            wording,
+            title=_("Publish these words"),
+            sentence=_("They stand beside the box from now on and can never be changed again."),
+            button=_("Publish"),
+            act=lambda: services.publish_wording(wording=wording, publisher_id=request.user.pk),
+            done=_("The words are published."),
+            refusals=(services.ConsentError,),
+            template="admin/consent/publish_wording.html",
+        )
+
+
+def _is_published(wording: object) -> bool:
+    return isinstance(wording, Wording) and wording.published_at is not None

@@ -1,0 +1,120 @@
+"""Lists of big tables: newest first, page by page along the primary key, never counted."""
+
+from typing import Any
+
+from django.contrib.admin.options import BaseModelAdmin
+from django.db import connection
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.views import ChangeList
+
+OLDER, NEWER = "older_than", "newer_than"
+
+
+def estimated_count(model: type[Model]) -> int:
+    """The number of rows that PostgreSQL remembers from its last look, without counting."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = %s::regclass",
+            [model._meta.db_table],
+        )
+        return int(cursor.fetchone()[0])
+
+
+class Keyset:
+    """One page of rows by descending primary key, and the way to its neighbors."""
+
+    template_name = "admin/desk/keyset.html"
+    num_pages = 1
+
+    def __init__(self, rows: QuerySet[Any], parameters: dict[str, str], per_page: int) -> None:
+        self.per_page = per_page
+        older, newer = (_number(parameters.get(name)) for name in (OLDER, NEWER))
+        if newer is not None:
+            found = list(rows.order_by("pk").filter(pk__gt=newer)[: per_page + 1])
+            page = found[:per_page][::-1]
+            self.has_newer, self.has_older = len(found) > per_page, True
+        else:
+            if older is not None:
+                rows = rows.filter(pk__lt=older)
+            found = list(rows.order_by("-pk")[: per_page + 1])
+            page = found[:per_page]
+            self.has_newer, self.has_older = older is not None, len(found) > per_page
+        self.page = page
+
+    @property
+    def count(self) -> int:
+        return len(self.page)
+
+    @property
+    def newer(self) -> str:
+        return f"{NEWER}={self.page[0].pk}" if self.page and self.has_newer else ""
+
+    @property
+    def older(self) -> str:
+        return f"{OLDER}={self.page[-1].pk}" if self.page and self.has_older else ""
+
+    def get_elided_page_range(self, *_: Any) -> list[int]:
+        return []
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isdecimal() and len(text) < 19 else None
+
+
+class KeysetChangeList(ChangeList):
+    """A change list that goes along the key instead of counting pages."""
+
+    def get_filters_params(self, params: Any = None) -> Any:
+        kept = super().get_filters_params(params)
+        return {name: value for name, value in kept.items() if name not in (OLDER, NEWER)}
+
+    def get_results(self, request: HttpRequest) -> None:
+        self.paginator = Keyset(self.queryset, self.params, self.list_per_page)
+        self.result_list = self.paginator.page
+        self.result_count = self.full_result_count = self.paginator.count
+        self.show_full_result_count = self.can_show_all = self.multi_page = False
+        self.show_admin_actions = False
+        is_whole = not self.get_filters_params() and not self.query
+        self.estimate = estimated_count(self.model) if is_whole else None
+        self.newer_url = self._neighbor(self.paginator.newer)
+        self.older_url = self._neighbor(self.paginator.older)
+
+    def _neighbor(self, cursor: str) -> str:
+        if not cursor:
+            return ""
+        name, _, value = cursor.partition("=")
+        return str(self.get_query_string({name: value}, remove=[OLDER, NEWER]))
+
+
+class BigList(ModelAdmin):
+    """For tables that grow with the audience."""
+
+    actions = None
+    sortable_by: tuple[str, ...] = ()
+    show_full_result_count = False
+    list_per_page = 50
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return KeysetChangeList
+
+
+class ReadOnly(BaseModelAdmin):
+    """What the machinery writes is looked at, never edited."""
+
+    def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class Kept(BaseModelAdmin):
+    """What other rows stand on is retired or cancelled, never deleted."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

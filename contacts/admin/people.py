@@ -1,0 +1,219 @@
+"""The pages of contacts: found by exact address or pseudonym, named only to those who may see names."""
+
+import uuid
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextInputWidget
+
+from contacts import addresses, services
+from contacts.admin import panels
+from contacts.admin.lists import BigList, Kept
+from contacts.admin.names import address_of, may_see_identities, name_of
+from contacts.models import Channel, Contact, Tag
+
+NAMES = ("first_name", "last_name", "email", "phone")
+
+
+class ContactForm(forms.ModelForm):
+    """The profile and, for those who may see it, the identity; addresses are changed, never removed."""
+
+    first_name = forms.CharField(
+        label=_("First name"), required=False, max_length=200, widget=UnfoldAdminTextInputWidget
+    )
+    last_name = forms.CharField(
+        label=_("Last name"), required=False, max_length=200, widget=UnfoldAdminTextInputWidget
+    )
+    email = forms.CharField(
+        label=_("Email"),
+        required=False,
+        max_length=320,
+        widget=UnfoldAdminEmailInputWidget,
+        help_text=_("A new address starts without permission: it was given for the old one."),
+    )
+    phone = forms.CharField(
+        label=_("Phone"),
+        required=False,
+        max_length=40,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=_("With the country code, like +33612345678."),
+    )
+
+    class Meta:
+        model = Contact
+        fields = ("language", "timezone", "lifecycle", "tags")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        identity = getattr(self.instance, "identity", None) if self.instance.pk else None
+        for name in NAMES:
+            if name in self.fields and identity:
+                self.fields[name].initial = getattr(identity, name)
+
+    def clean_email(self) -> str:
+        return self._clean_address(Channel.EMAIL, self.cleaned_data["email"])
+
+    def clean_phone(self) -> str:
+        return self._clean_address(Channel.SMS, self.cleaned_data["phone"])
+
+    def _clean_address(self, channel: str, address: str) -> str:
+        if not address.strip():
+            return ""
+        try:
+            normalized = addresses.normalize(channel, address)
+        except addresses.AddressError as error:
+            raise forms.ValidationError(str(error)) from error
+        taken = services.find_contact(channel=channel, address=normalized)
+        if taken and taken.pk != self.instance.pk:
+            raise forms.ValidationError(str(services.AddressTaken()))
+        return normalized
+
+
+@admin.register(Contact)
+class ContactAdmin(Kept, BigList):
+    form = ContactForm
+    search_fields = ("subject",)
+    search_help_text = _("Exact email address, phone number or pseudonym")
+    list_filter = (("lifecycle", ChoicesDropdownFilter),)
+    autocomplete_fields = ("tags",)
+    readonly_fields = (
+        "pseudonym",
+        "masked",
+        "created_at",
+        "last_active_at",
+        "restricted_at",
+        "erased_at",
+    )
+    change_form_outer_after_template = "admin/contacts/panels.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        found: QuerySet[Any] = super().get_queryset(request)
+        return found.select_related("identity").defer("attributes")
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        who = ("named", "email") if may_see_identities(request) else ("pseudonym", "masked")
+        return (*who, "language", "stage", "standing", "created_at")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Whole addresses by their fingerprint, pseudonyms by their beginning; nothing is scanned."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if pseudonyms := pseudonyms_from(term):
+            return queryset.filter(subject__range=pseudonyms), False
+        channel = Channel.EMAIL if "@" in term else Channel.SMS
+        try:
+            found = services.find_contact(channel=channel, address=term)
+        except addresses.AddressError:
+            return queryset.none(), False
+        return queryset.filter(pk=found.pk if found else None), False
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
+        profile = ("language", "timezone", "lifecycle", "tags")
+        if obj is None:
+            return [(None, {"fields": NAMES}), (_("Profile"), {"fields": profile})]
+        who = NAMES if may_see_identities(request) else ("masked",)
+        return [
+            (None, {"fields": ("pseudonym", *who)}),
+            (_("Profile"), {"fields": profile}),
+            (_("Dates"), {"fields": ("created_at", *_set_dates(obj)), "classes": ["tab"]}),
+        ][: 3 if obj else 2]
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        # The names are fields of the form, not of the model: the factory must not look for them there.
+        kwargs["fields"] = ContactForm.Meta.fields
+        form = super().get_form(request, obj, change, **kwargs)
+        if change and not may_see_identities(request):
+            form = type(form.__name__, (form,), dict.fromkeys(NAMES))
+        return form
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        is_erased = isinstance(obj, Contact) and obj.erased_at is not None
+        return not is_erased and bool(super().has_change_permission(request, obj))
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        known = {name: form.cleaned_data[name] for name in NAMES if name in form.cleaned_data}
+        profile = {name: form.cleaned_data[name] for name in ("language", "timezone", "lifecycle")}
+        if change:
+            services.update_contact(contact=obj, **known, **profile)
+        else:
+            obj.pk = services.create_contact(**known, **profile).pk
+            obj.refresh_from_db()
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        contact = self.get_object(request, object_id)
+        if contact is None or not self.has_view_or_change_permission(request, contact):
+            return super().change_view(request, object_id, form_url, extra_context)
+        context = {
+            "panels": panels.panels_of(request, contact),
+            "title": name_of(contact, is_clear=may_see_identities(request)),
+            "subtitle": None,
+            **(extra_context or {}),
+        }
+        return super().change_view(request, object_id, form_url, context)
+
+    @display(description=_("name"), header=True)
+    def named(self, contact: Contact) -> list[str]:
+        return [name_of(contact, is_clear=True), contact.pseudonym]
+
+    @display(description=_("email"))
+    def email(self, contact: Contact) -> str:
+        return address_of(contact, Channel.EMAIL, is_clear=True)
+
+    @display(description=_("pseudonym"))
+    def pseudonym(self, contact: Contact) -> str:
+        return contact.pseudonym
+
+    @display(description=_("address"))
+    def masked(self, contact: Contact) -> str:
+        channels = (Channel.EMAIL, Channel.SMS)
+        return " · ".join(
+            masked for at in channels if (masked := address_of(contact, at, is_clear=False))
+        )
+
+    @display(description=_("lifecycle stage"), label=True)
+    def stage(self, contact: Contact) -> str:
+        return contact.get_lifecycle_display()
+
+    @display(description=_("standing"), label={"erased": "danger", "restricted": "warning"})
+    def standing(self, contact: Contact) -> tuple[str, Any] | str:
+        if contact.erased_at:
+            return "erased", _("erased")
+        return ("restricted", _("restricted")) if contact.restricted_at else ""
+
+
+def _set_dates(contact: Any) -> list[str]:
+    dates = ("last_active_at", "restricted_at", "erased_at")
+    return [name for name in dates if getattr(contact, name)]
+
+
+def pseudonyms_from(term: str) -> tuple[uuid.UUID, uuid.UUID] | None:
+    """The first and last pseudonym that begin with at least six hexadecimal digits."""
+    digits = term.replace("-", "").lower()
+    if not 6 <= len(digits) <= 32 or set(digits) - set("0123456789abcdef") or term.isdecimal():
+        return None
+    return uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
+
+
+@admin.register(Tag)
+class TagAdmin(ModelAdmin):
+    search_fields = ("name",)
+    list_display = ("name",)
+    ordering = ("name",)
