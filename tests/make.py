@@ -1,7 +1,7 @@
 """Plain builders: each returns one valid saved object. The cast: Ada granted, Bo pending, Cy withdrew."""
 
 import itertools
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -11,7 +11,7 @@ from consent import ledger
 from consent import services as consent
 from consent.models import ConsentEvent, Method, Organization, Topic, Wording
 from contacts import services as contacts
-from contacts.models import Channel, Contact
+from contacts.models import Channel, Contact, DataField
 
 _number = itertools.count(1)
 LONG_AGO = datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -73,6 +73,22 @@ def wording(
 def contact(email: str | None = None, **fields: Any) -> Contact:
     email = f"person{next(_number)}@example.org" if email is None else email
     return contacts.create_contact(email=email, **fields)
+
+
+def field(key: str, kind: str = DataField.Type.TEXT, **fields: Any) -> DataField:
+    """A registered field with the case for keeping it."""
+    defaults = {
+        "label": key.replace("_", " ").capitalize(),
+        "type": kind,
+        "need": DataField.Need.USEFUL,
+        "purpose": "Choose the news that fits the reader",
+        "basis": DataField.Basis.LEGITIMATE_INTEREST,
+        "justification": "The editors choose the books of each letter by it; without it all get the same.",
+        "owner": "Editorial office",
+        "retention_days": 730,
+        "review_on": date(2100, 1, 1),
+    }
+    return DataField.objects.create(key=key, **defaults | fields)
 
 
 def granted(

@@ -1,0 +1,85 @@
+"""What a segment can ask about permission: who has it, since when, who lost it. It permits nothing."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from consent.models import Permission, Topic
+from contacts.segments import Condition, Operator, by_name
+
+State = Permission.State
+
+LOST = [
+    State.WITHDRAWN,
+    State.OBJECTED,
+    State.COMPLAINED,
+    State.REVOKED,
+    State.EXPIRED,
+    State.INVALIDATED,
+]
+
+
+def permissions() -> Iterable[Condition]:
+    """One condition per topic and channel, named `permission.<topic>.<channel>`."""
+    for topic in Topic.objects.exclude(status=Topic.Status.DRAFT).order_by("key"):
+        for channel in topic.channels:
+            yield Condition(
+                f"permission.{topic.key}.{channel}",
+                f"{topic.name} · {channel.label}",
+                by_name(*_operators(topic.pk, channel)),
+                group=_("Permission"),
+            )
+
+
+def _operators(topic_id: int, channel: str) -> Iterable[Operator]:
+    def standing(**columns: object) -> Q:
+        found = Permission.objects.filter(topic=topic_id, channel=channel, **columns)
+        return Q(pk__in=found.values("contact"))
+
+    def has(**columns: object) -> Q:
+        found = Permission.objects.granted().filter(topic=topic_id, channel=channel, **columns)
+        valid = found.filter(Q(valid_until=None) | Q(valid_until__gt=Now()))
+        return Q(pk__in=valid.values("contact"))
+
+    yield Operator("has", _("has"), "nothing", lambda _value: has(), _("permits %(label)s"))
+    yield Operator(
+        "has_not", _("has not"), "nothing", lambda _value: ~has(), _("does not permit %(label)s")
+    )
+    yield Operator(
+        "since_days",
+        _("has for at least … days"),
+        "days",
+        lambda days: has(since__lte=Now() - timedelta(days=days)),
+        _("has permitted %(label)s for at least %(value)s days"),
+    )
+    yield Operator(
+        "gained_in_the_last",
+        _("gained in the last … days"),
+        "days",
+        lambda days: has(since__gte=Now() - timedelta(days=days)),
+        _("permitted %(label)s in the last %(value)s days"),
+    )
+    yield Operator(
+        "lost",
+        _("lost"),
+        "nothing",
+        lambda _value: standing(state__in=LOST),
+        _("no longer permits %(label)s"),
+    )
+    yield Operator(
+        "lost_in_the_last",
+        _("lost in the last … days"),
+        "days",
+        lambda days: standing(state__in=LOST, since__gte=Now() - timedelta(days=days)),
+        _("stopped permitting %(label)s in the last %(value)s days"),
+    )
+    yield Operator(
+        "never_asked",
+        _("was never asked"),
+        "nothing",
+        lambda _value: ~standing(),
+        _("was never asked about %(label)s"),
+    )

@@ -1,0 +1,33 @@
+"""Who is interesting: rules over people, read, checked, said in words and compiled to one query.
+
+A rule is JSON: `{}` is everybody; `{"all": [rule, …]}`, `{"any": [rule, …]}`, `{"not": rule}`; and
+`{"condition": "language", "operator": "is", "value": "fr"}`. What can be asked is `known()`. A rule never
+says who may be mailed.
+"""
+
+from contacts.segments.conditions import (
+    Condition,
+    Operator,
+    RuleError,
+    by_name,
+    known,
+    register,
+)
+from contacts.segments.profile import moments
+from contacts.segments.tree import conditions_of, describe, fields_of, matching, members, validate
+
+__all__ = [
+    "Condition",
+    "Operator",
+    "RuleError",
+    "by_name",
+    "conditions_of",
+    "describe",
+    "fields_of",
+    "known",
+    "matching",
+    "members",
+    "moments",
+    "register",
+    "validate",
+]

@@ -1,0 +1,151 @@
+"""The tree of a rule: read once into parts, then checked, said in words, or compiled to one query."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet, Value
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
+
+from contacts.models import Contact, Segment
+from contacts.segments.conditions import Condition, Operator, RuleError, known
+
+DEEPEST = 10
+MOST_CONDITIONS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    condition: Condition
+    operator: Operator
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """`all` or `any` of the parts, or `not` the only one."""
+
+    how: str
+    parts: "list[Asked | Joined]"
+
+
+Part = Asked | Joined
+
+
+def validate(rule: object) -> None:
+    """Raises `RuleError` with a sentence where a rule cannot be read or asks what nobody knows."""
+    _read(rule)
+
+
+def matching(rule: object) -> "QuerySet[Contact]":
+    """The living people a rule finds, as one query; raises `RuleError`."""
+    part = _read(rule)
+    return Contact.objects.living().filter(_query(part)) if part else Contact.objects.living()
+
+
+def members(segment: Segment) -> "QuerySet[Contact]":
+    """The living people of a segment now; raises `RuleError` where what it asks is gone."""
+    return matching(segment.rule)
+
+
+def describe(rule: object) -> str:
+    """The rule in plain words; raises `RuleError`."""
+    part = _read(rule)
+    if part is None:
+        return _("everybody")
+    return _words(part, is_inner=False)
+
+
+def fields_of(rule: object) -> set[str]:
+    """The keys of the registered fields that a rule uses; an unreadable rule uses none."""
+    return {
+        name.removeprefix("field.") for name in conditions_of(rule) if name.startswith("field.")
+    }
+
+
+def conditions_of(rule: object) -> set[str]:
+    """The names of the conditions in a rule, known or not."""
+    names: set[str] = set()
+    waiting = [rule]
+    while waiting:
+        match waiting.pop():
+            case {"condition": str(name)}:
+                names.add(name)
+            case {"all": list(parts)} | {"any": list(parts)}:
+                waiting += parts
+            case {"not": part}:
+                waiting.append(part)
+            case _:
+                pass
+    return names
+
+
+def _read(rule: object) -> Part | None:
+    if not isinstance(rule, Mapping):
+        raise RuleError(_("A rule is a tree of conditions, not “%s”.") % str(rule)[:60])
+    if not rule:
+        return None
+    return _Reading(known()).part(rule, 1)
+
+
+class _Reading:
+    def __init__(self, conditions: Mapping[str, Condition]) -> None:
+        self.conditions = conditions
+        self.read = 0
+
+    def part(self, rule: object, depth: int) -> Part:
+        if depth > DEEPEST:
+            raise RuleError(_("A rule nests at most %d levels.") % DEEPEST)
+        self.read += 1
+        if self.read > MOST_CONDITIONS:
+            raise RuleError(_("A rule holds at most %d conditions.") % MOST_CONDITIONS)
+        if not isinstance(rule, Mapping):
+            raise RuleError(_("“%s” is not a condition.") % str(rule)[:60])
+        if "condition" in rule:
+            return self.asked(rule)
+        if len(rule) != 1 or (how := next(iter(rule))) not in ("all", "any", "not"):
+            raise RuleError(_("A part of a rule is “all”, “any”, “not” or a condition."))
+        return Joined(how, list(self.parts(how, rule[how], depth)))
+
+    def parts(self, how: str, inner: object, depth: int) -> Iterator[Part]:
+        if how == "not":
+            inner = [inner]
+        if not isinstance(inner, list) or not inner:
+            raise RuleError(_("“%s” needs at least one condition.") % how)
+        for each in inner:
+            yield self.part(each, depth + 1)
+
+    def asked(self, rule: Mapping[str, object]) -> Asked:
+        if rest := set(rule) - {"condition", "operator", "value"}:
+            raise RuleError(_("A condition has no “%s”.") % str(min(rest, key=str))[:60])
+        name = rule["condition"]
+        condition = self.conditions.get(name) if isinstance(name, str) else None
+        if condition is None:
+            raise RuleError(_("There is no condition “%s”.") % str(name)[:60])
+        operator = condition.operator(rule.get("operator"))
+        return Asked(condition, operator, condition.accept(operator, rule.get("value")))
+
+
+def _query(part: Part) -> Q:
+    if isinstance(part, Asked):
+        return part.operator.query(part.value)
+    queries = [_query(inner) for inner in part.parts]
+    if part.how == "not":
+        return ~Q(_known_truth(queries[0]))
+    return Q(*queries, _connector=Q.AND if part.how == "all" else Q.OR)
+
+
+def _known_truth(query: Q) -> Coalesce:
+    """What is not known is not so: SQL's third truth value would drop those people on both sides."""
+    return Coalesce(ExpressionWrapper(query, output_field=BooleanField()), Value(False))
+
+
+def _words(part: Part, *, is_inner: bool) -> str:
+    if isinstance(part, Asked):
+        return part.condition.say(part.operator, part.value)
+    if part.how == "not":
+        return _("not (%s)") % _words(part.parts[0], is_inner=False)
+    between = _(" and ") if part.how == "all" else _(" or ")
+    words = between.join(_words(inner, is_inner=True) for inner in part.parts)
+    return f"({words})" if is_inner and len(part.parts) > 1 else words

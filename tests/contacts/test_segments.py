@@ -1,0 +1,285 @@
+"""Rules over people: what they find, what they say, and what they refuse."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from contacts import segments
+from contacts.models import Channel, DataField, Lifecycle, Segment, StaticList, Tag
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+
+def found(rule):
+    return set(segments.matching(rule).values_list("pk", flat=True))
+
+
+def asked(condition, operator, value=None):
+    return {"condition": condition, "operator": operator} | (
+        {} if value is None else {"value": value}
+    )
+
+
+@pytest.fixture
+def plan():
+    return make.field("plan", DataField.Type.CHOICE, choices=["free", "pro"])
+
+
+@pytest.fixture
+def age():
+    return make.field("age", DataField.Type.NUMBER)
+
+
+def test_it_finds_everybody_living_when_the_rule_is_empty():
+    ada, gone = make.contact(), make.contact()
+    type(gone).objects.filter(pk=gone.pk).update(erased_at=timezone.now())
+    assert found({}) == {ada.pk}
+
+
+def test_it_joins_all_any_and_not(plan, age):
+    ada = make.contact(language="fr", attributes={"plan": "pro", "age": 44})
+    bo = make.contact(language="en", attributes={"plan": "pro", "age": 30})
+    cy = make.contact(language="fr", attributes={"plan": "free"})
+    pro, older = asked("field.plan", "is", "pro"), asked("field.age", "more_than", 40)
+    french = asked("language", "is", "fr")
+    assert found({"all": [pro, older]}) == {ada.pk}
+    assert found({"any": [older, french]}) == {ada.pk, cy.pk}
+    assert found({"not": older}) == {bo.pk, cy.pk}
+    assert found({"not": {"any": [{"not": french}, older]}}) == {cy.pk}
+
+
+def test_it_counts_people_without_a_value_as_not_matching_on_either_side(age):
+    unknown = make.contact()
+    assert found(asked("field.age", "less_than", 40)) == set()
+    assert found({"not": asked("field.age", "less_than", 40)}) == {unknown.pk}
+    assert found({"not": {"not": asked("field.age", "less_than", 40)}}) == set()
+
+
+def test_it_asks_dates_also_relative_to_now():
+    new, old = make.contact(), make.contact()
+    type(old).objects.filter(pk=old.pk).update(created_at=datetime(2020, 1, 1, tzinfo=UTC))
+    assert found(asked("created", "in_the_last", 30)) == {new.pk}
+    assert found(asked("created", "not_in_the_last", 30)) == {old.pk}
+    assert found(asked("created", "before", "2020-01-02")) == {old.pk}
+    assert found(asked("created", "from", "2020-01-02")) == {new.pk}
+    assert found(asked("last_active", "is_known")) == set()
+    assert found({"not": asked("last_active", "in_the_last", 30)}) == {new.pk, old.pk}
+
+
+def test_it_asks_tags_and_static_lists():
+    ada, bo = make.contact(), make.contact()
+    ada.tags.add(Tag.objects.create(name="vip"), Tag.objects.create(name="press"))
+    guests = StaticList.objects.create(name="Guests")
+    guests.contacts.add(bo)
+    assert found(asked("tag", "is_any_of", ["vip", "press"])) == {ada.pk}
+    assert found(asked("tag", "is_not", "vip")) == {bo.pk}
+    assert found(asked("static_list", "is", str(guests.pk))) == {bo.pk}
+
+
+def test_it_asks_registered_fields_of_every_type(plan):
+    make.field("city", DataField.Type.TEXT)
+    make.field("birthday", DataField.Type.DATE)
+    make.field("works", DataField.Type.YES_NO)
+    make.field("interests", DataField.Type.LIST)
+    today = timezone.now().date()
+    ada = make.contact(
+        attributes={
+            "plan": "pro",
+            "city": "Lyon 3e",
+            "birthday": (today + timedelta(days=3)).isoformat(),
+            "works": True,
+            "interests": ["maps", "poetry"],
+        }
+    )
+    make.contact(attributes={"city": "100 %_Paris", "works": False})
+    for rule in (
+        asked("field.plan", "is_any_of", ["pro"]),
+        asked("field.city", "contains", "lyon"),
+        asked("field.birthday", "in_the_next", 7),
+        asked("field.works", "yes"),
+        asked("field.interests", "has", "poetry"),
+        asked("field.interests", "is_known"),
+        {"not": asked("field.city", "contains", "%_")},
+    ):
+        assert found(rule) == {ada.pk}, rule
+
+
+def test_it_asks_for_permission():
+    topic = make.topic()
+    ada, cy, never = make.contact(), make.contact(), make.contact()
+    make.granted(ada, topic)
+    make.granted(cy, topic)
+    make.withdrawn(cy, topic)
+    name = f"permission.{topic.key}.{Channel.EMAIL}"
+    assert found(asked(name, "has")) == {ada.pk}
+    assert found(asked(name, "lost")) == {cy.pk}
+    assert found(asked(name, "never_asked")) == {never.pk}
+    assert found(asked(name, "has_not")) == {cy.pk, never.pk}
+    assert found(asked(name, "gained_in_the_last", 1)) == {ada.pk}
+    assert found(asked(name, "since_days", 1)) == set()
+
+
+def test_it_compiles_to_one_query(plan, age, django_assert_num_queries):
+    rule = {"all": [asked("field.plan", "is", "pro"), asked("field.age", "more_than", 40)]}
+    people = segments.matching({"not": rule})
+    with django_assert_num_queries(1):
+        assert people.count() == 0
+
+
+def test_it_says_a_rule_in_plain_words(plan, age):
+    rule = {
+        "all": [
+            asked("field.plan", "is", "pro"),
+            {"any": [asked("field.age", "more_than", 40), asked("language", "is", "fr")]},
+            {"not": asked("created", "in_the_last", 30)},
+        ]
+    }
+    assert segments.describe(rule) == (
+        "Plan is pro and (Age is more than 40 or language is French)"
+        " and not (sign-up in the last 30 days)"
+    )
+    assert segments.describe({}) == "everybody"
+    assert segments.fields_of(rule) == {"plan", "age"}
+
+
+def test_it_finds_the_members_of_a_saved_segment(plan):
+    ada = make.contact(attributes={"plan": "pro"})
+    segment = Segment.objects.create(name="Pro", rule=asked("field.plan", "is", "pro"))
+    assert list(segments.members(segment)) == [ada]
+
+
+def test_it_refuses_a_segment_when_its_field_is_retired(plan):
+    segment = Segment.objects.create(name="Pro", rule=asked("field.plan", "is", "pro"))
+    DataField.objects.update(retired_at=timezone.now())
+    with pytest.raises(segments.RuleError, match=r"There is no condition “field\.plan”"):
+        segments.members(segment)
+
+
+deep = asked("language", "is", "fr")
+for _ in range(12):
+    deep = {"not": deep}
+
+
+@pytest.mark.parametrize(
+    ("rule", "sentence"),
+    [
+        ([], "A rule is a tree"),
+        ({"all": []}, "needs at least one condition"),
+        ({"all": {"condition": "language"}}, "needs at least one condition"),
+        ({"every": []}, "A part of a rule is"),
+        ({"all": ["x"]}, "“x” is not a condition"),
+        ({"condition": ["language"]}, "There is no condition"),
+        (asked("shoe_size", "is", "44"), "There is no condition “shoe_size”"),
+        (asked("field.secret", "is", "x"), "There is no condition “field.secret”"),
+        (asked("language", "matches", "fr"), "cannot be asked with “matches”"),
+        (asked("lifecycle", "is", "king"), "“king” is no value"),
+        (asked("lifecycle", "is_any_of", []), "is no value"),
+        (asked("created", "in_the_last", 0), "is no value"),
+        (asked("created", "in_the_last", True), "is no value"),
+        (asked("created", "from", "2024-02-30"), "is no value"),
+        (asked("language", "is", "x\x00"), "is no value"),
+        (asked("language", "is", "\ud800"), "is no value"),
+        (asked("language", "is", "fr") | {"sql": "1=1"}, "A condition has no “sql”"),
+        (deep, "nests at most"),
+        ({"any": [asked("language", "is", "fr")] * 300}, "at most 200 conditions"),
+    ],
+)
+def test_it_refuses_with_a_sentence_what_cannot_be_read(rule, sentence):
+    with pytest.raises(segments.RuleError, match=sentence):
+        segments.validate(rule)
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["all", "any", "not", "condition", "operator", "value"])
+            | st.text(max_size=5),
+            inner
+            | st.sampled_from(["language", "is", "is_any_of", "created", "in_the_last", "tag"]),
+            max_size=3,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(rule=anything)
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_it_either_runs_or_refuses_any_tree(rule):
+    try:
+        people = segments.matching(rule)
+    except segments.RuleError:
+        return
+    people.count()
+    assert segments.describe(rule)
+
+
+LEAVES = st.one_of(
+    st.builds(asked, st.just("language"), st.sampled_from(["is", "is_not"]), st.sampled_from("ab")),
+    st.builds(asked, st.just("lifecycle"), st.just("is"), st.sampled_from(["lead", "customer"])),
+    st.builds(
+        asked,
+        st.just("field.age"),
+        st.sampled_from(["more_than", "at_most", "is"]),
+        st.integers(0, 3),
+    ),
+    st.builds(asked, st.just("field.age"), st.sampled_from(["is_known", "is_unknown"])),
+)
+TREES = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.builds(lambda parts: {"all": parts}, st.lists(inner, min_size=1, max_size=3))
+        | st.builds(lambda parts: {"any": parts}, st.lists(inner, min_size=1, max_size=3))
+        | st.builds(lambda part: {"not": part}, inner)
+    ),
+    max_leaves=8,
+)
+
+
+def holds(rule, contact):
+    """What a reader expects of a rule, in plain Python."""
+    match rule:
+        case {"all": parts}:
+            return all(holds(part, contact) for part in parts)
+        case {"any": parts}:
+            return any(holds(part, contact) for part in parts)
+        case {"not": part}:
+            return not holds(part, contact)
+    value = rule.get("value")
+    if rule["condition"] != "field.age":
+        return (getattr(contact, rule["condition"]) == value) == (rule["operator"] == "is")
+    age = contact.attributes.get("age")
+    answers = {
+        "is_known": lambda: age is not None,
+        "is_unknown": lambda: age is None,
+        "more_than": lambda: age is not None and age > value,
+        "at_most": lambda: age is not None and age <= value,
+        "is": lambda: age == value,
+    }
+    return answers[rule["operator"]]()
+
+
+@pytest.fixture
+def crowd(age):
+    return [
+        make.contact(email="", language=language, lifecycle=stage, attributes=attributes)
+        for language in "ab"
+        for stage in (Lifecycle.LEAD, Lifecycle.CUSTOMER)
+        for attributes in ({}, {"age": 0}, {"age": 1.5}, {"age": 3})
+    ]
+
+
+@given(rule=TREES)
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_it_finds_whom_a_reader_expects(crowd, rule):
+    assert found(rule) == {contact.pk for contact in crowd if holds(rule, contact)}
