@@ -1,5 +1,6 @@
 """Every setting of Assent, read once from the environment (`.env.example` lists the variables)."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,6 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "start what is due": {"task": "campaigns.tick", "schedule": timedelta(seconds=2)},
     "seal the ledger": {"task": "consent.seal", "schedule": timedelta(seconds=4)},
-    "sign a checkpoint": {"task": "consent.sign_checkpoint", "schedule": timedelta(minutes=1)},
     "send service mail": {"task": "consent.send_service_mail", "schedule": timedelta(seconds=5)},
     "expire permissions": {"task": "consent.expire_permissions", "schedule": timedelta(hours=1)},
 }
@@ -165,6 +165,10 @@ STATICFILES_DIRS = [BASE_DIR / "config" / "static"]
 # The desk: navigation, colors and dashboard of the admin
 
 
+def _may(permission: str) -> Callable[[Any], bool]:
+    return lambda request: request.user.has_perm(permission)
+
+
 def _pages(title: Any, *pages: tuple[Any, str, str]) -> dict[str, Any]:
     """A group of the sidebar; a page is (title, icon, "app.model") and shown to those who may view it."""
     return {
@@ -175,9 +179,7 @@ def _pages(title: Any, *pages: tuple[Any, str, str]) -> dict[str, Any]:
                 "title": page,
                 "icon": icon,
                 "link": reverse_lazy(f"admin:{model.replace('.', '_')}_changelist"),
-                "permission": lambda request, needed=model.replace(".", ".view_"): (
-                    request.user.has_perm(needed)
-                ),
+                "permission": _may(model.replace(".", ".view_")),
             }
             for page, icon, model in pages
         ],

@@ -1,0 +1,82 @@
+"""Deliveries to look at: what was decided for whom, by which consent event, and what became of it."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+from unfold.decorators import display
+
+from campaigns.models import Delivery
+from consent.gate import Reason
+from contacts.admin.lists import BigList, ReadOnly
+
+STATE_COLORS = {
+    "sent": "success",
+    "delivered": "success",
+    "withheld": "warning",
+    "unknown": "danger",
+    "failed": "danger",
+    "bounced": "danger",
+    "complained": "danger",
+    "claimed": "info",
+    "pending": "info",
+}
+
+
+def reason_text(reason: str) -> str:
+    """A reason code in words: the gate's for those withheld, else what went wrong."""
+    for words in (Reason, Delivery.Trouble):
+        if reason in words.values:
+            return str(words(reason).label)
+    return reason
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnly, BigList):
+    list_display = ("id", "person", "campaign", "became", "why", "consent", "handed_over_at")
+    list_filter = (("state", ChoicesDropdownFilter), ("campaign", AutocompleteSelectFilter))
+    list_filter_submit = True
+    list_select_related = ("campaign", "contact")
+    fields = (
+        "person",
+        "campaign",
+        "became",
+        "why",
+        "consent",
+        "attempt",
+        "unit",
+        "due_at",
+        "handed_over_at",
+        "settled_at",
+        "provider_id",
+        "diagnostic",
+    )
+    readonly_fields = fields
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        own = {"campaign__id__exact", "reason", "state__exact"}
+        return lookup in own or bool(super().lookup_allowed(lookup, value, request))
+
+    @display(description=_("contact"))
+    def person(self, delivery: Delivery) -> str:
+        url = reverse("admin:contacts_contact_change", args=[delivery.contact_id])
+        return format_html('<a href="{}">{}</a>', url, delivery.contact.pseudonym)
+
+    @display(description=_("state"), label=STATE_COLORS)
+    def became(self, delivery: Delivery) -> tuple[str, str]:
+        return delivery.state, delivery.get_state_display()
+
+    @display(description=_("reason"))
+    def why(self, delivery: Delivery) -> str:
+        return reason_text(delivery.reason) or "-"
+
+    @display(description=_("allowed by"))
+    def consent(self, delivery: Delivery) -> str:
+        if delivery.event_id is None:
+            return "-"
+        url = reverse("admin:consent_consentevent_change", args=[delivery.event_id])
+        return format_html('<a href="{}">#{}</a>', url, delivery.event_id)
