@@ -80,6 +80,15 @@ REASON = """
     END
 """
 
+# The consent event that stands behind the answer, where there is one.
+EVENT = """
+    CASE
+        WHEN everything.stopped AND (p.fresh_at IS NULL OR p.fresh_at <= everything.since)
+            THEN everything.event_id
+        ELSE p.event_id
+    END
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:

@@ -235,5 +235,12 @@ def suppress(
                 event_id = coalesce(excluded.event_id, consent_suppression.event_id),
                 cause = CASE WHEN consent_suppression.cause = 'legal' THEN 'legal' ELSE excluded.cause END
             """,
-            [channel, fingerprint, topic.pk if topic else None, cause, since, event.pk if event else None],
+            [
+                channel,
+                fingerprint,
+                topic.pk if topic else None,
+                cause,
+                since,
+                event.pk if event else None,
+            ],
         )

@@ -56,9 +56,7 @@ class Act:
     @property
     def is_fresh(self) -> bool:
         """A live act of the person, from the address itself."""
-        return (
-            self.is_live and self.actor_role == ActorRole.SUBJECT and self.method in OWN_METHODS
-        )
+        return self.is_live and self.actor_role == ActorRole.SUBJECT and self.method in OWN_METHODS
 
 
 @dataclass(frozen=True, slots=True)

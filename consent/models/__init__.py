@@ -9,6 +9,7 @@ from consent.models.ledger import (
     Kind,
     LedgerCheckpoint,
     LedgerEntry,
+    LedgerNode,
     Method,
     Unsealed,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "Kind",
     "LedgerCheckpoint",
     "LedgerEntry",
+    "LedgerNode",
     "Method",
     "Organization",
     "Permission",

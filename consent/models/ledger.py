@@ -118,8 +118,14 @@ class ConsentEvent(models.Model):
 
     subject = models.UUIDField(_("pseudonym"))
     topic = models.ForeignKey(
-        Topic, models.PROTECT, to_field="key", db_column="topic_key", null=True, related_name="+",
-        verbose_name=_("topic"), db_index=False,
+        Topic,
+        models.PROTECT,
+        to_field="key",
+        db_column="topic_key",
+        null=True,
+        related_name="+",
+        verbose_name=_("topic"),
+        db_index=False,
     )
     channel = models.CharField(_("channel"), max_length=5, choices=Channel, blank=True, default="")
     kind = models.CharField(_("kind"), max_length=14, choices=Kind)
@@ -128,13 +134,24 @@ class ConsentEvent(models.Model):
     occurred_at = models.DateTimeField(_("occurred"), db_default=RawSQL("clock_timestamp()", ()))
     recorded_at = models.DateTimeField(_("recorded"), db_default=RawSQL("clock_timestamp()", ()))
     wording = models.ForeignKey(
-        Wording, models.PROTECT, to_field="digest", db_column="wording_digest", null=True,
-        related_name="+", verbose_name=_("wording"), db_index=False,
+        Wording,
+        models.PROTECT,
+        to_field="digest",
+        db_column="wording_digest",
+        null=True,
+        related_name="+",
+        verbose_name=_("wording"),
+        db_index=False,
     )
     actor_role = models.CharField(_("acted"), max_length=8, choices=ActorRole)
     actor = models.CharField(_("staff pseudonym"), max_length=64, blank=True, default="")
     undoes = models.ForeignKey(
-        "self", models.PROTECT, null=True, related_name="+", verbose_name=_("undoes"), db_index=False
+        "self",
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        verbose_name=_("undoes"),
+        db_index=False,
     )
     commitment = models.BinaryField(_("commitment"), max_length=32)
     leaf = models.BinaryField(_("leaf"), max_length=32, db_default=b"")
@@ -169,9 +186,17 @@ class ConsentEvent(models.Model):
             ),
             models.CheckConstraint(
                 name="event_everything_only_reduces",
-                condition=Q(topic__isnull=False)
-                & ~Q(channel="")
-                | Q(kind__in=["withdrawn", "objected", "complained", "restricted", "unrestricted", "erased"]),
+                condition=Q(topic__isnull=False) & ~Q(channel="")
+                | Q(
+                    kind__in=[
+                        "withdrawn",
+                        "objected",
+                        "complained",
+                        "restricted",
+                        "unrestricted",
+                        "erased",
+                    ]
+                ),
             ),
             models.CheckConstraint(
                 name="event_actor_is_one_line", condition=~Q(actor__contains="\n")
@@ -186,7 +211,11 @@ class ConsentEvidence(models.Model):
     """Personal evidence beside an event. Erasing it leaves the event and its commitment verifiable."""
 
     event = models.OneToOneField(
-        ConsentEvent, models.PROTECT, primary_key=True, related_name="evidence", verbose_name=_("event")
+        ConsentEvent,
+        models.PROTECT,
+        primary_key=True,
+        related_name="evidence",
+        verbose_name=_("event"),
     )
     nonce = models.BinaryField(_("nonce"), max_length=32)
     details = models.JSONField(_("details"), default=dict)
@@ -216,7 +245,11 @@ class LedgerEntry(models.Model):
 
     position = models.BigIntegerField(_("position"), primary_key=True)
     event = models.OneToOneField(
-        ConsentEvent, models.PROTECT, related_name="entry", db_constraint=False, verbose_name=_("event")
+        ConsentEvent,
+        models.PROTECT,
+        related_name="entry",
+        db_constraint=False,
+        verbose_name=_("event"),
     )
     leaf = models.BinaryField(_("leaf"), max_length=32)
 
@@ -239,7 +272,7 @@ class LedgerCheckpoint(models.Model):
 
     size = models.BigIntegerField(_("size"), unique=True)
     root = models.BinaryField(_("root"), max_length=32)
-    previous = models.BinaryField(_("previous checkpoint"), max_length=32)
+    previous = models.BinaryField(_("previous checkpoint"), max_length=32, null=True)
     frontier = models.BinaryField(_("frontier"))
     created_at = models.DateTimeField(_("signed"), db_default=Now())
     text = models.TextField(_("signed text"))
@@ -255,3 +288,20 @@ class LedgerCheckpoint(models.Model):
 
     def __str__(self) -> str:
         return f"checkpoint of {self.size} positions"
+
+
+class LedgerNode(models.Model):
+    """The root of a complete run of 1,024 nodes of the tier below, so that a proof reads few rows."""
+
+    tier = models.SmallIntegerField()
+    place = models.BigIntegerField()
+    hash = models.BinaryField(max_length=32)
+
+    objects = AppendOnlyQuerySet.as_manager()
+
+    class Meta:
+        triggers = append_only()
+        constraints = [models.UniqueConstraint(fields=["tier", "place"], name="node_one_per_place")]
+
+    def __str__(self) -> str:
+        return f"node {self.tier}/{self.place}"

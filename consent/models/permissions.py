@@ -37,10 +37,18 @@ class Permission(models.Model):
         ERASED = "erased", _("erased")
 
     contact = models.ForeignKey(
-        Contact, models.PROTECT, related_name="permissions", verbose_name=_("contact"), db_index=False
+        Contact,
+        models.PROTECT,
+        related_name="permissions",
+        verbose_name=_("contact"),
+        db_index=False,
     )
     topic = models.ForeignKey(
-        Topic, models.PROTECT, null=True, related_name="permissions", verbose_name=_("topic"),
+        Topic,
+        models.PROTECT,
+        null=True,
+        related_name="permissions",
+        verbose_name=_("topic"),
         db_index=False,
     )
     channel = models.CharField(_("channel"), max_length=5, choices=Channel)
@@ -55,12 +63,19 @@ class Permission(models.Model):
         _("own yes at"),
         null=True,
         blank=True,
-        help_text=_("When the person said yes from the address itself; older stops no longer count."),
+        help_text=_(
+            "When the person said yes from the address itself; older stops no longer count."
+        ),
     )
     valid_until = models.DateTimeField(_("valid until"), null=True, blank=True)
     basis = models.CharField(_("basis"), max_length=16, choices=Basis, blank=True, default="")
     address = models.ForeignKey(
-        Address, models.PROTECT, null=True, related_name="+", verbose_name=_("address"), db_index=False
+        Address,
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        verbose_name=_("address"),
+        db_index=False,
     )
     event = models.ForeignKey(
         ConsentEvent, models.PROTECT, related_name="+", verbose_name=_("event"), db_index=False
@@ -86,9 +101,7 @@ class Permission(models.Model):
             ),
         ]
         indexes = [
-            models.Index(
-                fields=["topic", "channel", "state"], name="permission_by_topic"
-            ),
+            models.Index(fields=["topic", "channel", "state"], name="permission_by_topic"),
             models.Index(
                 F("valid_until"), condition=Q(state="granted"), name="permission_expiring"
             ),
@@ -118,15 +131,27 @@ class Suppression(models.Model):
     channel = models.CharField(_("channel"), max_length=5, choices=Channel)
     fingerprint = models.BinaryField(_("fingerprint"), max_length=32)
     topic = models.ForeignKey(
-        Topic, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("topic"),
-        db_index=False, help_text=_("Empty: every topic."),
+        Topic,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("topic"),
+        db_index=False,
+        help_text=_("Empty: every topic."),
     )
     cause = models.CharField(_("cause"), max_length=10, choices=Cause)
     since = models.DateTimeField(_("since"), db_default=Now())
     event = models.ForeignKey(
-        ConsentEvent, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("event"),
+        ConsentEvent,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("event"),
         db_index=False,
     )
+
     class Meta:
         verbose_name = _("suppression")
         verbose_name_plural = _("suppressions")

@@ -94,7 +94,8 @@ class Topic(models.Model):
         constraints = [
             models.CheckConstraint(
                 name="topic_published_is_described",
-                condition=Q(status="draft") | ~Q(public_name="") & ~Q(description="") & ~Q(frequency=""),
+                condition=Q(status="draft")
+                | ~Q(public_name="") & ~Q(description="") & ~Q(frequency=""),
             ),
             models.CheckConstraint(
                 name="topic_data_use_has_no_channel",
@@ -145,7 +146,9 @@ class WordingQuerySet(models.QuerySet["Wording"]):
 class Wording(models.Model):
     """The exact words beside one box: one topic, one channel, one language. Published, it never changes."""
 
-    topic = models.ForeignKey(Topic, models.PROTECT, related_name="wordings", verbose_name=_("topic"))
+    topic = models.ForeignKey(
+        Topic, models.PROTECT, related_name="wordings", verbose_name=_("topic")
+    )
     channel = models.CharField(_("channel"), max_length=5, choices=Channel)
     language = models.CharField(_("language"), max_length=8)
     version = models.PositiveIntegerField(_("version"))
@@ -163,13 +166,23 @@ class Wording(models.Model):
     )
     created_at = models.DateTimeField(_("created"), db_default=Now())
     author = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False,
-        related_name="+", verbose_name=_("author"),
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("author"),
     )
     published_at = models.DateTimeField(_("published"), null=True, blank=True, editable=False)
     publisher = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False,
-        related_name="+", verbose_name=_("publisher"),
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("publisher"),
     )
 
     objects = WordingQuerySet.as_manager()
@@ -181,8 +194,17 @@ class Wording(models.Model):
             pgtrigger.Protect(
                 name="keep_published_words",
                 operation=pgtrigger.UpdateOf(
-                    "topic_id", "channel", "language", "version", "text", "pre_ticked", "required",
-                    "valid_for", "is_material", "digest", "published_at",
+                    "topic_id",
+                    "channel",
+                    "language",
+                    "version",
+                    "text",
+                    "pre_ticked",
+                    "required",
+                    "valid_for",
+                    "is_material",
+                    "digest",
+                    "published_at",
                 ),
                 condition=pgtrigger.Q(old__published_at__isnull=False),
             ),
@@ -215,5 +237,3 @@ class Wording(models.Model):
         """SHA-256, as hex, over what binds: topic, channel, language, version and the exact text."""
         parts = [self.topic.key, self.channel, self.language, self.version, self.text]
         return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
-
-
