@@ -101,7 +101,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='delivery',
-            index=django.contrib.postgres.indexes.BrinIndex(fields=['campaign'], name='delivery_by_campaign', pages_per_range=16),
+            index=django.contrib.postgres.indexes.BrinIndex(fields=['campaign'], name='delivery_by_campaign', pages_per_range=16, autosummarize=True),
         ),
         migrations.AddIndex(
             model_name='delivery',

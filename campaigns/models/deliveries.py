@@ -118,7 +118,12 @@ class Delivery(models.Model):
             ),
         ]
         indexes = [
-            BrinIndex(fields=["campaign"], name="delivery_by_campaign", pages_per_range=16),
+            BrinIndex(
+                fields=["campaign"],
+                name="delivery_by_campaign",
+                pages_per_range=16,
+                autosummarize=True,
+            ),
             # What came back to pending, and what waits for its hour.
             models.Index(
                 fields=["campaign", "due_at"],

@@ -1,0 +1,178 @@
+"""Turns a campaign's content into letters: compiled once per language, filled for each person."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from django.conf import settings
+
+from campaigns.content import Compiled, PostalIdentity, Rendered, Source, Values, compile_source
+from campaigns.mime import Letter, Origin, Skeleton
+from campaigns.models import Campaign, CampaignContent
+from consent import links
+from consent.models import Organization
+from contacts import fields
+from contacts.models import Address, Contact
+
+# Links of messages that reach nobody: pages that say that the link is not a real one.
+NO_TOKEN = "preview"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whom a letter is for, with what the vault and the registered fields say."""
+
+    subject: uuid.UUID
+    language: str
+    email: str
+    first_name: str
+    last_name: str
+    attributes: Mapping[str, Any]
+    fingerprint: bytes
+
+
+class Letters:
+    """The letters of one campaign. Reads content, sender and organization when first needed."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self.campaign = campaign
+        self._skeletons: dict[str, Skeleton] = {}
+        self._generation = len(settings.ASSENT_KEYS["fingerprint"])
+        sender = campaign.sender
+        self._domain = sender.from_email.rpartition("@")[2]
+
+    @cached_property
+    def contents(self) -> dict[str, CampaignContent]:
+        """By language; the first one written is the one for everybody else."""
+        return {content.language: content for content in self.campaign.contents.order_by("pk")}
+
+    @cached_property
+    def _organization(self) -> Organization | None:
+        return Organization.objects.order_by("pk").first()
+
+    @cached_property
+    def _fields(self) -> frozenset[str]:
+        return fields.template_names()
+
+    def content_for(self, language: str) -> CampaignContent:
+        """In the person's language, else without its region, else the first one."""
+        for wanted in (language, language.partition("-")[0]):
+            if wanted in self.contents:
+                return self.contents[wanted]
+        return next(iter(self.contents.values()))
+
+    def compiled(self, content: CampaignContent) -> Compiled:
+        """The content of one language, compiled; raises `ContentError`."""
+        return compile_source(
+            _source(content), identity=self._identity(content.language), fields=self._fields
+        )
+
+    def to(self, person: Person, *, delivery_id: int, date: datetime) -> Letter:
+        """The letter to one person; raises `ContentError` where it cannot be rendered for them."""
+        skeleton = self._skeletons.get(person.language) or self._skeleton(person.language)
+        return skeleton.address(
+            person.email,
+            values=self.values(person, token=self._token(person, delivery_id)),
+            message_id=f"<assent.{self.campaign.pk}.{delivery_id}@{self._domain}>",
+            date=date,
+        )
+
+    def test(self, content: CampaignContent, *, email: str, name: str, date: datetime) -> Letter:
+        """A letter to one of us, marked as a test; its links lead nowhere."""
+        skeleton = Skeleton(self.compiled(content), self._origin(content.language))
+        letter = skeleton.address(
+            email,
+            values=self.values(_nobody(content.language, name), token=NO_TOKEN),
+            message_id=f"<assent.test.{uuid.uuid4().hex}@{self._domain}>",
+            date=date,
+        )
+        return replace(letter, subject=f"[Test] {letter.subject}")
+
+    def render(self, content: CampaignContent, person: Person | None, token: str) -> Rendered:
+        """What one person, or nobody in particular, would see."""
+        person = person or _nobody(content.language)
+        return self.compiled(content).render(self.values(person, token=token))
+
+    def values(self, person: Person, *, token: str) -> Values:
+        """What the holes are filled with."""
+        base = settings.PUBLIC_URL
+        return {
+            **person.attributes,
+            "first_name": person.first_name,
+            "last_name": person.last_name,
+            "unsubscribe_url": f"{base}/u/{token}/",
+            "manage_url": f"{base}/m/{token}/",
+            "view_url": f"{base}/c/{token}/",
+        }
+
+    def _token(self, person: Person, delivery_id: int) -> str:
+        return links.stop_token(
+            links.Stop(
+                subject=person.subject,
+                fingerprint=person.fingerprint,
+                generation=self._generation,
+                topic=self.campaign.topic.key,
+                channel=self.campaign.channel,
+                message=delivery_id,
+            )
+        )
+
+    def _skeleton(self, language: str) -> Skeleton:
+        content = self.content_for(language)
+        known = self._skeletons.get(content.language)
+        skeleton = known or Skeleton(self.compiled(content), self._origin(content.language))
+        self._skeletons[content.language] = self._skeletons[language] = skeleton
+        return skeleton
+
+    def _origin(self, language: str) -> Origin:
+        campaign, sender = self.campaign, self.campaign.sender
+        return Origin(
+            name=sender.from_name,
+            address=sender.from_email,
+            list_id=f"{campaign.topic.key}.{self._domain}",
+            list_name=campaign.topic.text("public_name", language),
+            reply_to=sender.reply_to,
+            feedback_id=f"{campaign.pk}:{campaign.topic.key}:newsletter:{sender.pk}",
+        )
+
+    def _identity(self, language: str) -> PostalIdentity:
+        organization = self._organization
+        return PostalIdentity(
+            legal_name=organization.legal_name if organization else "",
+            postal_address=organization.postal_address if organization else "",
+            contact=organization.email if organization else "",
+            privacy_url=organization.privacy_page if organization else "",
+            topic=self.campaign.topic.text("public_name", language),
+        )
+
+
+def person_of(contact: Contact, address: Address | None) -> Person:
+    """A contact as letters see it. Reads the vault."""
+    identity = contact.identity
+    return Person(
+        subject=contact.subject,
+        language=contact.language,
+        email=identity.email,
+        first_name=identity.first_name,
+        last_name=identity.last_name,
+        attributes=contact.attributes,
+        fingerprint=bytes(address.fingerprint or b"") if address else b"",
+    )
+
+
+def _nobody(language: str, first_name: str = "") -> Person:
+    return Person(uuid.UUID(int=0), language, "", first_name, "", {}, b"")
+
+
+def _source(content: CampaignContent) -> Source:
+    return Source(
+        subject=content.subject,
+        body=content.body,
+        preheader=content.preheader,
+        markup=content.Markup(content.markup).value,
+        layout=content.Layout(content.layout).value,
+        language=content.language,
+    )
