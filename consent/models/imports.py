@@ -7,7 +7,11 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ImportBatch(models.Model):
-    """One file with its declared source and evidence; `next_line` is where a killed import goes on."""
+    """One file with its declared source and evidence; `next_line` is where a killed import goes on.
+
+    `declared` is what the file as a whole is said to show: topic, channel, occurred_at, wording,
+    acquisition, status. It is kept once, here; the evidence of an event names its batch and line.
+    """
 
     class State(models.TextChoices):
         DRAFT = "draft", _("draft")
@@ -16,14 +20,26 @@ class ImportBatch(models.Model):
         FAILED = "failed", _("failed")
 
     name = models.CharField(_("file name"), max_length=255)
+    path = models.TextField(_("file"), blank=True, default="", editable=False)
+    is_upload = models.BooleanField(default=False, editable=False)
     file_digest = models.CharField(_("SHA-256 of the file"), max_length=64)
+    encoding = models.CharField(_("encoding"), max_length=20, default="utf-8")
+    delimiter = models.CharField(_("delimiter"), max_length=1, default=",")
+    lines = models.BigIntegerField(_("lines"), default=0)
     source = models.TextField(_("declared source"), blank=True, default="")
+    declared = models.JSONField(_("declared"), default=dict, blank=True)
     mapping = models.JSONField(_("mapping"), default=dict)
     state = models.CharField(_("state"), max_length=8, choices=State, default=State.DRAFT)
     next_line = models.BigIntegerField(_("next line"), default=2)
-    contacts = models.BigIntegerField(_("contacts"), default=0)
+    rows = models.BigIntegerField(_("rows"), default=0)
+    contacts = models.BigIntegerField(_("new contacts"), default=0)
+    known = models.BigIntegerField(_("known contacts"), default=0)
     grants = models.BigIntegerField(_("grants"), default=0)
+    claims = models.BigIntegerField(_("claims"), default=0)
+    requests = models.BigIntegerField(_("unconfirmed requests"), default=0)
     stops = models.BigIntegerField(_("stops"), default=0)
+    unchanged = models.BigIntegerField(_("nothing new"), default=0)
+    undeliverable = models.BigIntegerField(_("undeliverable"), default=0)
     refused = models.BigIntegerField(_("refused rows"), default=0)
     failure = models.TextField(_("failure"), blank=True, default="")
     created_at = models.DateTimeField(_("created"), db_default=Now())
@@ -40,13 +56,22 @@ class ImportBatch(models.Model):
     class Meta:
         verbose_name = _("import")
         verbose_name_plural = _("imports")
+        constraints = [
+            models.CheckConstraint(
+                name="import_state_known",
+                condition=models.Q(state__in=["draft", "running", "finished", "failed"]),
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name
 
 
 class RefusedRow(models.Model):
-    """A row that was not taken: its line, the row as it stood, and the reason."""
+    """A row that was not taken, or not all of it: its line, the row as it stood, and the reason.
+
+    `fingerprint` is that of the row's address, so that erasing a person finds the row.
+    """
 
     batch = models.ForeignKey(
         ImportBatch, models.CASCADE, related_name="refused_rows", verbose_name=_("import")
@@ -54,12 +79,20 @@ class RefusedRow(models.Model):
     line = models.BigIntegerField(_("line"))
     row = models.JSONField(_("row"))
     reason = models.TextField(_("reason"))
+    fingerprint = models.BinaryField(max_length=32, null=True, editable=False)
 
     class Meta:
         verbose_name = _("refused row")
         verbose_name_plural = _("refused rows")
         constraints = [
             models.UniqueConstraint(fields=["batch", "line"], name="refused_row_one_per_line")
+        ]
+        indexes = [
+            models.Index(
+                fields=["fingerprint"],
+                condition=models.Q(fingerprint__isnull=False),
+                name="refused_row_of_address",
+            )
         ]
 
     def __str__(self) -> str:
