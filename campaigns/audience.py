@@ -79,6 +79,21 @@ def preview_audience(campaign: Campaign) -> list[tuple[str, int]]:
         return [(reason, count) for reason, count in cursor.fetchall()]
 
 
+def people(
+    campaign: Campaign, reason: str, *, before: int | None = None, limit: int = 50
+) -> list[int]:
+    """The contacts (ids, newest first) behind one answer of the preview; `""`: who would get it."""
+    judged, parameters = _judged(campaign)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT contact_id FROM ({judged}) judged WHERE coalesce(reason, '') = %(reason)s"
+            " AND (%(before)s::bigint IS NULL OR contact_id < %(before)s)"
+            " ORDER BY contact_id DESC LIMIT %(limit)s",
+            parameters | {"reason": reason, "before": before, "limit": limit},
+        )
+        return [contact_id for (contact_id,) in cursor.fetchall()]
+
+
 @transaction.atomic
 def freeze(campaign: Campaign, *, lanes: int) -> None:
     """Write one delivery per candidate, pending or withheld with the reason, and its lanes.
