@@ -7,8 +7,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from consent.models.ledger import Basis, ConsentEvent
-from consent.models.topics import Topic
+from consent.models.ledger import Basis, ConsentEvent, Method
+from consent.models.topics import Topic, Wording
 from contacts.models import Address, Channel, Contact
 
 
@@ -69,6 +69,19 @@ class Permission(models.Model):
     )
     valid_until = models.DateTimeField(_("valid until"), null=True, blank=True)
     basis = models.CharField(_("basis"), max_length=16, choices=Basis, blank=True, default="")
+    method = models.CharField(
+        _("method"), max_length=14, choices=Method, blank=True, db_default=""
+    )
+    wording = models.ForeignKey(
+        Wording,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("wording"),
+        db_index=False,
+        help_text=_("The words of the yes that stands."),
+    )
     address = models.ForeignKey(
         Address,
         models.PROTECT,

@@ -130,7 +130,7 @@ class WordingQuerySet(models.QuerySet["Wording"]):
         return self.filter(published_at__isnull=False)
 
     def current(self) -> Self:
-        """Of each topic, channel and language the newest published version."""
+        """Of each topic, channel and language the newest published version, unless it was found bad."""
         newest = (
             Wording.objects.published()
             .filter(
@@ -140,7 +140,7 @@ class WordingQuerySet(models.QuerySet["Wording"]):
             )
             .order_by("-version")
         )
-        return self.filter(pk=models.Subquery(newest.values("pk")[:1]))
+        return self.filter(pk=models.Subquery(newest.values("pk")[:1]), invalidated_at=None)
 
 
 class Wording(models.Model):
@@ -184,6 +184,8 @@ class Wording(models.Model):
         related_name="+",
         verbose_name=_("publisher"),
     )
+
+    invalidated_at = models.DateTimeField(_("found bad"), null=True, blank=True, editable=False)
 
     objects = WordingQuerySet.as_manager()
 
