@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from consent import gate, in_flight, ledger, links
+from consent import gate, in_flight, ledger, links, offers
 from consent.ledger import PROVIDER, SUBJECT, SYSTEM, Actor
 from consent.models import (
     ConsentEvent,
@@ -152,7 +152,7 @@ def confirm(
     contacts.verify_address(address=address)
     events = []
     for wording in wordings:
-        if not _is_waiting_for(contact, wording):
+        if not offers.is_unconfirmed(contact=contact, wording=wording):
             continue
         events.append(
             ledger.record(
@@ -169,21 +169,6 @@ def confirm(
         )
     _send_receipt(contact, events)
     return events
-
-
-def _is_waiting_for(contact: Contact, wording: Wording) -> bool:
-    """Whether a confirmation still has something to confirm.
-
-    A no, or an end, that came after the mail was asked for must not be undone by the link in it.
-    """
-    if wording.topic.status != Topic.Status.PUBLISHED:
-        return False
-    standing = contact.permissions.filter(topic=wording.topic, channel=wording.channel).first()
-    return (
-        standing is None
-        or standing.state == Permission.State.PENDING
-        or (standing.state == Permission.State.GRANTED and not standing.fresh_at)
-    )
 
 
 def _send_receipt(contact: Contact, events: Iterable[ConsentEvent]) -> None:
@@ -294,12 +279,15 @@ def object_to_everything(
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """What a stop link did: the event, where the person is still known, and whether it is of this moment."""
+    """What a stop link did; `topic` is None where everything on the channel was stopped.
+
+    `event` is None where the person is not known any more. Only what this very call took can be undone.
+    """
 
     contact: Contact | None
     topic: Topic | None
     event: ConsentEvent | None
-    is_new: bool
+    can_undo: bool
 
 
 @transaction.atomic
@@ -309,33 +297,37 @@ def stop_by_link(
     """Do what a stop link can do: take back its topic and channel, or object to everything on the channel.
 
     Works years later: where the person was erased or has another address, the address itself is
-    suppressed. Idempotent.
+    suppressed. A topic that is not known any more stops everything. Idempotent.
     """
-    topic = Topic.objects.filter(key=stop.topic).first()
+    topic = None if everything else Topic.objects.filter(key=stop.topic).first()
     contact = contacts.contact_of_subject(stop.subject)
-    evidence = {"message": str(stop.message), **(details or {})}
-    event, is_new = None, False
-    if contact and not contact.erased_at and (topic or everything):
+    event, can_undo = None, False
+    if contact and not contact.erased_at:
         contact = contacts.lock(contact.pk)
-        event = _standing_stop(contact, None if everything else topic, stop.channel)
+        event = _standing_stop(contact, topic, stop.channel)
         if event is None:
-            is_new = True
-            event = (
-                object_to_everything(
-                    contact=contact, channel=stop.channel, method=method, details=evidence
-                )
-                if everything
-                else withdraw(
-                    contact=contact,
-                    topic=topic,
-                    channel=stop.channel,
-                    method=method,
-                    details=evidence,
-                )
-            )
-    if topic or everything:
-        _suppress_address_of(stop, None if everything else topic, event)
-    return Stopped(contact, topic, event, is_new)
+            granted = contact.permissions.granted().filter(topic=topic, channel=stop.channel)
+            can_undo = topic is not None and granted.exists()
+            event = _stop(contact, topic, stop, method, details)
+    _suppress_address_of(stop, topic, event)
+    return Stopped(contact, topic, event, can_undo)
+
+
+def _stop(
+    contact: Contact,
+    topic: Topic | None,
+    stop: links.Stop,
+    method: Method,
+    details: Mapping[str, str] | None,
+) -> ConsentEvent:
+    evidence = {"message": str(stop.message), **(details or {})}
+    if topic is None:
+        return object_to_everything(
+            contact=contact, channel=stop.channel, method=method, details=evidence
+        )
+    return withdraw(
+        contact=contact, topic=topic, channel=stop.channel, method=method, details=evidence
+    )
 
 
 def _standing_stop(contact: Contact, topic: Topic | None, channel: str) -> ConsentEvent | None:

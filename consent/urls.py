@@ -1,0 +1,18 @@
+"""The pages for people outside. Links in messages end in a slash, so that no POST is ever redirected."""
+
+from django.urls import path
+
+from consent.views import confirmation, preferences, sign_up, stop
+
+app_name = "consent"
+urlpatterns = [
+    path("", sign_up.sign_up, name="home"),
+    path("join/", sign_up.sign_up, name="sign_up"),
+    path("join/embed/", sign_up.embed, name="embed"),
+    path("confirm/<str:token>/", confirmation.confirm, name="confirm"),
+    path("u/<str:token>/", stop.stop, name="stop"),
+    path("undo/<str:token>/", stop.undo, name="undo"),
+    path("preferences/", preferences.ask_for_link, name="ask_for_link"),
+    path("preferences/<str:token>/", preferences.preferences, name="preferences"),
+    path("m/<str:token>/", preferences.ask_by_stop_link, name="ask_by_stop_link"),
+]

@@ -1,0 +1,51 @@
+"""The confirmation of a sign-up: looking shows, the button confirms."""
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+
+from consent import links, services
+from consent.budgets import network_of
+from consent.models import Topic, Wording
+from consent.views import public
+from contacts.models import Address
+
+
+@public.page("POST")
+def confirm(request: HttpRequest, token: str) -> HttpResponse:
+    try:
+        asked = links.read_manage("confirm", token)
+    except links.LinkExpired:
+        return public.show(request, "expired.html", {"is_confirmation": True}, status=410)
+    except links.LinkError:
+        return public.unreadable(request)
+    address = (
+        Address.objects.current()
+        .filter(pk=asked["address"], contact__erased_at=None)
+        .select_related("contact")
+        .first()
+    )
+    if address is None:
+        return public.show(request, "expired.html", {"is_confirmation": True}, status=410)
+    public.speak_to(request, address.contact)
+    wordings = list(
+        Wording.objects.published()
+        .filter(pk__in=asked["wordings"], topic__status=Topic.Status.PUBLISHED)
+        .select_related("topic")
+        .order_by("topic__position", "topic", "channel")
+    )
+    if request.method != "POST":
+        return public.show(request, "confirm.html", {"wordings": wordings})
+    services.confirm(
+        contact=address.contact,
+        wordings=wordings,
+        address=address,
+        details={"network": network_of(request), "seen": _("Yes, confirm")},
+    )
+    standing = [
+        wording
+        for wording in wordings
+        if services.is_allowed(
+            contact=address.contact, topic=wording.topic, channel=wording.channel
+        )
+    ]
+    return public.show(request, "confirmed.html", {"wordings": standing})

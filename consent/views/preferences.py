@@ -1,0 +1,155 @@
+"""The preference page, and the ways to a fresh link to it. It is shown only to whoever reads the mailbox."""
+
+import logging
+from collections.abc import Iterable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from consent import forms, history, links, services
+from consent.budgets import Budget, network_of
+from consent.models import ConsentEvent, Kind, Method
+from consent.preferences import lines_of
+from consent.services import Choice
+from consent.views import public
+from contacts import addresses
+from contacts.models import Address, Channel, Contact, Identity
+from contacts.services import contact_of_subject
+
+logger = logging.getLogger(__name__)
+
+LINKS_MAILED = Budget("manage-links", limit=20, window_s=3600)
+
+
+@public.page("POST")
+def ask_for_link(request: HttpRequest) -> HttpResponse:
+    """Mail a fresh link to an address; the answer is the same for every address."""
+    form = forms.AddressForm(request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        if LINKS_MAILED.spend(network_of(request)):
+            services.request_manage_link(
+                email=form.cleaned_data["email"],
+                language=(get_language() or settings.LANGUAGE_CODE)[:2],
+            )
+            return public.show(request, "link_sent.html")
+        form.add_error(
+            None, _("Too many links were asked for from your network. Please try again in an hour.")
+        )
+        return public.show(request, "ask_for_link.html", {"form": form}, status=429)
+    return public.show(request, "ask_for_link.html", {"form": form})
+
+
+@public.page("POST")
+def ask_by_stop_link(request: HttpRequest, token: str) -> HttpResponse:
+    """From a newsletter: one button that mails a fresh link to the person it was sent to, nobody else."""
+    try:
+        link = links.read_stop(token)
+    except links.LinkError:
+        return public.unreadable(request)
+    contact = contact_of_subject(link.subject)
+    public.speak_to(request, contact)
+    if request.method != "POST":
+        return public.show(request, "ask_by_stop_link.html")
+    if contact and not contact.erased_at:
+        services.send_manage_link(contact=contact, language=contact.language)
+    return public.show(request, "link_sent.html")
+
+
+@public.page("POST")
+def preferences(request: HttpRequest, token: str) -> HttpResponse:
+    try:
+        contact = _contact_of(token)
+    except links.LinkExpired:
+        return public.show(request, "expired.html", status=410)
+    except links.LinkError:
+        return public.unreadable(request)
+    public.speak_to(request, contact)
+    message, error = "", ""
+    if request.method == "POST":
+        try:
+            message = _save(request, contact)
+        except services.ConsentError:
+            error = _("Some of the words have changed. Please read them and choose again.")
+    contact.refresh_from_db()
+    identity = Identity.objects.get(contact=contact)
+    return public.show(
+        request,
+        "preferences.html",
+        {
+            "lines": lines_of(contact, get_language() or settings.LANGUAGE_CODE),
+            "moments": history.moments_of(contact),
+            "masked": addresses.mask(Channel.EMAIL, identity.email),
+            "message": message,
+            "error": error,
+            "contact": contact,
+        },
+    )
+
+
+def _contact_of(token: str) -> Contact:
+    """The link is bound to the address it was mailed to. Raises `LinkError` or `LinkExpired`."""
+    asked = links.read_manage("manage", token)
+    address = (
+        Address.objects.current()
+        .filter(pk=asked["address"], contact__erased_at=None)
+        .select_related("contact")
+        .first()
+    )
+    if address is None:
+        raise links.LinkExpired
+    return address.contact
+
+
+def _save(request: HttpRequest, contact: Contact) -> str:
+    """Do what the pressed button says; returns what to tell the person."""
+    details = {"network": network_of(request)}
+    pressed = request.POST.get("do", "")
+    if pressed == "language":
+        return _speak(contact, request.POST.get("language", ""))
+    if pressed == "stop":
+        stopped = services.withdraw(
+            contact=contact, topic=None, channel="", method=Method.PREFERENCES, details=details
+        )
+        return _wait_for(contact, [stopped])
+    if pressed == "object":
+        objected = services.object_to_everything(
+            contact=contact, method=Method.PREFERENCES, details=details
+        )
+        return _wait_for(contact, [objected])
+    choices = (
+        forms.every_box(request.POST) if pressed == "all" else forms.changed_boxes(request.POST)
+    )
+    # A no stands even where the words of a yes beside it have changed meanwhile.
+    events = _record(contact, (c for c in choices if not c.is_wanted), details)
+    doubt = _wait_for(contact, events)
+    events += _record(contact, (c for c in choices if c.is_wanted), details)
+    return doubt if events else _("Nothing was changed.")
+
+
+def _record(
+    contact: Contact, choices: Iterable[Choice], details: dict[str, str]
+) -> list[ConsentEvent]:
+    return services.save_preferences(contact=contact, choices=list(choices), details=details)
+
+
+def _wait_for(contact: Contact, events: list[ConsentEvent]) -> str:
+    """After the commit: wait for what is on its way, and say so where that takes too long."""
+    is_final = all(
+        services.answer_is_final(contact=contact, topic=event.topic, channel=event.channel)
+        for event in events
+        if event.kind in {Kind.WITHDRAWN, Kind.OBJECTED}
+    )
+    if is_final:
+        return _("Saved.")
+    logger.warning("A withdrawal of contact %s was answered in doubt", contact.pk)
+    return _("Saved. One message was being sent at this moment and may still arrive.")
+
+
+def _speak(contact: Contact, language: str) -> str:
+    if language in dict(settings.LANGUAGES):
+        services.choose_language(contact=contact, language=language)
+        translation.activate(language)
+    return _("Saved.")
