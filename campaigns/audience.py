@@ -118,8 +118,6 @@ def _judged(campaign: Campaign) -> tuple[str, dict[str, Any]]:
     sql, values = candidates(campaign).values("pk").query.sql_with_params()
     named = {f"c{index}": value for index, value in enumerate(values)}
     names = iter(named)
-    sql = re.sub(
-        "%([%s])", lambda match: "%%" if match[1] == "%" else f"%({next(names)})s", sql
-    )
+    sql = re.sub("%([%s])", lambda match: "%%" if match[1] == "%" else f"%({next(names)})s", sql)
     parameters = gate.parameters(topic=campaign.topic, channel=campaign.channel)
     return _JUDGED.format(candidates=sql), parameters | named

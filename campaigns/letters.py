@@ -5,11 +5,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 
-from campaigns.content import Compiled, PostalIdentity, Rendered, Source, Values, compile_source
+from campaigns.content import (
+    Compiled,
+    Layout,
+    Markup,
+    PostalIdentity,
+    Rendered,
+    Source,
+    Values,
+    compile_source,
+)
 from campaigns.mime import Letter, Origin, Skeleton
 from campaigns.models import Campaign, CampaignContent
 from consent import links
@@ -18,7 +27,7 @@ from contacts import fields
 from contacts.models import Address, Contact
 
 # Links of messages that reach nobody: pages that say that the link is not a real one.
-NO_TOKEN = "preview"
+NOWHERE = "preview"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,11 @@ class Letters:
             _source(content), identity=self._identity(content.language), fields=self._fields
         )
 
+    def prepare(self) -> None:
+        """Compile every language now; raises `ContentError`."""
+        for language in self.contents:
+            self._skeleton(language)
+
     def to(self, person: Person, *, delivery_id: int, date: datetime) -> Letter:
         """The letter to one person; raises `ContentError` where it cannot be rendered for them."""
         skeleton = self._skeletons.get(person.language) or self._skeleton(person.language)
@@ -85,7 +99,7 @@ class Letters:
         skeleton = Skeleton(self.compiled(content), self._origin(content.language))
         letter = skeleton.address(
             email,
-            values=self.values(_nobody(content.language, name), token=NO_TOKEN),
+            values=self.values(_nobody(content.language, name), token=NOWHERE),
             message_id=f"<assent.test.{uuid.uuid4().hex}@{self._domain}>",
             date=date,
         )
@@ -172,7 +186,7 @@ def _source(content: CampaignContent) -> Source:
         subject=content.subject,
         body=content.body,
         preheader=content.preheader,
-        markup=content.Markup(content.markup).value,
-        layout=content.Layout(content.layout).value,
+        markup=cast("Markup", content.markup),
+        layout=cast("Layout", content.layout),
         language=content.language,
     )

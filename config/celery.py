@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, worker_init
+from celery.signals import beat_init, worker_init, worker_shutting_down
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -21,3 +21,10 @@ def hold_engines(**_: Any) -> None:
 
     engines.hold()
     services.check_keys()
+
+
+@worker_shutting_down.connect
+def end_lanes(**_: Any) -> None:
+    from campaigns import stopping
+
+    stopping.stop()

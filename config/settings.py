@@ -135,6 +135,7 @@ WORDING_NEEDS_SECOND_PERSON = environment.boolean("WORDING_NEEDS_SECOND_PERSON",
 # Delivery
 DELIVERY_UNIT = environment.integer("DELIVERY_UNIT", default=20, least=1)
 DELIVERY_LANES = environment.integer("DELIVERY_LANES", default=2, least=1)
+DELIVERY_LEASE_S = environment.integer("DELIVERY_LEASE_S", default=60, least=4)
 
 # Sign-in and sessions
 LOGIN_URL = reverse_lazy("admin:login")

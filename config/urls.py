@@ -3,5 +3,9 @@
 from django.contrib import admin
 from django.urls import include, path
 
-urlpatterns = [path("admin/", admin.site.urls), path("", include("consent.urls"))]
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("c/", include("campaigns.urls")),
+    path("", include("consent.urls")),
+]
 handler404 = "consent.views.public.not_found"

@@ -137,6 +137,11 @@ class Migration(migrations.Migration):
             model_name='lane',
             constraint=models.UniqueConstraint(fields=('campaign', 'number'), name='lane_one_per_number'),
         ),
+        migrations.AlterField(
+            model_name='sender',
+            name='transport',
+            field=models.CharField(default='smtp', help_text='smtp, or the path of a Django email backend.', max_length=100, verbose_name='transport'),
+        ),
         # Room on each page for the two updates of a delivery's way; and an early vacuum of what churns.
         migrations.RunSQL(
             "ALTER TABLE campaigns_delivery SET (fillfactor = 50)",

@@ -22,7 +22,7 @@ class Sender(models.Model):
     reply_to = models.EmailField(_("reply to"), blank=True, default="")
     transport = models.CharField(
         _("transport"),
-        max_length=40,
+        max_length=100,
         default="smtp",
         help_text=_("smtp, or the path of a Django email backend."),
     )

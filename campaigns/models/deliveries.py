@@ -31,6 +31,10 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         """Handed over or not: nobody knows. Each has a reason, which is what the index holds."""
         return self.filter(state=Delivery.State.UNKNOWN).exclude(reason="")
 
+    def undecided(self) -> Self:
+        """Unknown, and staff have not said yet whether to try again or leave it."""
+        return self.unknown().exclude(reason=Delivery.Trouble.LEFT)
+
 
 class Delivery(models.Model):
     """One campaign to one contact: what was decided, by which consent event, and what became of it."""
@@ -54,6 +58,7 @@ class Delivery(models.Model):
         NOT_RENDERED = "not_rendered", _("the content cannot be rendered for this person")
         NO_ANSWER = "no_answer", _("the connection was lost after the message had gone out")
         STOPPED_WORKING = "stopped_working", _("the worker ended in the middle of the hand-over")
+        LEFT = "left", _("nobody knows, and it was decided to leave it so")
 
     campaign = models.ForeignKey(
         Campaign,

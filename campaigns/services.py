@@ -1,0 +1,298 @@
+"""The door of campaigns: every move that staff decide, from the draft to the end.
+
+A service does it or raises a `CampaignError`. None of them can let a message pass the gate.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from celery import current_app
+from django.apps import apps
+from django.contrib.auth.models import User
+from django.core.validators import validate_email
+from django.db import transaction
+from django.db.models import Manager, Model, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from campaigns import delivery, quiet
+from campaigns.content import ContentError, Rendered
+from campaigns.letters import NOWHERE, Letters, person_of
+from campaigns.models import Campaign, CampaignContent, Delivery
+from campaigns.models.deliveries import DeliveryQuerySet
+from campaigns.transports import Envelope, Outcome, RelayDown
+from consent.models import Organization, Topic
+from contacts.models import Channel, Contact
+
+State = Campaign.State
+
+
+class CampaignError(Exception):
+    """This cannot be done with the campaign."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or _(self.__doc__ or ""))
+
+
+class NotADraft(CampaignError):
+    """Only a draft can be scheduled or changed."""
+
+
+class NotReady(CampaignError):
+    """The campaign is not complete enough to be sent."""
+
+
+class NotSending(CampaignError):
+    """Only a campaign that is sending can be paused."""
+
+
+class NotPaused(CampaignError):
+    """Only a paused campaign can be resumed."""
+
+
+class NotHeld(CampaignError):
+    """Only a held campaign can be released."""
+
+
+class AlreadyOver(CampaignError):
+    """This campaign is over already."""
+
+
+class NoSuchContent(CampaignError):
+    """The campaign says nothing in this language."""
+
+
+class NotOneOfUs(CampaignError):
+    """Tests go to the verified address of an active staff member only."""
+
+
+class TestNotSent(CampaignError):
+    """The relay did not take the test."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something about the content of one language that staff should know; an error stops the start."""
+
+    language: str
+    message: str
+    is_error: bool = True
+
+
+# Before the send
+
+
+def check_content(*, campaign: Campaign) -> list[Finding]:
+    """What is wrong with the content, in every language."""
+    letters = Letters(campaign)
+    findings = []
+    if not letters.contents:
+        findings.append(Finding("", _("The campaign says nothing yet.")))
+    for language, content in letters.contents.items():
+        try:
+            letters.compiled(content)
+        except ContentError as error:
+            findings.append(Finding(language, str(error)))
+        if not content.preheader:
+            message = _("Without a preview line, mail programs show the first words of the text.")
+            findings.append(Finding(language, message, is_error=False))
+    return findings
+
+
+def preview(*, campaign: Campaign, language: str, contact: Contact | None = None) -> Rendered:
+    """The message as one person, or nobody in particular, would see it; its links lead nowhere.
+
+    With a contact it reads the vault. Raises `NoSuchContent` and `ContentError`.
+    """
+    letters = Letters(campaign)
+    person = person_of(contact, None) if contact else None
+    return letters.render(_content(letters, language), person, NOWHERE)
+
+
+def send_test(*, campaign: Campaign, language: str, staff: User) -> None:
+    """Hand one message, marked as a test, to a staff member; it makes no delivery.
+
+    Raises `NoSuchContent`, `NotOneOfUs`, `NotReady` with what is wrong, and `TestNotSent` with the
+    relay's words.
+    """
+    if not has_verified_address(staff):
+        raise NotOneOfUs
+    letters = Letters(campaign)
+    content = _content(letters, language)
+    try:
+        letter = letters.test(
+            content, email=staff.email, name=staff.first_name, date=datetime.now(UTC)
+        )
+    except (ContentError, ValueError) as error:
+        raise NotReady(str(error)) from error
+    transport = delivery.open_transport(campaign.sender)
+    try:
+        envelope = Envelope(campaign.sender.from_email, staff.email, letter)
+        result = transport.hand_over([envelope], go_on=lambda: True)[0]
+    except RelayDown as down:
+        raise TestNotSent(_("The relay takes no messages: %s") % down.reason) from down
+    finally:
+        transport.close()
+    if result.outcome is not Outcome.SENT:
+        raise TestNotSent(_("The relay did not take the test: %s") % result.diagnostic)
+
+
+def has_verified_address(staff: User) -> bool:
+    """Whether tests may go to this user."""
+    if not (staff.is_active and staff.is_staff and staff.email):
+        return False
+    if apps.is_installed("allauth.account"):
+        addresses: Manager[Model] = (
+            apps.get_app_config("account").get_model("EmailAddress")._default_manager
+        )
+        known = addresses.filter(user=staff, email__iexact=staff.email, verified=True)
+        return bool(known.exists())
+    return True
+
+
+@transaction.atomic
+def schedule_campaign(
+    *,
+    campaign: Campaign,
+    send_at: datetime,
+    latest_start_at: datetime | None = None,
+    actor_id: int | None,
+) -> None:
+    """Let the campaign start by itself at `send_at`; a moment in the past starts it at once.
+
+    Past `latest_start_at` it is held instead. Raises `NotADraft`, and `NotReady` with every sentence
+    about what is missing.
+    """
+    locked = Campaign.objects.select_for_update(of=("self",)).get(pk=campaign.pk)
+    if locked.state != State.DRAFT:
+        raise NotADraft
+    if problems := _problems(locked, send_at, latest_start_at):
+        raise NotReady(" ".join(problems))
+    Campaign.objects.filter(pk=campaign.pk).update(
+        state=State.SCHEDULED,
+        state_reason="",
+        send_at=send_at,
+        latest_start_at=latest_start_at,
+        author_id=locked.author_id or actor_id,
+    )
+    campaign.refresh_from_db()
+    if send_at <= timezone.now():
+        transaction.on_commit(_nudge, robust=True)
+
+
+def _problems(campaign: Campaign, send_at: datetime, latest_start_at: datetime | None) -> list[str]:
+    problems = [
+        f"{finding.language}: {finding.message}" if finding.language else finding.message
+        for finding in check_content(campaign=campaign)
+        if finding.is_error
+    ]
+    if campaign.topic.status != Topic.Status.PUBLISHED:
+        problems.append(_("The topic “%s” is not published.") % campaign.topic.public_name)
+    if campaign.channel not in campaign.topic.channels:
+        problems.append(_("The topic is not offered on this channel."))
+    if campaign.channel != Channel.EMAIL:
+        problems.append(_("There is no transport for this channel."))
+    if not Organization.objects.exists():
+        problems.append(_("Say first which organization sends: it stands in every footer."))
+    if latest_start_at and latest_start_at < send_at:
+        problems.append(_("The latest start is before the start."))
+    if quiet.zone(campaign.timezone) is None:
+        problems.append(_("There is no time zone “%s”.") % campaign.timezone)
+    try:
+        validate_email(campaign.sender.from_email)
+        delivery.open_transport(campaign.sender).close()
+    except Exception as error:
+        problems.append(_("The sender cannot send: %s") % error)
+    return problems
+
+
+# While it is under way
+
+
+def pause_campaign(*, campaign: Campaign, reason: str = "") -> None:
+    """Stop within a unit; raises `NotSending`."""
+    if not delivery.pause(campaign, reason):
+        raise NotSending
+    campaign.refresh_from_db()
+
+
+@transaction.atomic
+def resume_campaign(*, campaign: Campaign) -> None:
+    """Go on where it was paused; raises `NotPaused`."""
+    _move(campaign, NotPaused, Q(state=State.PAUSED), state=State.SENDING)
+    transaction.on_commit(_nudge, robust=True)
+
+
+@transaction.atomic
+def release_held(*, campaign: Campaign) -> None:
+    """Ops have looked: go on, or start however late it is. Raises `NotHeld`."""
+    started = Q(state=State.HELD, started_at__isnull=False)
+    moved = Campaign.objects.filter(started, pk=campaign.pk).update(
+        state=State.SENDING, state_reason=""
+    )
+    if moved:
+        campaign.refresh_from_db()
+    else:
+        _move(campaign, NotHeld, Q(state=State.HELD), state=State.SCHEDULED, latest_start_at=None)
+    transaction.on_commit(_nudge, robust=True)
+
+
+@transaction.atomic
+def cancel_campaign(*, campaign: Campaign) -> None:
+    """End it within a unit; what was not handed over is withheld. Raises `AlreadyOver`."""
+    alive = ~Q(state__in=[State.SENT, State.CANCELLED])
+    _move(campaign, AlreadyOver, alive, state=State.CANCELLED)
+    transaction.on_commit(_nudge, robust=True)
+
+
+# What is unknown
+
+
+@transaction.atomic
+def resend_unknown(*, campaign: Campaign, delivery_ids: list[int] | None = None) -> int:
+    """Try unknown deliveries again, through the gate; `None` is all of them. Returns how many.
+
+    Somebody may get it twice: that is what the person who decides this has weighed. Raises
+    `AlreadyOver` for a cancelled campaign.
+    """
+    if campaign.state == State.CANCELLED:
+        raise AlreadyOver
+    moved = _unknown(campaign, delivery_ids).update(
+        state=Delivery.State.PENDING, reason="", diagnostic="", due_at=Now(), settled_at=None
+    )
+    if moved:
+        Campaign.objects.filter(pk=campaign.pk, state=State.SENT).update(
+            state=State.SENDING, finished_at=None
+        )
+        campaign.refresh_from_db()
+        transaction.on_commit(_nudge, robust=True)
+    return moved
+
+
+def leave_unknown(*, campaign: Campaign, delivery_ids: list[int] | None = None) -> int:
+    """Never try these again: they stay unknown, and are no longer asked about. Returns how many."""
+    return _unknown(campaign, delivery_ids).update(reason=Delivery.Trouble.LEFT)
+
+
+def _unknown(campaign: Campaign, delivery_ids: list[int] | None) -> DeliveryQuerySet:
+    unknown = Delivery.objects.filter(campaign=campaign).undecided()
+    return unknown if delivery_ids is None else unknown.filter(pk__in=delivery_ids)
+
+
+def _content(letters: Letters, language: str) -> CampaignContent:
+    if language not in letters.contents:
+        raise NoSuchContent
+    return letters.contents[language]
+
+
+def _move(campaign: Campaign, refusal: type[CampaignError], condition: Q, **fields: object) -> None:
+    moved = Campaign.objects.filter(condition, pk=campaign.pk).update(state_reason="", **fields)
+    if not moved:
+        raise refusal
+    campaign.refresh_from_db()
+
+
+def _nudge() -> None:
+    """The clock ticks anyway; this saves its seconds."""
+    current_app.send_task("campaigns.tick", retry=False, expires=60)
