@@ -94,7 +94,9 @@ DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 REDIS_URL = environment.url(
     "REDIS_URL", environment.text("REDIS_URL") or _embedded.redis_url, {"redis", "rediss", "unix"}
 )
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+}
 
 # Celery: a task is a nudge that carries ids; nothing waits for a result and nothing has an eta
 CELERY_BROKER_URL = environment.text("REDIS_URL") or _embedded.celery_url
@@ -131,6 +133,7 @@ ASSENT_MAILBOX = environment.text("ASSENT_MAILBOX")
 
 # Consent
 WORDING_NEEDS_SECOND_PERSON = environment.boolean("WORDING_NEEDS_SECOND_PERSON", default=False)
+SOFT_OPT_IN_REASON = environment.text("SOFT_OPT_IN_REASON")
 
 # Delivery
 DELIVERY_UNIT = environment.integer("DELIVERY_UNIT", default=20, least=1)
@@ -141,7 +144,11 @@ DELIVERY_LEASE_S = environment.integer("DELIVERY_LEASE_S", default=60, least=4)
 LOGIN_URL = reverse_lazy("admin:login")
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+    )
 ]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_SSL_REDIRECT = PUBLIC_URL.startswith("https://") and not DEBUG
@@ -216,11 +223,7 @@ UNFOLD = {
         "show_search": False,
         "show_all_applications": False,
         "navigation": [
-            {
-                "items": [
-                    {"title": _("Today"), "icon": "home", "link": reverse_lazy("admin:index")}
-                ]
-            },
+            {"items": [{"title": _("Today"), "icon": "home", "link": reverse_lazy("admin:index")}]},
             _pages(
                 _("Sending"),
                 (_("Campaigns"), "campaign", "campaigns.campaign"),
@@ -259,10 +262,11 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.DjangoModelPermissions"],
+    "DEFAULT_PERMISSION_CLASSES": ["config.api.ModelPermissions"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.CursorPagination",
+    "DEFAULT_PAGINATION_CLASS": "config.api.NewestFirst",
     "PAGE_SIZE": 100,
+    "EXCEPTION_HANDLER": "config.api.answer_refusal",
     "DEFAULT_THROTTLE_RATES": {"token": "10/min"},
 }
 SPECTACULAR_SETTINGS = {
@@ -281,4 +285,6 @@ LOGGING = {
 }
 
 if not DEBUG and SECRET_KEY.startswith("django-insecure"):
-    raise ImproperlyConfigured("SECRET_KEY is the example's; `manage.py make_keys` prints a fresh one.")
+    raise ImproperlyConfigured(
+        "SECRET_KEY is the example's; `manage.py make_keys` prints a fresh one."
+    )

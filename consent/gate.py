@@ -7,6 +7,7 @@ one person in `explain`. Default deny: what no branch allows has no permission. 
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, models
 from django.utils.translation import gettext_lazy as _
 
@@ -32,6 +33,7 @@ class Reason(models.TextChoices):
     WITHDRAWN = "withdrawn", _("withdrew")
     REVOKED = "revoked", _("the permission was revoked")
     INVALIDATED = "invalidated", _("the consent was found invalid")
+    BASIS_OFF = "basis_off", _("rests on a basis that is switched off")
     EXPIRED = "expired", _("the permission has expired")
     OTHER_ADDRESS = "other_address", _("the permission was given for another address")
     NEEDS_RENEWAL = "needs_renewal", _("the wording has changed since")
@@ -39,7 +41,7 @@ class Reason(models.TextChoices):
     CANCELLED = "cancelled", _("the campaign was cancelled")
 
 
-# The alias `c` is a contacts_contact row; the parameters are topic (id), channel and nothing else.
+# The alias `c` is a contacts_contact row; everything else comes from `parameters`.
 JOINS = """
     JOIN consent_topic t ON t.id = %(topic)s
     LEFT JOIN contacts_address a
@@ -49,33 +51,65 @@ JOINS = """
     LEFT JOIN consent_permission everything
         ON everything.contact_id = c.id AND everything.topic_id IS NULL
         AND everything.channel = %(channel)s
-    LEFT JOIN LATERAL (
-        -- A stop counts unless the person said yes from the address since, or unless it is the very
-        -- act that the permission shows anyway.
-        SELECT true AS stands FROM consent_suppression s
-        WHERE s.fingerprint = a.fingerprint AND s.channel = a.channel
-          AND (s.topic_id IS NULL OR s.topic_id = %(topic)s)
-          AND (s.cause = 'legal' OR p.fresh_at IS NULL OR p.fresh_at <= s.since)
-          AND (s.event_id IS NULL OR s.event_id IS DISTINCT FROM coalesce(p.event_id, everything.event_id))
-        LIMIT 1
-    ) suppression ON true
+    LEFT JOIN consent_suppression here
+        ON here.fingerprint = a.fingerprint AND here.channel = a.channel
+        AND here.topic_id = %(topic)s
+    LEFT JOIN consent_suppression everywhere
+        ON everywhere.fingerprint = a.fingerprint AND everywhere.channel = a.channel
+        AND everywhere.topic_id IS NULL
 """
 
-# NULL where the contact may be written to, else the first reason that applies.
-REASON = """
+
+def _stands(suppression: str) -> str:
+    """A stop counts unless the person said yes from the address since, or it is the very act shown anyway."""
+    return f"""{suppression}.id IS NOT NULL
+        AND ({suppression}.cause = 'legal' OR p.fresh_at IS NULL OR p.fresh_at <= {suppression}.since)
+        AND ({suppression}.event_id IS NULL
+            OR {suppression}.event_id IS DISTINCT FROM coalesce(p.event_id, everything.event_id))"""
+
+
+# The words of this topic and channel that were found bad, and those that a material change came after.
+# Both are few, and computed once per statement.
+_BAD = """
+    ARRAY(SELECT w.id FROM consent_wording w
+        WHERE w.topic_id = %(topic)s AND w.channel = %(channel)s AND w.invalidated_at IS NOT NULL)
+"""
+_OUTDATED = """
+    ARRAY(SELECT w.id FROM consent_wording w
+        WHERE w.topic_id = %(topic)s AND w.channel = %(channel)s AND EXISTS (
+            SELECT FROM consent_wording newer
+            WHERE newer.topic_id = w.topic_id AND newer.channel = w.channel
+              AND newer.language = w.language AND newer.version > w.version
+              AND newer.is_material AND newer.published_at IS NOT NULL))
+"""
+_CHANGED_AT = """
+    (SELECT max(w.published_at) FROM consent_wording w
+        WHERE w.topic_id = %(topic)s AND w.channel = %(channel)s AND w.is_material)
+"""
+
+# NULL where the contact may be written to, else the first reason that applies. A use of data needs no
+# address and keeps none: it is permitted by the person, wherever they are reached.
+REASON = f"""
     CASE
         WHEN c.erased_at IS NOT NULL THEN 'erased'
         WHEN c.restricted_at IS NOT NULL THEN 'restricted'
         WHEN t.status <> 'published' THEN 'topic_retired'
-        WHEN a.id IS NULL THEN 'no_address'
-        WHEN suppression.stands THEN 'suppressed'
+        WHEN a.id IS NULL AND t.use = 'message' THEN 'no_address'
+        WHEN {_stands("everywhere")} THEN 'suppressed'
+        WHEN {_stands("here")} THEN 'suppressed'
         WHEN a.undeliverable_at IS NOT NULL THEN 'undeliverable'
         WHEN everything.stopped AND (p.fresh_at IS NULL OR p.fresh_at <= everything.since)
             THEN everything.state
         WHEN p.state IS NULL THEN 'never_asked'
         WHEN p.state <> 'granted' THEN p.state
+        WHEN p.basis = 'soft_opt_in' AND NOT %(soft_opt_in)s THEN 'basis_off'
+        WHEN t.double_opt_in AND p.method = 'form' THEN 'pending'
         WHEN p.valid_until <= now() THEN 'expired'
-        WHEN p.address_id IS DISTINCT FROM a.id THEN 'other_address'
+        WHEN p.wording_id = ANY ({_BAD}) THEN 'invalidated'
+        WHEN p.address_id IS DISTINCT FROM a.id AND t.use = 'message' THEN 'other_address'
+        WHEN p.wording_id = ANY ({_OUTDATED}) THEN 'needs_renewal'
+        WHEN p.wording_id IS NULL AND p.basis = 'consent' AND p.since < {_CHANGED_AT}
+            THEN 'needs_renewal'
         ELSE NULL
     END
 """
@@ -118,4 +152,8 @@ def explain(*, contact: Contact, topic: Topic, channel: str) -> Decision:
 
 def parameters(*, topic: Topic, channel: str) -> dict[str, Any]:
     """What the SQL of the gate is to be run with."""
-    return {"topic": topic.pk, "channel": channel}
+    return {
+        "topic": topic.pk,
+        "channel": channel,
+        "soft_opt_in": bool(settings.SOFT_OPT_IN_REASON),
+    }

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection
@@ -89,12 +89,15 @@ def record(
 
 
 def _insert(event: ConsentEvent, occurred_at: datetime | None) -> None:
-    """A live act happens when it is recorded: both times come from one reading of the database's clock."""
+    """A live act happens when it is recorded: both times come from one reading of the database's clock.
+
+    An act with a time of its own is never live, so that a date in the future cannot pass for one.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         now: datetime = cursor.fetchone()[0]
     event.recorded_at = now
-    event.occurred_at = min(occurred_at, now) if occurred_at else now
+    event.occurred_at = min(occurred_at, now - timedelta(microseconds=1)) if occurred_at else now
     event.save(force_insert=True)
 
 
@@ -104,18 +107,22 @@ def _follow(contact: Contact, event: ConsentEvent) -> None:
         contact.save(update_fields=["restricted_at"])
         return
     keys = {
-        (topic_key, channel)
-        for topic_key, channel in [
-            *contact.permissions.values_list("topic__key", "channel"),
-            *([] if event.topic_id is None else [(event.topic_id, event.channel)]),
-            *((None, channel) for channel in Channel.values if event.topic_id is None),
-        ]
-        if event.topic_id in (None, topic_key) and event.channel in ("", channel)
+        *keys_of(event.topic_id, event.channel),
+        *(
+            (topic_key, channel)
+            for topic_key, channel in contact.permissions.values_list("topic__key", "channel")
+            if event.topic_id in (None, topic_key) and event.channel in ("", channel)
+        ),
     }
     history = acts_of(contact)
     for topic_key, channel in keys:
         _project(contact, topic_key, channel, history)
     _suppress(contact, event)
+
+
+def keys_of(topic_key: str | None, channel: str) -> list[tuple[str | None, str]]:
+    """The permissions that an act names itself, as (topic key or None, channel)."""
+    return [(topic_key, named) for named in ([channel] if channel else Channel.values)]
 
 
 def history_of(contact: Contact) -> list[ConsentEvent]:
@@ -146,6 +153,7 @@ def act_of(event: ConsentEvent) -> Act:
         recorded_at=event.recorded_at,
         undoes_id=event.undoes_id,
         address_id=int(details["address"]) if "address" in details else None,
+        wording_id=event.wording.pk if event.wording else None,
         valid_until=_valid_until(event, details),
     )
 
@@ -193,6 +201,8 @@ def columns(standing: Standing) -> dict[str, Any]:
         "since": standing.since,
         "valid_until": standing.valid_until,
         "basis": standing.basis,
+        "method": standing.method,
+        "wording_id": standing.wording_id,
         "address_id": standing.address_id,
         "event_id": standing.event_id,
     }

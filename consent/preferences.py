@@ -19,6 +19,7 @@ SAID = {
     "other_address": _("You said yes for another address, not for this one."),
     "undeliverable": _("Our messages to this address came back."),
     "suppressed": _("This address asked us to stop."),
+    "needs_renewal": _("What you said yes to has changed, so we ask you again."),
     "restricted": _("You asked us to keep your data and not to use it."),
 }
 SAID_SINCE = {
@@ -142,14 +143,6 @@ def _box(
         channel,
         wording,
         permission,
-        _reason(contact, offer.topic, channel, permission),
+        gate.explain(contact=contact, topic=offer.topic, channel=channel).reason,
         reached_at[channel],
     )
-
-
-def _reason(contact: Contact, topic: Topic, channel: Channel, permission: Permission | None) -> str:
-    if channel != Channel.DATA:
-        return gate.explain(contact=contact, topic=topic, channel=channel).reason
-    if permission is None:
-        return gate.Reason.NEVER_ASKED
-    return "" if permission.state == Permission.State.GRANTED else permission.state

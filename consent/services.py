@@ -575,9 +575,7 @@ def has_said_no(*, contact: Contact, topic: Topic, channel: str) -> bool:
 
 
 def is_allowed(*, contact: Contact, topic: Topic, channel: str) -> bool:
-    """Whether this may be done now: for a channel what the gate says, for a use of data what was said."""
-    if channel == Channel.DATA:
-        return contact.permissions.granted().filter(topic=topic, channel=channel).exists()
+    """Whether this may be done now, by what the gate says."""
     return gate.explain(contact=contact, topic=topic, channel=channel).is_allowed
 
 

@@ -7,6 +7,8 @@ The rules, in the order of their weight:
 - An act with a past `occurred_at` (an import, a late report) may only weaken: it gives a permission only
   where nothing stood before, and a past no counts unless the person said a fresh yes after it.
 - An import's claim without evidence is never a permission.
+- Another basis than consent counts only where nobody was ever asked: never after a no, and never in the
+  place of a consent that ended.
 """
 
 from collections.abc import Iterable
@@ -35,7 +37,7 @@ OWN_METHODS = frozenset({Method.CONFIRMATION, Method.PREFERENCES, Method.KEYWORD
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One event as the state machine sees it; `address_id` and `valid_until` come with a yes."""
+    """One event as the state machine sees it; the last three come with a yes."""
 
     event_id: int
     kind: str
@@ -46,6 +48,7 @@ class Act:
     recorded_at: datetime
     undoes_id: int | None = None
     address_id: int | None = None
+    wording_id: int | None = None
     valid_until: datetime | None = None
 
     @property
@@ -68,7 +71,9 @@ class Standing:
     since: datetime
     event_id: int
     basis: str = ""
+    method: str = ""
     address_id: int | None = None
+    wording_id: int | None = None
     valid_until: datetime | None = None
     fresh_at: datetime | None = None
     before: "Standing | None" = None
@@ -92,8 +97,10 @@ def follow(standing: Standing | None, act: Act) -> Standing | None:
         return _after_no(standing, act)
     if act.kind in END:
         return _after_end(standing, act)
-    if act.kind in {Kind.GIVEN, Kind.RENEWED, Kind.BASIS_RECORDED}:
+    if act.kind in {Kind.GIVEN, Kind.RENEWED}:
         return _after_yes(standing, act)
+    if act.kind == Kind.BASIS_RECORDED:
+        return _after_basis(standing, act)
     if act.kind == Kind.REQUESTED:
         return _after_request(standing, act)
     if act.kind == Kind.ASSERTED:
@@ -132,19 +139,32 @@ def _after_end(standing: Standing | None, act: Act) -> Standing | None:
 
 
 def _after_yes(standing: Standing | None, act: Act) -> Standing:
-    granted = Standing(
+    if act.is_fresh:
+        return _granted(act, fresh_at=act.occurred_at)
+    if standing is None or standing.state == State.CLAIMED:
+        return _granted(act)
+    return _granted(act) if act.is_live and not standing.stopped else standing
+
+
+def _after_basis(standing: Standing | None, act: Act) -> Standing:
+    if standing is None or standing.state == State.CLAIMED:
+        return _granted(act)
+    return standing
+
+
+def _granted(act: Act, fresh_at: datetime | None = None) -> Standing:
+    return Standing(
         State.GRANTED,
         stopped=False,
         since=act.occurred_at,
         event_id=act.event_id,
         basis=act.basis,
+        method=act.method,
         address_id=act.address_id,
+        wording_id=act.wording_id,
         valid_until=act.valid_until,
-        fresh_at=act.occurred_at if act.is_fresh else None,
+        fresh_at=fresh_at,
     )
-    if standing is None or standing.state == State.CLAIMED or act.is_fresh:
-        return granted
-    return granted if act.is_live and not standing.stopped else standing
 
 
 def _after_request(standing: Standing | None, act: Act) -> Standing:

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from consent import service_mail, services
+from consent import sealing, service_mail, services
 
 
 @shared_task(name="consent.send_service_mail")
@@ -13,3 +13,8 @@ def send_service_mail() -> None:
 @shared_task(name="consent.expire_permissions")
 def expire_permissions() -> None:
     services.expire_permissions()
+
+
+@shared_task(name="consent.seal")
+def seal() -> None:
+    sealing.seal()
