@@ -20,6 +20,8 @@ PATIENCE_SECONDS = 900
 # Long enough for the last checkpoint or dump of a laptop's data; then it is told less gently.
 STOP_SECONDS = 120
 ROUGH_STOP_SECONDS = 20
+# Far more than an engine needs from its start to its socket; recovery comes after that.
+LISTEN_SECONDS = 60
 
 
 class Event(Enum):
@@ -40,6 +42,7 @@ class Supervisor:
         self.child: subprocess.Popen[bytes] | None = None
         self.adopted: int | None = None
         self.has_answered = False
+        self.started = time.monotonic()
 
     def run(self) -> None:
         """Return when the engine has stopped. Raises EngineError where it does not come up."""
@@ -55,12 +58,21 @@ class Supervisor:
         self._stop()
 
     def _next_event(self) -> Event:
-        while not self.has_answered:
+        while True:
             try:
-                return self.events.get(timeout=0.5)
+                return self.events.get(timeout=5 if self.has_answered else 0.5)
             except Empty:
-                self.has_answered = self.engine.answers()
-        return self.events.get()
+                self._look_after()
+
+    def _look_after(self) -> None:
+        if not self.has_answered and self.engine.answers():
+            self.has_answered = True
+        was_reachable = self.has_answered or time.monotonic() - self.started > LISTEN_SECONDS
+        if was_reachable and not self.engine.socket_path.exists() and self._has_home():
+            # Nobody reaches it any more: a cleaner of /tmp took its socket, or an engine of a
+            # removed folder of the same name did when it ended. It ends now, and starts again.
+            self.has_answered = True
+            self._tell(self.engine.gentle)
 
     def _start(self) -> None:
         """Start the engine, or adopt the one that a killed supervisor left behind."""
@@ -70,11 +82,13 @@ class Supervisor:
         if running is not None:
             # The engine's own copy of the descriptor keeps the lock while any of its processes lives.
             try:
+                self.engine.places.create()
                 command = self.engine.prepare()
                 self.child = launch(self.engine.places, command, keep=[running])
             finally:
                 os.close(running)
             self.adopted, self.has_answered = None, False
+            self.started = time.monotonic()
         threading.Thread(target=self._await_end, daemon=True).start()
 
     def _has_home(self) -> bool:

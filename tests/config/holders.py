@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -9,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -70,6 +71,8 @@ class Holder:
 
     def answer(self) -> dict[str, str]:
         assert self.process.stdout is not None
+        readable, _, _ = select.select([self.process.stdout], [], [], 60)
+        assert readable, "hold did not return in time"
         answer: dict[str, str] = json.loads(self.process.stdout.readline())
         return answer
 
@@ -101,7 +104,8 @@ def var_folder(name: str = "", below: str | None = None) -> Iterator[Path]:
         wait_until(lambda: not processes(var), 30)
     finally:
         for process in processes(var):
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         places = Places.of(var)
         places.discard()
         shutil.rmtree(above)
@@ -110,7 +114,11 @@ def var_folder(name: str = "", below: str | None = None) -> Iterator[Path]:
 def processes(var: Path) -> list[psutil.Process]:
     """Supervisors and engines of that folder, by what they were started with."""
     places = Places.of(var)
-    words = {str(var.resolve()), str(places.home / "postgresql"), str(places.sockets / "redis.sock")}
+    words = {
+        str(var.resolve()),
+        str(places.home / "postgresql"),
+        str(places.sockets / "redis.sock"),
+    }
     found = []
     for process in psutil.process_iter():
         try:
@@ -118,9 +126,10 @@ def processes(var: Path) -> list[psutil.Process]:
         except psutil.Error:
             continue
         # Redis writes its title as one word: "redis-server unixsocket:/…".
-        if words & set(line) or any(f"unixsocket:{word}" in " ".join(line) for word in words):
-            if SCRIPT not in line and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
+        titles = {f"unixsocket:{word}" for word in words}
+        is_named = bool(words & set(line)) or any(title in " ".join(line) for title in titles)
+        if is_named and SCRIPT not in line and process.status() != psutil.STATUS_ZOMBIE:
+            found.append(process)
     return found
 
 
@@ -142,6 +151,12 @@ def redis_server(var: Path) -> psutil.Process:
     pid = Redis(Places.of(var)).listener()
     assert pid is not None
     return psutil.Process(pid)
+
+
+def remove(var: Path) -> None:
+    """Remove the folder although its engines go on writing."""
+    while var.exists():
+        shutil.rmtree(var, ignore_errors=True)
 
 
 def execute(addresses: Addresses, query: str) -> list[tuple[Any, ...]]:

@@ -81,7 +81,7 @@ def test_it_says_the_addresses_without_starting_anything(var):
 
 
 def test_it_keeps_addresses_usable_when_the_path_is_odd():
-    with var_folder("it's, \"odd\" 100% é") as var, Holder(var) as holder:
+    with var_folder('it\'s, "odd" 100% é') as var, Holder(var) as holder:
         found = holder.addresses()
 
         assert execute(found, "SELECT 1") == [(1,)]
@@ -248,7 +248,11 @@ def test_it_names_the_extra_when_postgresql_is_missing(var):
 
 
 def test_it_names_the_extra_when_redis_is_missing(var):
-    how = {"python": python_without_wheels(), "environment": {"PATH": "/nowhere"}, "postgresql": False}
+    how = {
+        "python": python_without_wheels(),
+        "environment": {"PATH": "/nowhere"},
+        "postgresql": False,
+    }
     with Holder(var, **how) as holder:
         assert "redis-server or valkey-server" in (error := holder.error())
         assert "REDIS_URL" in error
@@ -258,7 +262,11 @@ def test_it_takes_redis_from_the_path_when_there_is_no_wheel(var):
     folder = var / "bin"
     folder.mkdir()
     (folder / "valkey-server").symlink_to(programs.redis())
-    how = {"python": python_without_wheels(), "environment": {"PATH": str(folder)}, "postgresql": False}
+    how = {
+        "python": python_without_wheels(),
+        "environment": {"PATH": str(folder)},
+        "postgresql": False,
+    }
     with Holder(var, **how) as holder, redis.Redis.from_url(holder.addresses().redis_url) as client:
         assert client.ping()
 
