@@ -1,12 +1,158 @@
-"""The page of a campaign."""
+"""The page of a campaign: composed as a draft, and from then on looked at."""
 
+from typing import Any
+
+from django import forms
+from django.conf import settings
 from django.contrib import admin
-from unfold.admin import ModelAdmin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import StackedInline
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminSelectWidget
 
-from campaigns.models import Campaign
+from campaigns import services
+from campaigns.admin import audience, moves, one_person, preview, progress, workspace
+from campaigns.models import Campaign, CampaignContent
+from consent.models import Topic
+from contacts.admin.lists import BigList
+
+STATE_COLORS = {
+    "draft": "default",
+    "scheduled": "info",
+    "sending": "primary",
+    "paused": "warning",
+    "held": "danger",
+    "sent": "success",
+    "cancelled": "default",
+}
+
+
+class ContentForm(forms.ModelForm):
+    language = forms.ChoiceField(
+        label=_("Language"), choices=settings.LANGUAGES, widget=UnfoldAdminSelectWidget
+    )
+
+    class Meta:
+        model = CampaignContent
+        fields = ("language", "layout", "markup", "subject", "preheader", "body")
+
+
+class ContentInline(StackedInline):
+    model = CampaignContent
+    form = ContentForm
+    fieldsets = (
+        (None, {"fields": (("language", "layout", "markup"), "subject", "preheader", "body")}),
+    )
+    extra = 0
+    min_num = 1
+    ordering = ("pk",)
+
+    def get_max_num(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
+        return len(settings.LANGUAGES)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "language":
+            return ContentForm.base_fields["language"]
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    # Whoever may change a draft may change what it says.
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_change_permission(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _is_draft(obj) and request.user.has_perm("campaigns.change_campaign")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_change_permission(request, obj)
 
 
 @admin.register(Campaign)
-class CampaignAdmin(ModelAdmin):
-    list_display = ("name",)
+class CampaignAdmin(BigList):
+    list_display = ("name", "topic", "channel", "stage", "send_at", "started_at", "finished_at")
+    list_filter = (("state", ChoicesDropdownFilter), ("topic", RelatedDropdownFilter))
+    list_select_related = ("topic",)
     search_fields = ("name",)
+    inlines = (ContentInline,)
+    autocomplete_fields = ("segments", "excluded_segments")
+    warn_unsaved_form = True
+    change_form_outer_before_template = "admin/campaigns/state.html"
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "name",
+                    ("topic", "channel"),
+                    ("segments", "excluded_segments"),
+                    "sender",
+                )
+            },
+        ),
+    )
+
+    def get_custom_urls(self) -> tuple[Any, ...]:
+        pages = {
+            "preview": preview.show_preview,
+            "audience": audience.show_audience,
+            "progress": progress.show_progress,
+            "counts": progress.show_counts,
+            "settle": progress.settle,
+            "person": one_person.show_person,
+            **moves.PAGES,
+        }
+        return tuple(
+            (f"<int:object_id>/{name}/", f"campaigns_campaign_{name}", page)
+            for name, page in pages.items()
+        )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        found: QuerySet[Any] = super().get_queryset(request)
+        return found.select_related("topic", "sender")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _is_draft(obj) and bool(super().has_change_permission(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return (
+            obj is not None and _is_draft(obj) and bool(super().has_delete_permission(request, obj))
+        )
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "topic":
+            carries = Q(status=Topic.Status.PUBLISHED, use=Topic.Use.MESSAGE)
+            kwargs["queryset"] = Topic.objects.filter(carries).order_by("position", "key")
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if not change:
+            obj.author = request.user
+        super().save_model(request, obj, form, change)
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: Any,
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        if obj is not None:
+            context |= workspace.surroundings(self, request, obj)
+            if _is_draft(obj):
+                context["findings"] = services.check_content(campaign=obj)
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    @display(description=_("state"), label=STATE_COLORS)
+    def stage(self, campaign: Campaign) -> tuple[str, str]:
+        return campaign.state, campaign.get_state_display()
+
+
+def _is_draft(campaign: object) -> bool:
+    return not isinstance(campaign, Campaign) or campaign.state == Campaign.State.DRAFT

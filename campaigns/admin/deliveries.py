@@ -44,7 +44,7 @@ class DeliveryAdmin(ReadOnly, BigList):
     fields = (
         "person",
         "campaign",
-        "became",
+        "state",
         "why",
         "consent",
         "attempt",

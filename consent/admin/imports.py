@@ -27,7 +27,7 @@ class ImportBatchAdmin(ReadOnly, BigList):
             {
                 "fields": (
                     "name",
-                    "progress",
+                    "state",
                     "failure",
                     "source",
                     "staff",

@@ -54,7 +54,7 @@ class ConsentEventAdmin(ReadOnly, BigList):
             {
                 "fields": (
                     "subject",
-                    "act",
+                    "kind",
                     "topic_key",
                     "by_channel",
                     "basis",

@@ -20,7 +20,6 @@ class ServiceMailAdmin(ReadOnly, BigList):
         "contact",
         "purpose",
         "language",
-        "state",
         "attempts",
         "created_at",
         "due_at",

@@ -55,7 +55,7 @@ class TopicAdmin(Kept, ModelAdmin):
     inlines = (WordingInline,)
     actions_detail = ("publish", "retire")
     fieldsets = (
-        (None, {"fields": ("public_name", "key", "use", "state")}),
+        (None, {"fields": ("public_name", "key", "use", "status")}),
         (
             _("What people read"),
             {"fields": ("description", "frequency", "translations", "position")},
@@ -67,7 +67,7 @@ class TopicAdmin(Kept, ModelAdmin):
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return ("state", "key", "use") if obj else ("state",)
+        return ("status", "key", "use") if obj else ("status",)
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else {"key": ("public_name",)}

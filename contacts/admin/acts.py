@@ -63,9 +63,13 @@ def ask(
     refusals: tuple[type[Exception], ...],
     form: forms.Form | None = None,
     template: str = "admin/desk/act.html",
+    then: str = "",
     **context: Any,
 ) -> HttpResponse:
-    """Ask by GET, do by POST: calls `act` with the cleaned values, and says `done` or why not."""
+    """Ask by GET, do by POST: calls `act` with the cleaned values, and says `done` or why not.
+
+    Goes on to `then`, or to the object's own page.
+    """
     if request.method == "POST" and (form is None or form.is_valid()):
         try:
             act(**(form.cleaned_data if form else {}))
@@ -73,7 +77,7 @@ def ask(
             messages.error(request, str(refusal))
         else:
             messages.success(request, str(done))
-            return redirect(url_of(page, obj))
+            return redirect(then or url_of(page, obj))
     return show(
         page,
         request,

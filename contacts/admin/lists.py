@@ -30,7 +30,7 @@ class Keyset:
 
     def __init__(self, rows: QuerySet[Any], parameters: dict[str, str], per_page: int) -> None:
         self.per_page = per_page
-        older, newer = (_number(parameters.get(name)) for name in (OLDER, NEWER))
+        older, newer = (number(parameters.get(name)) for name in (OLDER, NEWER))
         if newer is not None:
             found = list(rows.order_by("pk").filter(pk__gt=newer)[: per_page + 1])
             page = found[:per_page][::-1]
@@ -59,7 +59,8 @@ class Keyset:
         return []
 
 
-def _number(text: str | None) -> int | None:
+def number(text: str | None) -> int | None:
+    """The key in a cursor of a page's address, or None where there is none that could be one."""
     return int(text) if text and text.isdecimal() and len(text) < 19 else None
 
 

@@ -20,6 +20,8 @@ from contacts.admin.names import address_of, may_see_identities, name_of
 from contacts.models import Channel, Contact, Tag
 
 NAMES = ("first_name", "last_name", "email", "phone")
+PAIRS = (("first_name", "last_name"), ("email", "phone"))
+PROFILE = (("language", "timezone"), ("lifecycle", "tags"))
 
 
 class ContactForm(forms.ModelForm):
@@ -118,15 +120,10 @@ class ContactAdmin(Kept, BigList):
         return queryset.filter(pk=found.pk if found else None), False
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
-        profile = ("language", "timezone", "lifecycle", "tags")
         if obj is None:
-            return [(None, {"fields": NAMES}), (_("Profile"), {"fields": profile})]
-        who = NAMES if may_see_identities(request) else ("masked",)
-        return [
-            (None, {"fields": ("pseudonym", *who)}),
-            (_("Profile"), {"fields": profile}),
-            (_("Dates"), {"fields": ("created_at", *_set_dates(obj)), "classes": ["tab"]}),
-        ][: 3 if obj else 2]
+            return [(None, {"fields": (*PAIRS, *PROFILE)})]
+        who = PAIRS if may_see_identities(request) else (("pseudonym", "masked"),)
+        return [(None, {"fields": (*who, *PROFILE, ("created_at", *_set_dates(obj)))})]
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
@@ -176,6 +173,18 @@ class ContactAdmin(Kept, BigList):
     @display(description=_("email"))
     def email(self, contact: Contact) -> str:
         return address_of(contact, Channel.EMAIL, is_clear=True)
+
+    @display(description=_("first name"))
+    def first_name(self, contact: Contact) -> str:
+        return contact.identity.first_name
+
+    @display(description=_("last name"))
+    def last_name(self, contact: Contact) -> str:
+        return contact.identity.last_name
+
+    @display(description=_("phone"))
+    def phone(self, contact: Contact) -> str:
+        return address_of(contact, Channel.SMS, is_clear=True)
 
     @display(description=_("pseudonym"))
     def pseudonym(self, contact: Contact) -> str:

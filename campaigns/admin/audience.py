@@ -1,0 +1,102 @@
+"""Who will get a campaign and who will not, by reason, and the people behind each; later, who did."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.admin import ModelAdmin
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+
+from campaigns import audience
+from campaigns.admin import workspace
+from campaigns.admin.deliveries import reason_text
+from campaigns.models import Campaign
+from contacts.admin.lists import OLDER, number
+from contacts.admin.names import address_of, may_see_identities, name_of
+from contacts.models import Channel, Contact
+
+PER_PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many share one answer: `reason` is empty for those who get it."""
+
+    reason: str
+    words: str
+    count: int
+    percent: float
+
+
+def is_frozen(campaign: Campaign) -> bool:
+    """Whether the audience was written down: from the start on, the page shows what really happened."""
+    return campaign.started_at is not None
+
+
+def show_audience(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
+    campaign = workspace.load(model_admin, request, object_id, workspace.VIEW)
+    shares = shares_of(campaign)
+    chosen = request.GET.get("reason")
+    people: list[int] = []
+    if chosen is not None and request.user.has_perm("contacts.view_contact"):
+        people = _people(campaign, chosen, before=number(request.GET.get(OLDER)))
+    return workspace.show(
+        model_admin,
+        request,
+        campaign,
+        "admin/campaigns/audience.html",
+        title=campaign.name,
+        is_frozen=is_frozen(campaign),
+        will=sum(share.count for share in shares if not share.reason),
+        not_sent=sum(share.count for share in shares if share.reason),
+        will_not=[share for share in shares if share.reason],
+        total=sum(share.count for share in shares),
+        chosen=chosen,
+        chosen_words=reason_text(chosen) if chosen else "",
+        rows=_rows(request, people[:PER_PAGE]),
+        older=f"{OLDER}={people[PER_PAGE - 1]}" if len(people) > PER_PAGE else "",
+    )
+
+
+def shares_of(campaign: Campaign) -> list[Share]:
+    counts = (
+        _frozen_counts(campaign) if is_frozen(campaign) else audience.preview_audience(campaign)
+    )
+    total = sum(count for _reason, count in counts) or 1
+    return [
+        Share(reason, reason_text(reason), count, round(100 * count / total, 1))
+        for reason, count in counts
+    ]
+
+
+def _frozen_counts(campaign: Campaign) -> list[tuple[str, int]]:
+    rows = (
+        campaign.deliveries.values("reason")
+        .annotate(count=Count("pk"))
+        .order_by("-count", "reason")
+    )
+    counts = [(row["reason"], row["count"]) for row in rows]
+    return sorted(counts, key=lambda entry: entry[0] != "")
+
+
+def _people(campaign: Campaign, reason: str, *, before: int | None) -> list[int]:
+    """The contacts behind a reason, newest first, and one more where there is another page."""
+    if not is_frozen(campaign):
+        return audience.people(campaign, reason, before=before, limit=PER_PAGE + 1)
+    found = campaign.deliveries.filter(reason=reason)
+    if before is not None:
+        found = found.filter(contact__lt=before)
+    return list(found.order_by("-contact").values_list("contact", flat=True)[: PER_PAGE + 1])
+
+
+def _rows(request: HttpRequest, people: list[int]) -> list[dict[str, Any]]:
+    is_clear = may_see_identities(request)
+    known = Contact.objects.select_related("identity").defer("attributes").in_bulk(people)
+    return [
+        {
+            "contact": known[pk],
+            "name": name_of(known[pk], is_clear=is_clear),
+            "address": address_of(known[pk], Channel.EMAIL, is_clear=is_clear),
+        }
+        for pk in people
+    ]

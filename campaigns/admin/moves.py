@@ -1,0 +1,186 @@
+"""The moves of a campaign, each a page that asks and a POST that does it through its service."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from campaigns import services
+from campaigns.admin import audience, workspace
+from campaigns.admin.schedule import ScheduleForm
+from campaigns.models import Campaign
+from contacts.admin import acts
+
+REFUSALS = (services.CampaignError,)
+
+
+class LanguageForm(forms.Form):
+    language = forms.ChoiceField(label=_("Language"), widget=UnfoldAdminSelectWidget)
+
+    def __init__(self, campaign: Campaign, data: Any) -> None:
+        super().__init__(data)
+        languages = campaign.contents.order_by("pk").values_list("language", flat=True)
+        self.fields["language"].choices = [(each, each) for each in languages]  # type: ignore[attr-defined]
+
+
+class WhyForm(forms.Form):
+    reason = forms.CharField(
+        label=_("Why?"), required=False, max_length=200, widget=UnfoldAdminTextInputWidget
+    )
+
+
+def _begin(
+    request: HttpRequest, object_id: int, page: ModelAdmin, move: str
+) -> tuple[Campaign, HttpResponse | None]:
+    """The campaign; and where the state no longer allows the move, the way back with a sentence."""
+    permission = next(entry[3] for entry in workspace.MOVES if entry[0] == move)
+    campaign = workspace.load(page, request, object_id, permission)
+    if workspace.can(request, campaign, move):
+        return campaign, None
+    messages.warning(request, _("The campaign has moved on: this is no longer possible."))
+    return campaign, redirect(workspace.url(campaign, "progress"))
+
+
+def send_test(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
+    campaign, moved_on = _begin(request, object_id, model_admin, "test")
+    user: Any = request.user
+    return moved_on or acts.ask(
+        model_admin,
+        request,
+        campaign,
+        title=_("Send a test"),
+        sentence=_("One message, marked as a test, goes to %s. It makes no delivery.") % user.email,
+        button=_("Send the test"),
+        form=LanguageForm(campaign, request.POST or None),
+        act=lambda language: services.send_test(campaign=campaign, language=language, staff=user),
+        done=_("The test was sent."),
+        refusals=REFUSALS,
+        then=workspace.url(campaign, "preview"),
+        **workspace.surroundings(model_admin, request, campaign),
+    )
+
+
+def schedule(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
+    campaign, moved_on = _begin(request, object_id, model_admin, "schedule")
+    if moved_on:
+        return moved_on
+    form = ScheduleForm(request.POST or None, instance=campaign)
+    shares = audience.shares_of(campaign)
+    return acts.ask(
+        model_admin,
+        request,
+        campaign,
+        title=_("Schedule"),
+        sentence=_("It starts by itself at its hour. Until then it can be cancelled."),
+        button=_("Schedule"),
+        form=form,
+        act=lambda **_values: _schedule(campaign, form, request.user.pk),
+        done=_("The campaign is scheduled."),
+        refusals=REFUSALS,
+        template="admin/campaigns/schedule.html",
+        then=workspace.url(campaign, "progress"),
+        will=sum(share.count for share in shares if not share.reason),
+        will_not=sum(share.count for share in shares if share.reason),
+        findings=services.check_content(campaign=campaign),
+        audience_url=workspace.url(campaign, "audience"),
+        **workspace.surroundings(model_admin, request, campaign),
+    )
+
+
+@transaction.atomic
+def _schedule(campaign: Campaign, form: ScheduleForm, staff_id: int | None) -> None:
+    form.save()
+    services.schedule_campaign(
+        campaign=campaign,
+        send_at=form.send_at,
+        latest_start_at=form.latest_start_at,
+        actor_id=staff_id,
+    )
+
+
+def pause(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
+    campaign, moved_on = _begin(request, object_id, model_admin, "pause")
+    return moved_on or _simple(
+        request,
+        model_admin,
+        campaign,
+        title=_("Pause"),
+        sentence=_("It stops within a few messages and goes on when you resume it."),
+        button=_("Pause"),
+        form=WhyForm(request.POST or None),
+        act=lambda reason: services.pause_campaign(campaign=campaign, reason=reason),
+        done=_("The campaign is paused."),
+    )
+
+
+def resume(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
+    campaign, moved_on = _begin(request, object_id, model_admin, "resume")
+    return moved_on or _simple(
+        request,
+        model_admin,
+        campaign,
+        title=_("Resume"),
+        sentence=_("It goes on where it was paused. Each permission is looked at again."),
+        button=_("Resume"),
+        act=lambda: services.resume_campaign(campaign=campaign),
+        done=_("The campaign goes on."),
+    )
+
+
+def release(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
+    campaign, moved_on = _begin(request, object_id, model_admin, "release")
+    return moved_on or _simple(
+        request,
+        model_admin,
+        campaign,
+        title=_("Release"),
+        sentence=_("It was held for somebody to look at. Released, it is sent however late it is."),
+        button=_("Release"),
+        act=lambda: services.release_held(campaign=campaign),
+        done=_("The campaign is released."),
+    )
+
+
+def cancel(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
+    campaign, moved_on = _begin(request, object_id, model_admin, "cancel")
+    return moved_on or _simple(
+        request,
+        model_admin,
+        campaign,
+        title=_("Cancel"),
+        sentence=_("It ends for good. What was not handed over yet is never sent."),
+        button=_("Cancel the campaign"),
+        act=lambda: services.cancel_campaign(campaign=campaign),
+        done=_("The campaign is cancelled."),
+    )
+
+
+def _simple(
+    request: HttpRequest, page: ModelAdmin, campaign: Campaign, **question: Any
+) -> HttpResponse:
+    return acts.ask(
+        page,
+        request,
+        campaign,
+        refusals=REFUSALS,
+        then=workspace.url(campaign, "progress"),
+        **question,
+        **workspace.surroundings(page, request, campaign),
+    )
+
+
+PAGES: dict[str, Callable[..., HttpResponse]] = {
+    "test": send_test,
+    "schedule": schedule,
+    "pause": pause,
+    "resume": resume,
+    "release": release,
+    "cancel": cancel,
+}

@@ -1,0 +1,66 @@
+"""Why did this person get a campaign, or why not: one delivery, or the gate's answer at this moment."""
+
+from django import forms
+from django.contrib.admin import ModelAdmin
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from campaigns import audience
+from campaigns.admin import workspace
+from campaigns.admin.deliveries import reason_text
+from consent import gate
+from contacts import addresses, services
+from contacts.admin.names import address_of, may_see_identities, name_of
+from contacts.admin.people import pseudonyms_from
+from contacts.models import Channel, Contact
+
+
+class PersonForm(forms.Form):
+    person = forms.CharField(
+        label=_("Who?"),
+        max_length=320,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=_("Exact email address, phone number or pseudonym"),
+    )
+
+
+def find_person(term: str) -> Contact | None:
+    """The one contact at an exact address, or under a pseudonym that fits nobody else."""
+    if pseudonyms := pseudonyms_from(term.strip()):
+        found = list(Contact.objects.filter(subject__range=pseudonyms)[:2])
+        return found[0] if len(found) == 1 else None
+    channel = Channel.EMAIL if "@" in term else Channel.SMS
+    try:
+        return services.find_contact(channel=channel, address=term)
+    except addresses.AddressError:
+        return None
+
+
+def show_person(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
+    campaign = workspace.load(model_admin, request, object_id, "campaigns.view_delivery")
+    form = PersonForm(request.GET or None)
+    sought = form.cleaned_data["person"] if form.is_valid() else ""
+    contact = find_person(sought) if sought else None
+    delivery = contact and campaign.deliveries.filter(contact=contact).first()
+    decision = contact and gate.explain(
+        contact=contact, topic=campaign.topic, channel=campaign.channel
+    )
+    is_clear = may_see_identities(request)
+    return workspace.show(
+        model_admin,
+        request,
+        campaign,
+        "admin/campaigns/person.html",
+        title=campaign.name,
+        form=form,
+        sought=sought,
+        contact=contact,
+        name=name_of(contact, is_clear=is_clear) if contact else "",
+        address=address_of(contact, campaign.channel, is_clear=is_clear) if contact else "",
+        delivery=delivery,
+        reason=reason_text(delivery.reason) if delivery else "",
+        decision=decision,
+        decision_reason=reason_text(decision.reason) if decision else "",
+        is_meant=bool(contact) and audience.candidates(campaign).filter(pk=contact.pk).exists(),
+    )

@@ -1,0 +1,80 @@
+"""A message as it will look: in a frame that can run nothing, on a desktop, on a phone, as text."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.admin import ModelAdmin
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from campaigns import services
+from campaigns.admin import workspace
+from campaigns.admin.one_person import find_person
+from campaigns.content import ContentError
+from campaigns.models import Campaign
+from contacts.admin.names import may_see_identities
+
+VIEWS = {
+    "desktop": gettext_lazy("Desktop"),
+    "phone": gettext_lazy("Phone"),
+    "text": gettext_lazy("Text part"),
+}
+
+
+class PreviewForm(forms.Form):
+    language = forms.ChoiceField(
+        label=gettext_lazy("Language"), required=False, widget=UnfoldAdminSelectWidget
+    )
+    person = forms.CharField(
+        label=gettext_lazy("As this person"),
+        required=False,
+        max_length=320,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=gettext_lazy("Exact address or pseudonym; empty: nobody in particular."),
+    )
+
+    def __init__(self, campaign: Campaign, *, may_choose: bool, data: Any) -> None:
+        super().__init__(data)
+        languages = campaign.contents.order_by("pk").values_list("language", flat=True)
+        self.fields["language"].choices = [(each, each) for each in languages]  # type: ignore[attr-defined]
+        if not may_choose:
+            del self.fields["person"]
+
+
+def show_preview(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
+    campaign = workspace.load(model_admin, request, object_id, workspace.VIEW)
+    form = PreviewForm(campaign, may_choose=may_see_identities(request), data=request.GET)
+    seen_as = request.GET.get("as", "")
+    rendered, problem = _render(campaign, form)
+    return workspace.show(
+        model_admin,
+        request,
+        campaign,
+        "admin/campaigns/preview.html",
+        title=campaign.name,
+        form=form,
+        rendered=rendered,
+        problem=problem,
+        views=VIEWS,
+        seen_as=seen_as if seen_as in VIEWS else "desktop",
+    )
+
+
+def _render(campaign: Campaign, form: PreviewForm) -> tuple[Any, str]:
+    """The rendered message, or a sentence that says why there is none."""
+    languages = [language for language, _name in form.fields["language"].choices]  # type: ignore[attr-defined]
+    if not languages:
+        return None, _("It says nothing yet: write it first.")
+    if not form.is_valid():
+        return None, ""
+    sought = form.cleaned_data.get("person", "")
+    person = find_person(sought) if sought else None
+    if sought and person is None:
+        return None, _("Nobody is known under this address or pseudonym.")
+    try:
+        language = form.cleaned_data["language"] or languages[0]
+        return services.preview(campaign=campaign, language=language, contact=person), ""
+    except (ContentError, services.CampaignError) as error:
+        return None, str(error)

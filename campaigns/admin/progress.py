@@ -1,0 +1,149 @@
+"""How far a campaign is: counts by state, the rate, what remains; unknown deliveries to settle."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
+
+from campaigns import services
+from campaigns.admin import workspace
+from campaigns.admin.deliveries import reason_text
+from campaigns.models import Campaign, Delivery
+
+State = Delivery.State
+GONE = {State.SENT, State.DELIVERED, State.BOUNCED, State.COMPLAINED}
+WAITING = {State.PENDING, State.CLAIMED}
+WINDOW = timedelta(minutes=1)
+SETTLED_AT_ONCE = 500
+
+_COUNTS = """
+    SELECT state, reason, count(*), count(*) FILTER (WHERE handed_over_at > now() - %s)
+    FROM campaigns_delivery WHERE campaign_id = %s GROUP BY state, reason
+"""
+
+
+@dataclass
+class Progress:
+    """Counts of one campaign. `rate` is messages a minute over the last minute, `left` the time."""
+
+    states: dict[str, int] = field(default_factory=dict)
+    reasons: list[tuple[str, str, int]] = field(default_factory=list)
+    rate: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(self.states.values())
+
+    @property
+    def sent(self) -> int:
+        return self._sum(GONE)
+
+    @property
+    def waiting(self) -> int:
+        return self._sum(WAITING)
+
+    @property
+    def withheld(self) -> int:
+        return self.states.get(State.WITHHELD, 0)
+
+    @property
+    def failed(self) -> int:
+        return self.states.get(State.FAILED, 0)
+
+    @property
+    def unknown(self) -> int:
+        return self.states.get(State.UNKNOWN, 0)
+
+    @property
+    def allowed(self) -> int:
+        return self.total - self.withheld
+
+    @property
+    def sent_percent(self) -> float:
+        return round(100 * self.sent / self.allowed, 1) if self.allowed else 0.0
+
+    @property
+    def trouble_percent(self) -> float:
+        return round(100 * (self.failed + self.unknown) / self.allowed, 1) if self.allowed else 0.0
+
+    @property
+    def left(self) -> timedelta | None:
+        return timedelta(minutes=self.waiting / self.rate) if self.rate and self.waiting else None
+
+    @property
+    def ends_at(self) -> Any:
+        return timezone.now() + self.left if self.left else None
+
+    def _sum(self, states: set[Delivery.State]) -> int:
+        return sum(self.states.get(state, 0) for state in states)
+
+
+def progress_of(campaign: Campaign) -> Progress:
+    """One pass over the campaign's deliveries."""
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNTS, [WINDOW, campaign.pk])
+        rows = cursor.fetchall()
+    progress = Progress()
+    for state, reason, count, recent in rows:
+        progress.states[state] = progress.states.get(state, 0) + count
+        progress.rate += recent
+        if reason:
+            progress.reasons.append((str(State(state).label), reason_text(reason), count))
+    progress.reasons.sort(key=lambda row: -row[2])
+    return progress
+
+
+def show_progress(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
+    campaign = workspace.load(model_admin, request, object_id, "campaigns.view_delivery")
+    unknown = campaign.deliveries.undecided().select_related("contact").order_by("-pk")[:100]
+    return workspace.show(
+        model_admin,
+        request,
+        campaign,
+        "admin/campaigns/progress.html",
+        title=campaign.name,
+        progress=progress_of(campaign),
+        unknown=[(delivery, reason_text(delivery.reason)) for delivery in unknown],
+        may_settle=request.user.has_perm(workspace.SEND),
+    )
+
+
+def show_counts(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
+    """The part of the page that is looked at again every few seconds while it is sending."""
+    campaign = workspace.load(model_admin, request, object_id, "campaigns.view_delivery")
+    context = {"campaign": campaign, "progress": progress_of(campaign)}
+    return TemplateResponse(request, "admin/campaigns/counts.html", context)
+
+
+@require_POST
+def settle(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
+    """Send the chosen unknown deliveries again, through the gate, or leave them as they are."""
+    campaign = workspace.load(model_admin, request, object_id, workspace.SEND)
+    chosen = [int(each) for each in request.POST.getlist("delivery") if each.isdecimal()]
+    chosen = chosen[:SETTLED_AT_ONCE]
+    is_resent = request.POST.get("what") == "resend"
+    act = services.resend_unknown if is_resent else services.leave_unknown
+    if not chosen:
+        messages.warning(request, _("Choose at least one."))
+        return redirect(workspace.url(campaign, "progress"))
+    try:
+        count = act(delivery_ids=chosen, campaign=campaign)
+    except services.CampaignError as refusal:
+        messages.error(request, str(refusal))
+    else:
+        again = ngettext("%d message goes out again.", "%d messages go out again.", count)
+        left = ngettext(
+            "%d message was left as it is.", "%d messages were left as they are.", count
+        )
+        messages.success(request, (again if is_resent else left) % count)
+    return redirect(workspace.url(campaign, "progress"))

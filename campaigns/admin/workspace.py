@@ -1,0 +1,102 @@
+"""What surrounds every page of a campaign: its tabs, the moves that its state allows, its state."""
+
+from typing import Any
+
+from django.contrib.admin import ModelAdmin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from unfold.enums import ActionVariant
+
+from campaigns.models import Campaign
+from contacts.admin import acts
+
+State = Campaign.State
+SEND = "campaigns.send_campaign"
+CHANGE = "campaigns.change_campaign"
+VIEW = "campaigns.view_campaign"
+
+TABS = (
+    ("change", _("Compose"), VIEW),
+    ("preview", _("Preview"), VIEW),
+    ("audience", _("Audience"), VIEW),
+    ("progress", _("Progress"), "campaigns.view_delivery"),
+    ("person", _("One person"), "campaigns.view_delivery"),
+)
+# A move is shown where the state allows it: (name, words, states, permission, variant).
+MOVES = (
+    ("test", _("Send a test"), {State.DRAFT, State.SCHEDULED, State.PAUSED}, CHANGE, "default"),
+    ("schedule", _("Schedule"), {State.DRAFT}, SEND, "primary"),
+    ("pause", _("Pause"), {State.SENDING}, SEND, "primary"),
+    ("resume", _("Resume"), {State.PAUSED}, SEND, "primary"),
+    ("release", _("Release"), {State.HELD}, SEND, "primary"),
+    (
+        "cancel",
+        _("Cancel"),
+        {State.SCHEDULED, State.SENDING, State.PAUSED, State.HELD},
+        SEND,
+        "danger",
+    ),
+)
+
+
+def load(page: ModelAdmin, request: HttpRequest, object_id: int, permission: str) -> Campaign:
+    """The campaign, for staff with the permission; 403 or 404 otherwise."""
+    if not request.user.has_perm(permission):
+        raise PermissionDenied
+    campaign: Campaign = acts.load(page, request, str(object_id))
+    return campaign
+
+
+def url(campaign: Campaign, name: str) -> str:
+    return reverse(f"admin:campaigns_campaign_{name}", args=[campaign.pk])
+
+
+def can(request: HttpRequest, campaign: Campaign, move: str) -> bool:
+    """Whether the state allows this move and the staff member may make it."""
+    return any(
+        campaign.state in states and request.user.has_perm(permission)
+        for name, _words, states, permission, _variant in MOVES
+        if name == move
+    )
+
+
+def surroundings(page: ModelAdmin, request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
+    """Tabs and buttons, in the form in which Unfold shows them."""
+    tabs = [
+        {
+            "title": words,
+            "link": url(campaign, name),
+            "has_permission": request.user.has_perm(permission),
+            "active": request.path == url(campaign, name),
+        }
+        for name, words, permission in TABS
+    ]
+    moves = [
+        {
+            "title": words,
+            "path": url(campaign, name),
+            "variant": ActionVariant(variant),
+            "attrs": {},
+            "icon": None,
+            "dialog": None,
+        }
+        for name, words, _states, _permission, variant in MOVES
+        if can(request, campaign, name)
+    ]
+    model = [{"name": str(page.opts), "detail": True}]
+    return {
+        "tab_list": [{"page": "desk", "models": model, "items": tabs}],
+        "actions_detail": moves,
+        "campaign": campaign,
+    }
+
+
+def show(
+    page: ModelAdmin, request: HttpRequest, campaign: Campaign, template: str, **context: Any
+) -> TemplateResponse:
+    """One page of a campaign inside its surroundings."""
+    around = surroundings(page, request, campaign)
+    return acts.show(page, request, campaign, template, **around, **context)
