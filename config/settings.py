@@ -262,11 +262,11 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["config.api.ModelPermissions"],
+    "DEFAULT_PERMISSION_CLASSES": ["config.api.permissions.ModelPermissions"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_PAGINATION_CLASS": "config.api.NewestFirst",
+    "DEFAULT_PAGINATION_CLASS": "config.api.pagination.NewestFirst",
     "PAGE_SIZE": 100,
-    "EXCEPTION_HANDLER": "config.api.answer_refusal",
+    "EXCEPTION_HANDLER": "config.api.errors.answer_refusal",
     "DEFAULT_THROTTLE_RATES": {"token": "10/min"},
 }
 SPECTACULAR_SETTINGS = {

@@ -1,0 +1,197 @@
+"""Campaigns and deliveries over the API: drafts are written, everything else is a move or a question."""
+
+from typing import Any, ClassVar
+
+from django.db import transaction
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, permissions, serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from campaigns import audience, services
+from campaigns.models import Campaign, CampaignContent, Delivery, Sender
+from consent.models import Topic
+from contacts.models import Segment
+
+
+class MaySend(permissions.BasePermission):
+    """Scheduling, pausing, resuming and cancelling is a permission of its own."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return bool(request.user and request.user.has_perm("campaigns.send_campaign"))
+
+
+class ContentSerializer(serializers.ModelSerializer[CampaignContent]):
+    class Meta:
+        model = CampaignContent
+        fields: ClassVar = ["language", "subject", "preheader", "body", "markup", "layout"]
+
+
+class CampaignSerializer(serializers.ModelSerializer[Campaign]):
+    """A campaign with its content per language; only a draft can be changed."""
+
+    topic = serializers.SlugRelatedField(slug_field="key", queryset=Topic.objects.all())
+    sender = serializers.SlugRelatedField(slug_field="name", queryset=Sender.objects.all())
+    segments = serializers.SlugRelatedField(
+        slug_field="name", many=True, required=False, queryset=Segment.objects.all()
+    )
+    excluded_segments = serializers.SlugRelatedField(
+        slug_field="name", many=True, required=False, queryset=Segment.objects.all()
+    )
+    contents = ContentSerializer(many=True)
+
+    class Meta:
+        model = Campaign
+        fields: ClassVar = [
+            "id", "name", "topic", "channel", "sender", "segments", "excluded_segments", "contents",
+            "state", "state_reason", "send_at", "latest_start_at", "created_at", "started_at",
+            "finished_at",
+        ]  # fmt: skip
+        read_only_fields: ClassVar = [
+            "state", "state_reason", "send_at", "latest_start_at", "created_at", "started_at",
+            "finished_at",
+        ]  # fmt: skip
+
+    def validate_contents(self, contents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        languages = [content["language"] for content in contents]
+        if len(set(languages)) != len(languages):
+            raise serializers.ValidationError("Each language has one content.")
+        return contents
+
+    @transaction.atomic
+    def create(self, validated_data: dict[str, Any]) -> Campaign:
+        contents = validated_data.pop("contents")
+        campaign: Campaign = super().create(
+            validated_data | {"author": self.context["request"].user}
+        )
+        _write(campaign, contents)
+        return campaign
+
+    @transaction.atomic
+    def update(self, instance: Campaign, validated_data: dict[str, Any]) -> Campaign:
+        instance = Campaign.objects.select_for_update().get(pk=instance.pk)
+        if instance.state != Campaign.State.DRAFT:
+            raise services.NotADraft
+        contents = validated_data.pop("contents", None)
+        campaign: Campaign = super().update(instance, validated_data)
+        if contents is not None:
+            campaign.contents.all().delete()
+            _write(campaign, contents)
+        return campaign
+
+
+def _write(campaign: Campaign, contents: list[dict[str, Any]]) -> None:
+    CampaignContent.objects.bulk_create(
+        CampaignContent(campaign=campaign, **content) for content in contents
+    )
+
+
+class ScheduleSerializer(serializers.Serializer[None]):
+    send_at = serializers.DateTimeField()
+    latest_start_at = serializers.DateTimeField(required=False, allow_null=True)
+
+
+class ReasonCountSerializer(serializers.Serializer[None]):
+    reason = serializers.CharField(help_text="Empty: will receive it.")
+    contacts = serializers.IntegerField()
+
+
+class CampaignViewSet(
+    mixins.CreateModelMixin,
+    mixins.RetrieveModelMixin,
+    mixins.UpdateModelMixin,
+    mixins.ListModelMixin,
+    viewsets.GenericViewSet[Campaign],
+):
+    """Campaigns: written as drafts, then scheduled; they start by themselves when due."""
+
+    serializer_class = CampaignSerializer
+    queryset = Campaign.objects.select_related("topic", "sender").prefetch_related(
+        "segments", "excluded_segments", "contents"
+    )
+    http_method_names: ClassVar = ["get", "head", "options", "post", "patch"]
+
+    @extend_schema(responses=ReasonCountSerializer(many=True))
+    @action(detail=True, pagination_class=None)
+    def audience(self, request: Request, pk: str) -> Response:
+        """How many would get it now, and how many not, by reason."""
+        counts = audience.preview_audience(self.get_object())
+        return Response([{"reason": reason, "contacts": count} for reason, count in counts])
+
+    @extend_schema(request=ScheduleSerializer, responses=CampaignSerializer)
+    @action(detail=True, methods=["post"], permission_classes=[MaySend])
+    def schedule(self, request: Request, pk: str) -> Response:
+        moment = ScheduleSerializer(data=request.data)
+        moment.is_valid(raise_exception=True)
+        campaign = self.get_object()
+        services.schedule_campaign(
+            campaign=campaign, actor_id=request.user.pk, **moment.validated_data
+        )
+        return self._shown(campaign)
+
+    @extend_schema(request=None, responses=CampaignSerializer)
+    @action(detail=True, methods=["post"], permission_classes=[MaySend])
+    def pause(self, request: Request, pk: str) -> Response:
+        campaign = self.get_object()
+        services.pause_campaign(campaign=campaign)
+        return self._shown(campaign)
+
+    @extend_schema(request=None, responses=CampaignSerializer)
+    @action(detail=True, methods=["post"], permission_classes=[MaySend])
+    def resume(self, request: Request, pk: str) -> Response:
+        campaign = self.get_object()
+        services.resume_campaign(campaign=campaign)
+        return self._shown(campaign)
+
+    @extend_schema(request=None, responses=CampaignSerializer)
+    @action(detail=True, methods=["post"], permission_classes=[MaySend])
+    def cancel(self, request: Request, pk: str) -> Response:
+        campaign = self.get_object()
+        services.cancel_campaign(campaign=campaign)
+        return self._shown(campaign)
+
+    def _shown(self, campaign: Campaign) -> Response:
+        campaign.refresh_from_db()
+        return Response(self.get_serializer(campaign).data)
+
+
+class DeliverySerializer(serializers.ModelSerializer[Delivery]):
+    contact = serializers.SlugRelatedField(slug_field="subject", read_only=True)
+
+    class Meta:
+        model = Delivery
+        fields: ClassVar = [
+            "id", "campaign", "contact", "state", "reason", "event", "attempt", "handed_over_at",
+            "settled_at", "provider_id",
+        ]  # fmt: skip
+
+
+class DeliveryQuery(serializers.Serializer[None]):
+    """Which deliveries to list."""
+
+    campaign = serializers.IntegerField(required=False)
+    contact = serializers.UUIDField(source="contact__subject", required=False)
+    state = serializers.ChoiceField(choices=Delivery.State.choices, required=False)
+
+
+class DeliveryViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Delivery]
+):
+    """Who got what, by which consent event; and who did not, for which reason."""
+
+    serializer_class = DeliverySerializer
+    queryset = Delivery.objects.select_related("contact")
+
+    def get_queryset(self) -> QuerySet[Delivery]:
+        deliveries = super().get_queryset()
+        if self.detail:
+            return deliveries
+        query = DeliveryQuery(data=self.request.query_params)
+        query.is_valid(raise_exception=True)
+        return deliveries.filter(**query.validated_data)
+
+    @extend_schema(parameters=[DeliveryQuery])
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().list(request, *args, **kwargs)

@@ -1,0 +1,96 @@
+"""Contacts over the API: pseudonymous, unless the caller may view identities."""
+
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from rest_framework import mixins, serializers, viewsets
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request
+
+from contacts import addresses, services
+from contacts.models import Address, Channel, Contact, Tag
+
+
+class AddressSerializer(serializers.ModelSerializer[Address]):
+    class Meta:
+        model = Address
+        fields: ClassVar = ["channel", "domain", "verified_at", "undeliverable_at", "retired_at"]
+
+
+class ContactSerializer(serializers.ModelSerializer[Contact]):
+    """Names and addresses are written freely and read only with `contacts.view_identity`."""
+
+    email = serializers.CharField(required=False, allow_blank=True, max_length=320)
+    phone = serializers.CharField(required=False, allow_blank=True, max_length=40)
+    first_name = serializers.CharField(required=False, allow_blank=True, max_length=200)
+    last_name = serializers.CharField(required=False, allow_blank=True, max_length=200)
+    tags = serializers.SlugRelatedField(
+        slug_field="name", many=True, required=False, queryset=Tag.objects.all()
+    )
+    addresses = AddressSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = Contact
+        fields: ClassVar = [
+            "id", "subject", "email", "phone", "first_name", "last_name", "language", "timezone",
+            "lifecycle", "attributes", "tags", "addresses", "created_at", "last_active_at",
+            "restricted_at", "erased_at",
+        ]  # fmt: skip
+        read_only_fields: ClassVar = ["subject", "attributes", "created_at", "last_active_at"]
+
+    def to_representation(self, instance: Contact) -> dict[str, Any]:
+        identity = getattr(instance, "identity", None)
+        shown = super().to_representation(instance)
+        clear = self.context["request"].user.has_perm("contacts.view_identity")
+        for field in ("email", "phone", "first_name", "last_name"):
+            value = getattr(identity, field, "")
+            shown[field] = value if clear else _masked(field, value)
+        return shown
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if self.instance is None and not (attrs.get("email") or attrs.get("phone")):
+            raise serializers.ValidationError("A contact needs an email address or a phone number.")
+        return attrs
+
+    def create(self, validated_data: dict[str, Any]) -> Contact:
+        tags = validated_data.pop("tags", [])
+        contact = services.create_contact(**validated_data)
+        contact.tags.set(tags)
+        return contact
+
+    def update(self, instance: Contact, validated_data: dict[str, Any]) -> Contact:
+        return services.update_contact(contact=instance, **validated_data)
+
+
+def _masked(field: str, value: str) -> str:
+    if field == "email":
+        return addresses.mask(Channel.EMAIL, value)
+    return addresses.mask(Channel.SMS, value) if field == "phone" else ""
+
+
+class ContactViewSet(
+    mixins.CreateModelMixin,
+    mixins.RetrieveModelMixin,
+    mixins.UpdateModelMixin,
+    mixins.ListModelMixin,
+    viewsets.GenericViewSet[Contact],
+):
+    """Contacts by pseudonym. `?email=` or `?phone=` finds one by its address (with `view_identity`)."""
+
+    serializer_class = ContactSerializer
+    queryset = Contact.objects.select_related("identity").prefetch_related("addresses", "tags")
+    lookup_field = "subject"
+    http_method_names: ClassVar = ["get", "head", "options", "post", "patch"]
+
+    def get_queryset(self) -> QuerySet[Contact]:
+        contacts = super().get_queryset()
+        for parameter, channel in (("email", Channel.EMAIL), ("phone", Channel.SMS)):
+            if address := self.request.query_params.get(parameter):
+                self._may_find(self.request)
+                found = services.find_contact(channel=channel, address=address)
+                contacts = contacts.filter(pk=found.pk) if found else contacts.none()
+        return contacts
+
+    def _may_find(self, request: Request) -> None:
+        if not request.user.has_perm("contacts.view_identity"):
+            raise PermissionDenied
