@@ -73,7 +73,7 @@ def preview_audience(campaign: Campaign) -> list[tuple[str, int]]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT coalesce(reason, ''), count(*)"
-            f" FROM ({judged}) judged GROUP BY 1 ORDER BY reason IS NOT NULL, 2 DESC, 1",
+            f" FROM ({judged}) judged GROUP BY 1 ORDER BY coalesce(reason, '') <> '', 2 DESC, 1",
             parameters,
         )
         return [(reason, count) for reason, count in cursor.fetchall()]

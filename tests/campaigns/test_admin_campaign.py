@@ -1,0 +1,360 @@
+"""A campaign in the admin, from the draft to the result: what each page shows and what it refuses."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.contrib.auth.models import Permission as StaffPermission
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from campaigns import audience, progress, services
+from campaigns.models import Campaign, Delivery
+from tests import make
+
+pytestmark = pytest.mark.django_db
+State = Campaign.State
+SOON = datetime(2099, 5, 4, 9, 0, tzinfo=UTC)
+
+
+def allowed(client: Client, *permissions: str, username: str = "nora") -> User:
+    """Sign in as staff with exactly these permissions."""
+    staff = make.staff(username, superuser=False)
+    for permission in permissions:
+        app, _, codename = permission.partition(".")
+        staff.user_permissions.add(
+            StaffPermission.objects.get(content_type__app_label=app, codename=codename)
+        )
+    client.force_login(staff)
+    return staff
+
+
+MARKETER = (
+    "campaigns.view_campaign", "campaigns.add_campaign", "campaigns.change_campaign",
+    "campaigns.send_campaign", "campaigns.view_delivery", "campaigns.view_sender",
+    "contacts.view_contact", "contacts.view_segment", "consent.view_topic",
+)  # fmt: skip
+
+
+def at(name: str, campaign: Campaign) -> str:
+    return reverse(f"admin:campaigns_campaign_{name}", args=[campaign.pk])
+
+
+@pytest.fixture
+def campaign():
+    make.organization()
+    return make.campaign(make.topic())
+
+
+def started(campaign: Campaign) -> Campaign:
+    services.schedule_campaign(
+        campaign=campaign, send_at=datetime.now(UTC) - timedelta(seconds=1), actor_id=None
+    )
+    progress.start(campaign.pk)
+    campaign.refresh_from_db()
+    return campaign
+
+
+def content_form(**changes: str) -> dict[str, str]:
+    return {
+        "contents-TOTAL_FORMS": "1",
+        "contents-INITIAL_FORMS": "0",
+        "contents-0-language": "en",
+        "contents-0-layout": "newsletter",
+        "contents-0-markup": "markdown",
+        "contents-0-subject": "Spring list",
+        "contents-0-preheader": "Twelve new books",
+        "contents-0-body": "Hello\n\nThree [new books](https://lumen.example/new).",
+        **changes,
+    }
+
+
+def test_it_saves_a_draft_with_its_content_and_author(client):
+    staff = allowed(client, *MARKETER)
+    topic, sender = make.topic(), make.sender()
+    page = client.post(
+        reverse("admin:campaigns_campaign_add"),
+        {
+            "name": "Spring", "topic": topic.pk, "channel": "email", "sender": sender.pk,
+            **content_form(), "_continue": "1",
+        },
+    )  # fmt: skip
+    assert page.status_code == 302
+    draft = Campaign.objects.get(name="Spring")
+    assert draft.author == staff
+    assert draft.state == State.DRAFT
+    assert draft.contents.get().subject == "Spring list"
+
+
+def test_it_refuses_a_draft_without_words(client):
+    allowed(client, *MARKETER)
+    page = client.post(
+        reverse("admin:campaigns_campaign_add"),
+        {
+            "name": "Spring", "topic": make.topic().pk, "channel": "email",
+            "sender": make.sender().pk, **content_form(**{"contents-0-subject": ""}),
+        },
+    )  # fmt: skip
+    assert page.status_code == 200
+    assert not Campaign.objects.exists()
+
+
+def test_it_shows_the_checks_as_a_list(client, campaign):
+    allowed(client, *MARKETER)
+    campaign.contents.update(body="Hello {{ contact.shoe_size }}")
+    page = client.get(at("change", campaign))
+    assert "shoe_size" in page.content.decode()
+    assert "is-error" in page.content.decode()
+
+
+def test_it_previews_in_a_frame_that_runs_nothing(client, campaign):
+    allowed(client, *MARKETER)
+    page = client.get(at("preview", campaign)).content.decode()
+    assert 'sandbox=""' in page
+    assert "New this month" in page
+    assert "Three" in client.get(at("preview", campaign), {"as": "text"}).content.decode()
+
+
+def test_it_previews_as_a_person_for_those_who_may_see_identities(client, campaign):
+    ada = make.contact("ada@example.org", first_name="Ada")
+    allowed(client, *MARKETER, "contacts.view_identity")
+    page = client.get(at("preview", campaign), {"person": "ada@example.org", "as": "text"})
+    assert "Hello Ada" in page.content.decode()
+    assert ada.pseudonym not in page.content.decode()
+
+
+def test_it_previews_as_nobody_without_view_identity(client, campaign):
+    make.contact("ada@example.org", first_name="Ada")
+    allowed(client, *MARKETER)
+    page = client.get(at("preview", campaign), {"person": "ada@example.org", "as": "text"})
+    assert "Hello Ada" not in page.content.decode()
+    assert "Hello reader" in page.content.decode()
+
+
+def test_it_counts_who_will_and_who_will_not_get_it_by_reason(client, campaign):
+    topic = campaign.topic
+    make.granted(make.contact(), topic)
+    cy = make.contact("cy@example.org", first_name="Cy", last_name="Twombly")
+    make.granted(cy, topic)
+    make.withdrawn(cy, topic)
+    allowed(client, *MARKETER)
+    page = client.get(at("audience", campaign))
+    assert (page.context_data["will"], page.context_data["not_sent"]) == (1, 1)
+    assert "Withdrew" in page.content.decode()
+    people = client.get(at("audience", campaign), {"reason": "withdrawn"}).content.decode()
+    assert cy.pseudonym in people
+    assert "Twombly" not in people
+    assert "c***@e***.org" in people
+
+
+def test_it_names_nobody_behind_a_reason_without_view_contact(client, campaign):
+    cy = make.contact()
+    allowed(client, "campaigns.view_campaign")
+    page = client.get(at("audience", campaign), {"reason": "never_asked"}).content.decode()
+    assert cy.pseudonym not in page
+
+
+def test_it_pages_through_the_people_behind_a_reason(client, campaign):
+    people = [make.contact() for _ in range(53)]
+    allowed(client, *MARKETER)
+    first = client.get(at("audience", campaign), {"reason": "never_asked"})
+    assert len(first.context_data["rows"]) == 50
+    cursor, _, key = first.context_data["older"].partition("=")
+    second = client.get(at("audience", campaign), {"reason": "never_asked", cursor: key})
+    shown = [row["contact"].pk for row in second.context_data["rows"]]
+    assert shown == sorted((person.pk for person in people[:3]), reverse=True)
+
+
+def test_it_schedules_at_an_hour_of_the_chosen_clock(client, campaign):
+    allowed(client, *MARKETER)
+    page = client.post(
+        at("schedule", campaign),
+        {"day": "2099-05-04", "hour": "11:00", "timezone": "Europe/Paris", "patience": "3"},
+    )
+    assert page.status_code == 302
+    campaign.refresh_from_db()
+    assert campaign.state == State.SCHEDULED
+    assert campaign.send_at == SOON
+    assert campaign.latest_start_at == SOON + timedelta(hours=3)
+    assert campaign.timezone == "Europe/Paris"
+
+
+def test_it_says_why_it_cannot_be_scheduled(client, campaign):
+    allowed(client, *MARKETER)
+    campaign.contents.update(body="{{ contact.shoe_size }}")
+    page = client.post(
+        at("schedule", campaign),
+        {"day": "2099-05-04", "hour": "11:00", "timezone": "UTC", "patience": ""},
+    )
+    assert page.status_code == 200
+    assert "shoe_size" in page.content.decode()
+    campaign.refresh_from_db()
+    assert campaign.state == State.DRAFT
+
+
+@pytest.mark.parametrize("move", ["schedule", "test", "pause", "resume", "release", "cancel"])
+def test_it_moves_nothing_by_get(client, campaign, move):
+    allowed(client, *MARKETER)
+    client.get(at(move, campaign))
+    campaign.refresh_from_db()
+    assert campaign.state == State.DRAFT
+
+
+@pytest.mark.parametrize("move", ["schedule", "pause", "resume", "release", "cancel", "settle"])
+def test_it_refuses_to_send_without_send_campaign(client, campaign, move):
+    allowed(client, *(name for name in MARKETER if name != "campaigns.send_campaign"))
+    assert client.post(at(move, campaign)).status_code == 403
+    assert client.get(at(move, campaign)).status_code in {403, 405}
+    assert at(move, campaign) not in client.get(at("change", campaign)).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("page", "permission"),
+    [
+        ("preview", "campaigns.view_campaign"),
+        ("audience", "campaigns.view_campaign"),
+        ("progress", "campaigns.view_delivery"),
+        ("counts", "campaigns.view_delivery"),
+        ("person", "campaigns.view_delivery"),
+    ],
+)
+def test_it_refuses_a_page_without_its_permission(client, campaign, page, permission):
+    allowed(client, *(name for name in MARKETER if name != permission))
+    assert client.get(at(page, campaign)).status_code == 403
+
+
+def test_it_shows_only_the_moves_that_the_state_allows(client, campaign):
+    allowed(client, *MARKETER)
+    draft = client.get(at("change", campaign)).content.decode()
+    assert at("schedule", campaign) in draft
+    assert at("pause", campaign) not in draft
+    sending = client.get(at("progress", started(campaign))).content.decode()
+    assert at("pause", campaign) in sending
+    assert at("schedule", campaign) not in sending
+
+
+def test_it_pauses_resumes_and_cancels(client, campaign):
+    allowed(client, *MARKETER)
+    started(campaign)
+    for move, state in [("pause", State.PAUSED), ("resume", State.SENDING), ("cancel", State.CANCELLED)]:
+        assert client.post(at(move, campaign), {"reason": "Wrong picture"}).status_code == 302
+        campaign.refresh_from_db()
+        assert campaign.state == state
+
+
+def test_it_says_that_a_campaign_has_moved_on(client, campaign):
+    allowed(client, *MARKETER)
+    page = client.post(at("pause", campaign), follow=True)
+    assert "has moved on" in page.content.decode()
+
+
+def test_it_no_longer_changes_what_is_scheduled(client, campaign):
+    allowed(client, *MARKETER)
+    services.schedule_campaign(campaign=campaign, send_at=SOON, actor_id=None)
+    page = client.post(at("change", campaign), {"name": "Another", **content_form()})
+    assert page.status_code == 403
+    assert client.get(at("change", campaign)).status_code == 200
+
+
+def test_it_shows_counts_by_state_and_reason_once_started(client, campaign):
+    make.granted(make.contact(), campaign.topic)
+    make.contact()
+    allowed(client, *MARKETER)
+    started(campaign)
+    page = client.get(at("progress", campaign))
+    shown = page.context_data["progress"]
+    assert (shown.waiting, shown.withheld, shown.sent) == (1, 1, 0)
+    assert "Never said yes" in page.content.decode()
+    counts = client.get(at("counts", campaign)).content.decode()
+    assert 'hx-trigger="every 3s"' in counts
+    assert "<html" not in counts
+
+
+def unknown_delivery(campaign: Campaign) -> Delivery:
+    """As a worker leaves it that ended in the middle of a hand-over."""
+    make.granted(make.contact(), campaign.topic)
+    started(campaign)
+    campaign.deliveries.update(state="unknown", reason="stopped_working", attempt=1)
+    return campaign.deliveries.get()
+
+
+def test_it_sends_unknown_deliveries_again_or_leaves_them(client, campaign):
+    delivery = unknown_delivery(campaign)
+    allowed(client, *MARKETER)
+    assert f'value="{delivery.pk}"' in client.get(at("progress", campaign)).content.decode()
+    client.post(at("settle", campaign), {"delivery": delivery.pk, "what": "leave"})
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.reason) == ("unknown", "left")
+    campaign.deliveries.update(reason="stopped_working")
+    client.post(at("settle", campaign), {"delivery": delivery.pk, "what": "resend"})
+    delivery.refresh_from_db()
+    assert delivery.state == "pending"
+
+
+def test_it_settles_nothing_when_nothing_is_chosen(client, campaign):
+    delivery = unknown_delivery(campaign)
+    allowed(client, *MARKETER)
+    page = client.post(at("settle", campaign), {"what": "resend"}, follow=True)
+    assert "Choose at least one" in page.content.decode()
+    delivery.refresh_from_db()
+    assert delivery.state == "unknown"
+
+
+def test_it_says_why_one_person_would_or_would_not_get_it(client, campaign):
+    ada = make.contact("ada@example.org")
+    make.granted(ada, campaign.topic)
+    make.contact("bo@example.org")
+    allowed(client, *MARKETER)
+    answer = client.get(at("person", campaign), {"person": "Ada@Example.org"}).content.decode()
+    assert "Would get it." in answer
+    assert ada.pseudonym in answer
+    answer = client.get(at("person", campaign), {"person": "bo@example.org"}).content.decode()
+    assert "never said yes to this topic" in answer
+    answer = client.get(at("person", campaign), {"person": "nobody@example.org"}).content.decode()
+    assert "Nobody is known" in answer
+
+
+def test_it_says_why_one_person_did_not_get_it(client, campaign):
+    cy = make.contact("cy@example.org")
+    make.granted(cy, campaign.topic)
+    make.withdrawn(cy, campaign.topic)
+    started(campaign)
+    allowed(client, *MARKETER)
+    answer = client.get(at("person", campaign), {"person": str(cy.subject)}).content.decode()
+    assert "Did not get it: withdrew" in answer
+
+
+def test_it_sends_a_test_to_the_staff_member(client, campaign):
+    staff = allowed(client, *MARKETER)
+    campaign.sender.transport = "django.core.mail.backends.locmem.EmailBackend"
+    campaign.sender.save(update_fields=["transport"])
+    page = client.post(at("test", campaign), {"language": "en"}, follow=True)
+    assert "The test was sent." in page.content.decode(), staff.email
+    assert not Delivery.objects.exists()
+
+
+def test_it_lists_deliveries_without_growing_queries(client, campaign, django_assert_max_num_queries):
+    for _ in range(3):
+        make.granted(make.contact(), campaign.topic)
+    started(campaign)
+    allowed(client, *MARKETER)
+    with django_assert_max_num_queries(8):
+        page = client.get(reverse("admin:campaigns_delivery_changelist"))
+    assert page.status_code == 200
+    for _ in range(20):
+        make.contact()
+    audience.freeze(make.campaign(campaign.topic, name="Second"), lanes=1)
+    with django_assert_max_num_queries(8):
+        assert client.get(reverse("admin:campaigns_delivery_changelist")).status_code == 200
+
+
+def test_it_never_changes_or_deletes_deliveries(client, campaign):
+    make.granted(make.contact(), campaign.topic)
+    started(campaign)
+    client.force_login(make.staff())
+    delivery = campaign.deliveries.get()
+    page = reverse("admin:campaigns_delivery_change", args=[delivery.pk])
+    assert client.get(page).status_code == 200
+    assert client.post(page, {"state": "sent"}).status_code == 403
+    assert client.post(reverse("admin:campaigns_delivery_delete", args=[delivery.pk])).status_code == 403
+    assert client.get(reverse("admin:campaigns_delivery_add")).status_code == 403
