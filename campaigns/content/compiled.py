@@ -49,13 +49,11 @@ class Compiled:
         )
 
     def render_subject(self, values: Values) -> str:
-        """The subject alone, one clean line."""
-        return clean.header(self.subject.join(self.subject.fill(values)))
+        """The subject alone: one clean line, cut where values make it too long."""
+        return clean.header(self.subject.join(self.subject.fill(values))[:SUBJECT_CHARACTERS])
 
 
-def compile_source(
-    source: Source, *, identity: PostalIdentity, fields: Iterable[str]
-) -> Compiled:
+def compile_source(source: Source, *, identity: PostalIdentity, fields: Iterable[str]) -> Compiled:
     """Compile `source`; `fields` are the keys of the registered fields it may use.
 
     Raises:

@@ -10,7 +10,7 @@ from campaigns.content import styles
 from campaigns.content.marks import Marks
 from campaigns.content.source import PostalIdentity, Source
 
-LONG_LINE = 600
+BREAK_AFTER = 150
 _RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur", "yi"})
 _PRE = re.compile(r"(<(pre|style|textarea)\b.*?</\2\s*>)", re.DOTALL | re.IGNORECASE)
 _SPACE_IN_TEXT = re.compile(r"(<!--.*?-->|<[^>]*>)", re.DOTALL)
@@ -38,7 +38,8 @@ def lay_out(
             footer = render_to_string("campaigns/layouts/_footer.html", context)
             head = render_to_string("campaigns/layouts/_head.html", context)
             hidden = render_to_string("campaigns/layouts/_preheader.html", context)
-            return shorten_lines(_complete(body, head, hidden, footer)), text
+            opening = f'<html lang="{source.language}" dir="{context["direction"]}"'
+            return shorten_lines(_complete(body, head, hidden, footer, opening)), text
         html = render_to_string(f"campaigns/layouts/{source.layout}.html", context)
     return shorten_lines(html), text
 
@@ -46,7 +47,8 @@ def lay_out(
 _LINKS = ("unsubscribe_url", "manage_url", "view_url")
 
 
-def _complete(document: str, head: str, hidden: str, footer: str) -> str:
+def _complete(document: str, head: str, hidden: str, footer: str, opening: str) -> str:
+    document = re.sub(r"<html lang=\"\w*\" dir=\"\w*\"", lambda _: opening, document, count=1)
     document = re.sub(r"</head>", lambda _: f"{head}</head>", document, count=1)
     document = re.sub(r"<body[^>]*>", lambda match: match.group() + hidden, document, count=1)
     start, end, rest = document.rpartition("</body>")
@@ -60,7 +62,7 @@ def shorten_lines(html: str) -> str:
     """
     parts = _PRE.split(html)
     for index in range(0, len(parts), 3):
-        if any(len(line) > LONG_LINE // 4 for line in parts[index].split("\n")):
+        if any(len(line) > BREAK_AFTER for line in parts[index].split("\n")):
             parts[index] = _shorten(parts[index])
     del parts[2::3]
     return "".join(parts)
@@ -70,11 +72,11 @@ def _shorten(html: str) -> str:
     column = 0
     pieces = _SPACE_IN_TEXT.split(html)
     for index, piece in enumerate(pieces):
-        if index % 2 == 0 and column + len(piece) > LONG_LINE // 4:
+        if index % 2 == 0 and column + len(piece) > BREAK_AFTER:
             words = piece.split(" ")
             for place, word in enumerate(words[1:], start=1):
                 column = len(words[place - 1]) + (column if place == 1 else column + 1)
-                if column > LONG_LINE // 4:
+                if column > BREAK_AFTER:
                     words[place] = "\n" + word
                     column = 0
                 else:

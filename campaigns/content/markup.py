@@ -152,7 +152,9 @@ class _Guard(HTMLParser):
         scripted = re.match(r"[\s\x00-\x20]*(javascript|vbscript|data)\s*:", value, re.IGNORECASE)
         if name.startswith("on") or (scripted and name in _URL_ATTRIBUTES):
             self._refuse(name, value)
-        if self._has_mark(name) or (name in {"style", "srcset", "http-equiv"} and self._has_mark(value)):
+        if self._has_mark(name) or (
+            name in {"style", "srcset", "http-equiv"} and self._has_mark(value)
+        ):
             self._refuse(name, value)
 
     def _has_mark(self, text: str) -> bool:

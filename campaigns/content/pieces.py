@@ -5,10 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from liquid.ast import Node
 from liquid.builtin.content import ContentNode
 from liquid.builtin.expressions import FilteredExpression, Path
+from liquid.builtin.expressions.arguments import PositionalArgument
+from liquid.builtin.expressions.filtered import Filter
 from liquid.builtin.expressions.primitive import StringLiteral
 from liquid.builtin.output import OutputNode
 from liquid.context import RenderContext
@@ -23,15 +26,19 @@ from campaigns.content.language import LINKS, OUTPUT_BYTES, PLAIN_FIELDS, parse
 
 Value = str | int | float | Decimal | bool | date | datetime | Sequence[str] | None
 Values = Mapping[str, Value]
-Hole = str | Node
+
+
+class Hole(NamedTuple):
+    """`key` with its `default` is read without Liquid; anything else is left to its `node`."""
+
+    key: str
+    default: str | None
+    node: Node
 
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """`constants` and `holes` alternate, a constant first and last.
-
-    A hole that is a plain key (`str`) is filled without Liquid, any other by its node.
-    """
+    """`constants` and `holes` alternate, a constant first and last."""
 
     constants: tuple[str, ...]
     holes: tuple[Hole, ...]
@@ -50,7 +57,7 @@ class Pieces:
             if constant is not None:
                 constants[-1] += constant
             else:
-                holes.append(_plain_key(node) or node)
+                holes.append(_hole(node))
                 constants.append("")
         escape = html.escape if escaped else str
         return cls(tuple(constants), tuple(holes), part, template, escape)
@@ -63,14 +70,15 @@ class Pieces:
         """
         context: RenderContext | None = None
         filled: list[str] = []
-        for hole in self.holes:
-            if isinstance(hole, str):
-                value = values.get(hole)
-                text = value if type(value) is str else _printed(value)
+        for key, default, node in self.holes:
+            if key:
+                value = values.get(key)
+                text = value if type(value) is str else _printed(value, default)
+                text = text or default or ""
                 filled.append(self._escape(text if text.isprintable() else clean.body(text)))
             else:
                 context = context or self._context(values)
-                filled.append(self._render(hole, context))
+                filled.append(self._render(node, context))
         return filled
 
     def join(self, filled: Sequence[str]) -> str:
@@ -98,20 +106,32 @@ class Pieces:
 def _constant(node: Node) -> str | None:
     if isinstance(node, ContentNode):
         return node.text
-    left = node.expression.left if _is_bare(node) else None
-    return left.value if isinstance(left, StringLiteral) and left.value == "{" else None
+    if isinstance(node, OutputNode) and isinstance(node.expression, FilteredExpression):
+        left = node.expression.left
+        if isinstance(left, StringLiteral) and left.value == "{" and not node.expression.filters:
+            return left.value
+    return None
 
 
-def _plain_key(node: Node) -> str | None:
-    left = node.expression.left if _is_bare(node) else None
-    return str(left.path[-1]) if isinstance(left, Path) else None
+def _hole(node: Node) -> Hole:
+    """Sees what needs no Liquid: `{{ contact.city }}`, `{{ contact.city | default: "town" }}`."""
+    if isinstance(node, OutputNode) and isinstance(node.expression, FilteredExpression):
+        left, default = node.expression.left, _default(node.expression.filters or [])
+        if isinstance(left, Path) and (default is not None or not node.expression.filters):
+            return Hole(str(left.path[-1]), default, node)
+    return Hole("", None, node)
 
 
-def _is_bare(node: Node) -> bool:
-    if not isinstance(node, OutputNode):
-        return False
-    return isinstance(node.expression, FilteredExpression) and not node.expression.filters
+def _default(filters: Sequence[Filter]) -> str | None:
+    match filters:
+        case [
+            Filter(name="default", args=[PositionalArgument(value=StringLiteral(value=str(text)))])
+        ]:
+            return text
+    return None
 
 
-def _printed(value: Value) -> str:
+def _printed(value: Value, default: str | None) -> str:
+    if value is False and default is not None:
+        return ""
     return to_liquid_string(list(value) if isinstance(value, tuple) else value, autoescape=False)

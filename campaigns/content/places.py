@@ -7,7 +7,9 @@ from campaigns.content.errors import CrossedBlocks, UnsafeMarkup
 from campaigns.content.language import LINKS
 from campaigns.content.marks import Mark, Marks
 
-_URL_ATTRIBUTE = re.compile(r"(\b(?:href|src|background)\s*=\s*)(\"[^\"]*\"|'[^']*')", re.IGNORECASE)
+_URL_ATTRIBUTE = re.compile(
+    r"(\b(?:href|src|background)\s*=\s*)(\"[^\"]*\"|'[^']*')", re.IGNORECASE
+)
 _ELEMENT = re.compile(r"<(/?)([a-zA-Z][\w:-]*)(?:\"[^\"]*\"|'[^']*'|[^>\"'])*?(/?)>")
 _VOID = frozenset("area base br col hr img input link meta source wbr".split())
 _OPENS = frozenset({"if", "unless", "case", "for"})

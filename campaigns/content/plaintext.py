@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from campaigns.content.marks import Marks
 
 WIDTH = 74
+_STANDS_FOR_MARK = 0x100000  # private use: prints nothing of its own
 _BLOCKS = frozenset("address center dd div dl dt figure figcaption p section table tr".split())
 _HEADINGS = {"h1": "=", "h2": "-", "h3": "", "h4": "", "h5": "", "h6": ""}
 _SILENT = frozenset({"head", "style", "title", "script"})
@@ -36,6 +37,7 @@ class _Writer(HTMLParser):
         self._bullet = ""
         self._silent = 0
         self._verbatim = False
+        self._shortened: dict[str, str] = {}
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
@@ -113,7 +115,7 @@ class _Writer(HTMLParser):
     def end_block(self, *, underline: str = "") -> None:
         """Write the paragraph gathered so far, if there is one."""
         text = "".join(self._line)
-        self._line, self._links = [], []
+        self._line, self._links, self._shortened = [], [], {}
         if not text.strip():
             return
         if self._tags_only.fullmatch(text) and all(mark.tag for mark in self._marks.find(text)):
@@ -134,7 +136,7 @@ class _Writer(HTMLParser):
 
     def _wrap(self, text: str, first: str, rest: str) -> list[str]:
         lines: list[str] = []
-        for line in text.strip().split("\n"):
+        for line in self._short(text.strip()).split("\n"):
             lines += textwrap.wrap(
                 line,
                 WIDTH,
@@ -143,4 +145,20 @@ class _Writer(HTMLParser):
                 break_long_words=False,
                 break_on_hyphens=False,
             )
-        return lines
+        return [self._long(line) for line in lines]
+
+    def _short(self, text: str) -> str:
+        """Marks as wide as what they will print, as far as one can tell, so that lines wrap well."""
+
+        def shorten(match: re.Match[str]) -> str:
+            letter = chr(_STANDS_FOR_MARK + len(self._shortened))
+            width = 1 if self._marks[match.group()].tag else 8
+            self._shortened[letter * width] = match.group()
+            return letter * width
+
+        return re.sub(self._marks.pattern, shorten, text)
+
+    def _long(self, line: str) -> str:
+        for short, word in self._shortened.items():
+            line = line.replace(short, word)
+        return line

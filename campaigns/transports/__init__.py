@@ -65,9 +65,7 @@ class RelayDown(Exception):
 class Transport(Protocol):
     """Keeps its connection between units; `close` ends it."""
 
-    def hand_over(
-        self, messages: Sequence[Envelope], *, go_on: Callable[[], bool]
-    ) -> list[Result]:
+    def hand_over(self, messages: Sequence[Envelope], *, go_on: Callable[[], bool]) -> list[Result]:
         """Hand the messages over, one after another, while `go_on()` is true.
 
         Returns one result per message, in order; those left when `go_on()` turned false, or the

@@ -136,24 +136,24 @@ class Connection:
             sock = socket.create_connection((relay.host, relay.port), relay.timeout)
         except OSError as error:
             raise Refused(f"cannot connect to the relay: {error.strerror or error}") from error
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = cls(relay, sock)
         try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if relay.security == "tls":
-                sock = _secured(sock, relay)
-            connection = cls(relay, sock)
             connection._begin()
         except Lost as lost:
-            sock.close()
+            connection.drop()
             raise Refused("the relay closed the connection before it took mail") from lost
         except OSError as error:
-            sock.close()
+            connection.drop()
             raise Refused(f"no secure connection to the relay: {error}") from error
         except BaseException:
-            sock.close()
+            connection.drop()
             raise
         return connection
 
     def _begin(self) -> None:
+        if self._relay.security == "tls":
+            self._socket = _secured(self._socket, self._relay)
         self._expect(self.reply(), "greeting")
         self._hello()
         if self._relay.security == "starttls":

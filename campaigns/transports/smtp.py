@@ -32,9 +32,7 @@ class SmtpTransport:
         self._relay = relay
         self._connection: Connection | None = None
 
-    def hand_over(
-        self, messages: Sequence[Envelope], *, go_on: Callable[[], bool]
-    ) -> list[Result]:
+    def hand_over(self, messages: Sequence[Envelope], *, go_on: Callable[[], bool]) -> list[Result]:
         """See `Transport.hand_over`."""
         unit = _Unit(messages, go_on)
         if messages and go_on():

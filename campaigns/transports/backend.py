@@ -1,0 +1,173 @@
+"""Hands messages to any Django email backend, django-anymail's providers among them.
+
+Slower than the SMTP transport and less sure: a backend that loses its connection does not say
+whether the message had gone out, so that is `unknown`.
+"""
+
+import contextlib
+import smtplib
+from collections.abc import Callable, Sequence
+
+import requests
+from anymail import exceptions as anymail
+from django.core.mail import BadHeaderError, EmailMultiAlternatives, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
+
+from campaigns.transports import NOT_TRIED, Envelope, Outcome, RelayDown, Result, masked, result
+
+_OF_STATUS = {
+    "sent": Outcome.SENT,
+    "queued": Outcome.SENT,
+    "invalid": Outcome.REFUSED,
+    "rejected": Outcome.REFUSED,
+    "failed": Outcome.DEFERRED,
+}
+_DENIED = frozenset({401, 402, 403, 404})
+
+
+class BackendTransport:
+    """Hands messages to one Django email backend; see `Transport`.
+
+    `backend` is a dotted path, by default `EMAIL_BACKEND`; `options` go to its constructor.
+    """
+
+    def __init__(self, backend: str | None = None, **options: object) -> None:
+        self._connection: BaseEmailBackend = get_connection(backend, fail_silently=False, **options)
+
+    def hand_over(self, messages: Sequence[Envelope], *, go_on: Callable[[], bool]) -> list[Result]:
+        """See `Transport.hand_over`."""
+        results = [NOT_TRIED] * len(messages)
+        if not messages or not go_on():
+            return results
+        self._open()
+        for index, envelope in enumerate(messages):
+            if not go_on():
+                break
+            try:
+                results[index] = self._hand_over(envelope)
+            except RelayDown as down:
+                self.close()
+                raise RelayDown(down.reason, results) from down
+            if results[index].outcome is Outcome.UNKNOWN:
+                self.close()
+                break
+        return results
+
+    def _open(self) -> None:
+        """A connection that lives: one that the relay closed while idle is replaced."""
+        kept = getattr(self._connection, "connection", None)
+        if isinstance(kept, smtplib.SMTP) and not _is_alive(kept):
+            self.close()
+        try:
+            self._connection.open()
+        except (OSError, smtplib.SMTPException) as error:
+            raise RelayDown(f"cannot open the email backend: {_words(error)}") from error
+
+    def _hand_over(self, envelope: Envelope) -> Result:
+        try:
+            email = envelope.letter.as_email()
+        except ValueError as error:
+            return result(Outcome.REFUSED, 0, str(error), recipient=envelope.recipient)
+        if not hasattr(self._connection, "esp_name"):
+            _set_return_path(email, envelope.sender)
+        try:
+            taken = self._connection.send_messages([email])
+        except Exception as error:
+            # Whatever a backend raises must not take the whole lane down.
+            return _judged(error, envelope.recipient)
+        return _reported(email, taken or 0)
+
+    def close(self) -> None:
+        """See `Transport.close`."""
+        with contextlib.suppress(OSError, smtplib.SMTPException):
+            self._connection.close()
+
+
+def _set_return_path(email: EmailMultiAlternatives, sender: str) -> None:
+    """Django takes `from_email` for the envelope where there is a header From.
+
+    Providers behind anymail have return paths of their own, and many refuse another.
+    """
+    if sender:
+        email.extra_headers["From"] = email.from_email
+        email.from_email = sender
+
+
+def _is_alive(connection: smtplib.SMTP) -> bool:
+    try:
+        return connection.noop()[0] == 250
+    except (OSError, smtplib.SMTPException):
+        return False
+
+
+def _reported(email: EmailMultiAlternatives, taken: int) -> Result:
+    status = getattr(email, "anymail_status", None)
+    if status is None or not status.recipients:
+        return Result(Outcome.SENT if taken else Outcome.UNKNOWN)
+    said = next(iter(status.recipients.values()))
+    outcome = _OF_STATUS.get(said.status, Outcome.UNKNOWN)
+    return Result(outcome, diagnostic=said.status or "", provider_id=str(said.message_id or ""))
+
+
+def _judged(error: Exception, recipient: str) -> Result:
+    """What an exception says about the message.
+
+    Raises:
+        RelayDown: it says that no message would be taken.
+    """
+    match error:
+        case smtplib.SMTPRecipientsRefused():
+            code, words = next(iter(error.recipients.values()), (0, b""))
+            return _of_reply(code, words, recipient)
+        case smtplib.SMTPSenderRefused() if error.smtp_code >= 500 and error.smtp_code != 552:
+            raise RelayDown(f"the relay refused the sender: {_words(error)}") from error
+        case smtplib.SMTPResponseException():
+            return _of_reply(error.smtp_code, error.smtp_error, recipient)
+        case (
+            anymail.AnymailRecipientsRefused()
+            | anymail.AnymailInvalidAddress()
+            | anymail.AnymailSerializationError()
+            | BadHeaderError()
+        ):
+            return result(Outcome.REFUSED, 0, str(error), recipient=recipient)
+        case anymail.AnymailAPIError():
+            return _of_api(error, recipient)
+        case anymail.AnymailConfigurationError() | anymail.AnymailUnsupportedFeature():
+            raise RelayDown(_words(error)) from error
+    return result(Outcome.UNKNOWN, 0, _words(error), recipient=recipient)
+
+
+def _of_reply(code: int, words: bytes | str, recipient: str) -> Result:
+    text = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
+    if code == 421:
+        raise RelayDown(f"the relay closed the session: {code} {masked(text, recipient)}")
+    if 400 <= code < 500:
+        return result(Outcome.DEFERRED, code, text, recipient=recipient)
+    if 500 <= code < 600:
+        return result(Outcome.REFUSED, code, text, recipient=recipient)
+    return result(Outcome.UNKNOWN, code, text, recipient=recipient)
+
+
+def _of_api(error: anymail.AnymailAPIError, recipient: str) -> Result:
+    cause = error.__cause__
+    if isinstance(cause, requests.ConnectTimeout) or _never_connected(cause):
+        raise RelayDown("cannot connect to the provider") from error
+    code = error.status_code or 0
+    if code in _DENIED:
+        raise RelayDown(f"the provider refused the request: HTTP {code}") from error
+    words = f"HTTP {code}" if code else "no answer from the provider"
+    if code in {429, 503}:
+        return result(Outcome.DEFERRED, code, words, recipient=recipient)
+    if 400 <= code < 500:
+        return result(Outcome.REFUSED, code, words, recipient=recipient)
+    return result(Outcome.UNKNOWN, code, words, recipient=recipient)
+
+
+def _never_connected(cause: BaseException | None) -> bool:
+    """urllib3 says so by name: a broken connection may have carried the request, a new one not."""
+    reason = getattr(cause.args[0] if cause and cause.args else None, "reason", None)
+    return type(reason).__name__ in {"NewConnectionError", "NameResolutionError"}
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {masked(str(error))}"
