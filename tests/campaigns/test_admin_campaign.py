@@ -236,7 +236,11 @@ def test_it_shows_only_the_moves_that_the_state_allows(client, campaign):
 def test_it_pauses_resumes_and_cancels(client, campaign):
     allowed(client, *MARKETER)
     started(campaign)
-    for move, state in [("pause", State.PAUSED), ("resume", State.SENDING), ("cancel", State.CANCELLED)]:
+    for move, state in [
+        ("pause", State.PAUSED),
+        ("resume", State.SENDING),
+        ("cancel", State.CANCELLED),
+    ]:
         assert client.post(at(move, campaign), {"reason": "Wrong picture"}).status_code == 302
         campaign.refresh_from_db()
         assert campaign.state == state
@@ -333,7 +337,9 @@ def test_it_sends_a_test_to_the_staff_member(client, campaign):
     assert not Delivery.objects.exists()
 
 
-def test_it_lists_deliveries_without_growing_queries(client, campaign, django_assert_max_num_queries):
+def test_it_lists_deliveries_without_growing_queries(
+    client, campaign, django_assert_max_num_queries
+):
     for _ in range(3):
         make.granted(make.contact(), campaign.topic)
     started(campaign)
@@ -356,5 +362,8 @@ def test_it_never_changes_or_deletes_deliveries(client, campaign):
     page = reverse("admin:campaigns_delivery_change", args=[delivery.pk])
     assert client.get(page).status_code == 200
     assert client.post(page, {"state": "sent"}).status_code == 403
-    assert client.post(reverse("admin:campaigns_delivery_delete", args=[delivery.pk])).status_code == 403
+    assert (
+        client.post(reverse("admin:campaigns_delivery_delete", args=[delivery.pk])).status_code
+        == 403
+    )
     assert client.get(reverse("admin:campaigns_delivery_add")).status_code == 403
