@@ -7,11 +7,11 @@ dots and plus tags stay, because only the mailbox's owner knows what they mean. 
 import hmac
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 import idna
 import phonenumbers
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from contacts.models import Channel
@@ -45,22 +45,35 @@ def normalize(channel: str, address: str, *, region: str | None = None) -> str:
 
 
 def normalize_email(address: str) -> str:
-    local, at, domain = unicodedata.normalize("NFKC", address).strip().rpartition("@")
-    try:
-        domain = idna.encode(domain, uts46=True).decode("ascii") if at and domain else ""
-        normalized = f"{local.lower()}@{domain.lower()}"
-        if not domain or not normalized.isprintable() or len(normalized) > 254:
-            raise EmailAddressError
-        validate_email(_ascii_local(normalized))
-    except (idna.IDNAError, UnicodeError, ValidationError):
-        raise EmailAddressError from None
+    if not address.isascii():
+        address = unicodedata.normalize("NFKC", address)
+    local, _, domain = address.strip().rpartition("@")
+    normalized = f"{local.lower()}@{_normalize_domain(domain)}"
+    if len(normalized) > 254 or not _is_local_part(local):
+        raise EmailAddressError
     return normalized
 
 
-def _ascii_local(address: str) -> str:
-    """For Django's validator, which knows no internationalized local part (RFC 6531)."""
-    local, _, domain = address.rpartition("@")
-    return f"{''.join(c if c.isascii() else 'x' for c in local)}@{domain}"
+# A list of people has few different domains.
+@lru_cache(maxsize=65_536)
+def _normalize_domain(domain: str) -> str:
+    try:
+        normalized = idna.encode(domain, uts46=True).decode("ascii").lower()
+    except (idna.IDNAError, UnicodeError):
+        raise EmailAddressError from None
+    is_allowed = normalized in validate_email.domain_allowlist
+    if not is_allowed and not validate_email.validate_domain_part(normalized):
+        raise EmailAddressError
+    return normalized
+
+
+def _is_local_part(local: str) -> bool:
+    """By Django's validator, with letters beyond ASCII allowed (RFC 6531)."""
+    if not local.isascii():
+        if not local.isprintable():
+            return False
+        local = "".join(letter if letter.isascii() else "x" for letter in local)
+    return validate_email.user_regex.match(local) is not None
 
 
 def normalize_phone(number: str, *, region: str | None = None) -> str:

@@ -1,0 +1,266 @@
+"""Brings a file of people in, with what can be shown of their consent and never against a no of theirs.
+
+`start` looks at the file and makes the batch, `rehearse` says what would happen, `run` does it in small
+transactions: killed at any moment, it goes on where it was, and nothing is doubled.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from consent import ledger
+from consent.imports import declaration, reading
+from consent.imports import mapping as mappings
+from consent.imports.errors import (
+    BoughtList,
+    DeclarationRefused,
+    FileChanged,
+    FileEmpty,
+    FileUnreadable,
+    ImportRefused,
+    ImportRunning,
+    MappingRefused,
+    RowRefused,
+)
+from consent.imports.reading import Format, Record
+from consent.imports.rows import Registry, Row, RowReader
+from consent.imports.writing import BatchWriter, Tally
+from consent.models import ImportBatch
+
+__all__ = [
+    "BoughtList",
+    "DeclarationRefused",
+    "FileChanged",
+    "FileEmpty",
+    "FileUnreadable",
+    "ImportRefused",
+    "ImportRunning",
+    "MappingRefused",
+    "Tally",
+    "rehearse",
+    "remap",
+    "run",
+    "start",
+]
+
+BATCH_ROWS = 1000
+TRIES = 5
+_LOCK_SPACE = 8501
+
+Progress = Callable[[ImportBatch], object]
+
+
+def start(
+    *,
+    path: str | Path,
+    mapping: Mapping[str, str] | None = None,
+    source: str = "",
+    topic: Any = None,
+    declared: Mapping[str, Any] | None = None,
+    name: str = "",
+    is_upload: bool = False,
+    staff: AbstractBaseUser | None = None,
+) -> ImportBatch:
+    """Look at a file and make its batch; nobody is imported yet.
+
+    `mapping` is column → target (`mapping.TARGETS`, `field.<key>` or empty), guessed where none is given.
+    `source` and `declared` (see `ImportBatch`) count for every row that does not say otherwise; `topic` is
+    a topic or its key. An uploaded file is deleted once it is imported. Raises an `ImportRefused`.
+    """
+    path = Path(path)
+    written = reading.inspect(path)
+    columns = reading.header(path, written)
+    registry = Registry.load()
+    if mapping is None:
+        mapping = mappings.guess(columns, registry.fields.values())
+    mappings.check(mapping, columns, registry.fields)
+    said = {**(declared or {})}
+    if topic:
+        said["topic"] = str(topic)
+    if "status" not in said and "status" not in mapping.values():
+        said["status"] = mappings.guess_status(name or path.name)
+    _check_declared(declaration.read(said, source=source), registry)
+    return ImportBatch.objects.create(
+        name=(name or path.name)[:255],
+        path=str(path.absolute()),
+        is_upload=is_upload,
+        file_digest=written.digest,
+        encoding=written.encoding,
+        delimiter=written.delimiter,
+        lines=written.lines,
+        source=source,
+        declared=said,
+        mapping=dict(mapping),
+        staff_id=staff.pk if staff else None,
+    )
+
+
+def remap(batch: ImportBatch, *, mapping: Mapping[str, str]) -> None:
+    """Give a batch that has not begun another mapping; raises `MappingRefused`."""
+    written = Format(batch.encoding, batch.delimiter, batch.lines, batch.file_digest)
+    columns = reading.header(Path(batch.path), written)
+    mappings.check(mapping, columns, Registry.load().fields)
+    changed = ImportBatch.objects.filter(pk=batch.pk, state=ImportBatch.State.DRAFT).update(
+        mapping=dict(mapping)
+    )
+    if not changed:
+        raise ImportRunning
+    batch.refresh_from_db()
+
+
+def _check_declared(declared: declaration.Declaration, registry: Registry) -> None:
+    try:
+        for topic in declared.topics:
+            registry.topic(topic)
+    except RowRefused as error:
+        raise DeclarationRefused(error) from error
+
+
+def rehearse(batch: ImportBatch, *, rows: int = BATCH_ROWS) -> tuple[Tally, list[tuple[int, str]]]:
+    """What would become of the first rows, and why some would be refused: done, read off, and taken back."""
+    chunk = next(_Run(batch).chunks(rows), None)
+    if chunk is None:
+        return Tally(), []
+    with transaction.atomic():
+        tally = _Run(batch).write(chunk)
+        refused = list(
+            batch.refused_rows.order_by("line", "pk")
+            .filter(line__gte=batch.next_line)
+            .values_list("line", "reason")
+        )
+        transaction.set_rollback(True)
+    return tally, refused
+
+
+def run(
+    batch: ImportBatch, *, progress: Progress | None = None, batch_rows: int = BATCH_ROWS
+) -> ImportBatch:
+    """Import the file from where it stands, and call `progress` with the batch after each transaction.
+
+    Each transaction takes `batch_rows` rows; only acts of people in it wait for it. Raises an
+    `ImportRefused`; what was imported before stays, and the batch can be run again.
+    """
+    with _only_once(batch):
+        batch.refresh_from_db()
+        if batch.state == ImportBatch.State.FINISHED:
+            return batch
+        _set(batch, state=ImportBatch.State.RUNNING, failure="")
+        try:
+            work = _Run(batch)
+            work.check_file()
+            for chunk in work.chunks(batch_rows):
+                work.take(chunk)
+                if progress:
+                    progress(batch)
+        except Exception as error:
+            _set(batch, state=ImportBatch.State.FAILED, failure=str(error)[:2000])
+            raise
+        _set(batch, state=ImportBatch.State.FINISHED, finished_at=Now())
+    if batch.is_upload:
+        Path(batch.path).unlink(missing_ok=True)
+    return batch
+
+
+def _set(batch: ImportBatch, **columns: Any) -> None:
+    ImportBatch.objects.filter(pk=batch.pk).update(**columns)
+    batch.refresh_from_db()
+
+
+@contextmanager
+def _only_once(batch: ImportBatch) -> Iterator[None]:
+    """A session lock, gone with its process however that ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCK_SPACE, batch.pk])
+        if not cursor.fetchone()[0]:
+            raise ImportRunning
+    try:
+        yield
+    finally:
+        if connection.connection and not connection.connection.broken:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK_SPACE, batch.pk])
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Rows for one transaction, those that cannot be read by line, and the line that comes after."""
+
+    rows: list[Row]
+    refused: dict[int, tuple[Record, str]]
+    next_line: int
+
+
+class _Run:
+    """One run over the file of a batch."""
+
+    def __init__(self, batch: ImportBatch) -> None:
+        self.batch = batch
+        self.path = Path(batch.path)
+        self.written = Format(batch.encoding, batch.delimiter, batch.lines, batch.file_digest)
+        self.registry = Registry.load()
+        self.declared = declaration.of(batch)
+        self.actor = ledger.staff(batch.staff_id)
+
+    def check_file(self) -> None:
+        if reading.inspect(self.path).digest != self.written.digest:
+            raise FileChanged
+
+    def chunks(self, size: int) -> Iterator[_Chunk]:
+        """From the batch's next line on, which `take` moves."""
+        reader = RowReader(
+            columns=reading.header(self.path, self.written),
+            mapping=self.batch.mapping,
+            declaration=self.declared,
+            registry=self.registry,
+            batch_id=self.batch.pk,
+        )
+        chunk = _Chunk([], {}, 0)
+        for record in reading.records(self.path, self.written, from_line=self.batch.next_line):
+            if len(chunk.rows) + len(chunk.refused) == size:
+                yield replace(chunk, next_line=record.line)
+                chunk = _Chunk([], {}, 0)
+            try:
+                chunk.rows.append(reader.read(record))
+            except RowRefused as reason:
+                chunk.refused[record.line] = record, str(reason)
+        if chunk.rows or chunk.refused:
+            yield replace(chunk, next_line=self.written.lines + 1)
+
+    def take(self, chunk: _Chunk) -> None:
+        """Write a chunk and how far it came, both or nothing.
+
+        Where somebody signed up meanwhile who is in it, or two imports met, it is done again.
+        """
+        for tries_left in reversed(range(TRIES)):
+            try:
+                with transaction.atomic():
+                    self._advance(chunk, self.write(chunk))
+                break
+            except (IntegrityError, OperationalError):
+                if not tries_left or not connection.is_usable():
+                    raise
+        self.batch.refresh_from_db()
+
+    def write(self, chunk: _Chunk) -> Tally:
+        writer = BatchWriter(
+            topics=self.registry.topics.values(),
+            fields=self.registry.fields.values(),
+            actor=self.actor,
+            language=self.declared.language,
+        )
+        return writer.write(self.batch, chunk.rows, chunk.refused)
+
+    def _advance(self, chunk: _Chunk, tally: Tally) -> None:
+        counted = {name: F(name) + count for name, count in asdict(tally).items()}
+        came = ImportBatch.objects.filter(pk=self.batch.pk, next_line=self.batch.next_line).update(
+            next_line=chunk.next_line, **counted
+        )
+        if not came:
+            raise ImportRunning

@@ -1,0 +1,64 @@
+"""What is declared about a file as a whole, checked and in the form the rows are read with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from consent.imports.errors import BoughtList, DeclarationRefused, RowRefused
+from consent.imports.values import STATUSES, channels_of, moment, split_words
+from consent.models import ImportBatch
+
+KEYS = frozenset(
+    "topic channel occurred_at wording status language region day_first acquisition".split()
+)
+OWN = "own"
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """Counts for every row that does not say otherwise; empty is not declared."""
+
+    source: str = ""
+    topics: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    occurred_at: datetime | None = None
+    wording: str = ""
+    status: str = ""
+    language: str = "en"
+    region: str | None = None
+    day_first: bool | None = None
+
+
+def of(batch: ImportBatch) -> Declaration:
+    """Raises `DeclarationRefused`, also for lists that were bought."""
+    return read(batch.declared, source=batch.source)
+
+
+def read(declared: Mapping[str, Any], *, source: str) -> Declaration:
+    if unknown := set(declared) - KEYS:
+        raise DeclarationRefused(_("“%s” cannot be declared.") % min(unknown))
+    if declared.get("acquisition", OWN) != OWN:
+        raise BoughtList
+    status = str(declared.get("status") or "")
+    if status and status not in STATUSES:
+        raise DeclarationRefused(_("The status “%s” is not known.") % status[:60])
+    try:
+        occurred_at = declared.get("occurred_at")
+        return Declaration(
+            source=source.strip(),
+            topics=tuple(split_words(str(declared.get("topic") or ""))),
+            channels=channels_of(str(declared.get("channel") or "")),
+            occurred_at=moment(str(occurred_at), declared.get("day_first"))
+            if occurred_at
+            else None,
+            wording=str(declared.get("wording") or "").strip(),
+            status=status,
+            language=str(declared.get("language") or "en")[:8],
+            region=declared.get("region") or None,
+            day_first=declared.get("day_first"),
+        )
+    except RowRefused as error:
+        raise DeclarationRefused(error) from error

@@ -1,0 +1,43 @@
+"""What stops an import, and what keeps one row out of it; the docstring is the message."""
+
+
+class ImportRefused(Exception):
+    """This file cannot be imported."""
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(str(message or self.__doc__))
+
+
+class FileUnreadable(ImportRefused):
+    """This file cannot be read."""
+
+
+class FileEmpty(ImportRefused):
+    """This file has no rows."""
+
+
+class FileChanged(ImportRefused):
+    """This file is not the one the import began with; go on with that one, or begin anew."""
+
+
+class MappingRefused(ImportRefused):
+    """The columns cannot be mapped this way."""
+
+
+class DeclarationRefused(ImportRefused):
+    """What is declared about this file cannot be right."""
+
+
+class BoughtList(DeclarationRefused):
+    """Bought or rented addresses are not imported: nobody on such a list said yes to you."""
+
+
+class ImportRunning(ImportRefused):
+    """This import is running already."""
+
+
+class RowRefused(ValueError):
+    """This row cannot be taken."""
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(str(message or self.__doc__))

@@ -1,0 +1,192 @@
+"""Reads a delimited text file in any usual encoding, record by record, however large it is.
+
+A quote that is never closed costs its own line, not the rest of the file.
+"""
+
+import codecs
+import csv
+import hashlib
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from django.utils.translation import gettext_lazy as _
+
+from consent.imports.errors import FileEmpty, FileUnreadable
+
+DELIMITERS = (",", ";", "\t", "|")
+HEAD_BYTES = 65_536
+BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How a file is written: its encoding (a Python name), delimiter, count of lines and SHA-256."""
+
+    encoding: str
+    delimiter: str
+    lines: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record and the line it begins on, from 1; `cells` is empty where it cannot be read."""
+
+    line: int
+    cells: list[str]
+    text: str = ""
+
+
+def inspect(path: Path) -> Format:
+    """Read the whole file once, without keeping it; raises `FileUnreadable` or `FileEmpty`."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+            if not head.strip():
+                raise FileEmpty
+            encoding = _marked(head)
+            file.seek(0)
+            encoding, lines, digest = _scan(file_blocks(file), encoding)
+    except OSError as error:
+        raise FileUnreadable(_("%(file)s: %(reason)s.") % _names(path, error)) from error
+    # A decoder that waits for more forgives the character that the head cuts in two.
+    text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(head)
+    return Format(encoding, _delimiter(text), lines, digest)
+
+
+def _names(path: Path, error: OSError) -> dict[str, str]:
+    return {"file": path.name, "reason": error.strerror or type(error).__name__}
+
+
+def file_blocks(file: Iterable[bytes]) -> Iterator[bytes]:
+    read = getattr(file, "read")  # noqa: B009 - any binary file
+    while block := read(BLOCK_BYTES):
+        yield block
+
+
+def _marked(head: bytes) -> str:
+    """The encoding that a byte order mark, or the zeros of UTF-16 text, give away; else none."""
+    if head.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if head.count(0) > len(head) // 4:
+        return "utf-16-le" if head[1::2].count(0) > head[::2].count(0) else "utf-16-be"
+    return ""
+
+
+def _scan(blocks: Iterator[bytes], encoding: str) -> tuple[str, int, str]:
+    """The encoding, the count of line breaks and the digest. What is not UTF-8 is Windows-1252."""
+    digest = hashlib.sha256()
+    utf8 = codecs.getincrementaldecoder("utf-8")()
+    lines, is_utf8, is_windows = 1, not encoding, True
+    for block in blocks:
+        digest.update(block)
+        lines += block.count(b"\n")
+        is_windows = is_windows and not any(byte in block for byte in b"\x81\x8d\x8f\x90\x9d")
+        if is_utf8:
+            try:
+                utf8.decode(block)
+            except UnicodeDecodeError:
+                is_utf8 = False
+    if is_utf8:
+        try:
+            utf8.decode(b"", final=True)
+        except UnicodeDecodeError:
+            is_utf8 = False
+    fallback = "utf-8" if is_utf8 else "cp1252" if is_windows else "latin-1"
+    return encoding or fallback, lines, digest.hexdigest()
+
+
+def _delimiter(head: str) -> str:
+    """The mark that cuts the first lines into the most columns, equally many in each."""
+    lines = head.splitlines()[:20]
+    whole = lines[:-1] if len(lines) > 1 and len(head) >= HEAD_BYTES // 4 else lines
+
+    def fitness(mark: str) -> tuple[int, int]:
+        counts = [len(cells) for cells in csv.reader(whole, delimiter=mark) if cells]
+        width = counts[0] if counts else 1
+        return (width if width > 1 else 0) and counts.count(width), width
+
+    return max(DELIMITERS, key=fitness)
+
+
+def header(path: Path, written: Format) -> list[str]:
+    """The names of the columns, each once; raises `FileEmpty` or `FileUnreadable`."""
+    with closing(records(path, written)) as rows:
+        first = next(rows, None)
+    if first is None or not any(first.cells):
+        raise FileEmpty
+    return distinct(cell.strip() for cell in first.cells)
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """The names with a number behind those that come again, so that each column has one of its own."""
+    seen: dict[str, int] = {}
+    result = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return result
+
+
+def records(path: Path, written: Format, *, from_line: int = 1) -> Generator[Record, None, None]:
+    """The records that begin on `from_line` or later; empty lines are passed over."""
+    try:
+        with path.open(encoding=written.encoding, errors="replace", newline="") as file:
+            for record in _records(file, written.delimiter):
+                if record.line >= from_line:
+                    yield record
+    except OSError as error:
+        raise FileUnreadable(_("%(file)s: %(reason)s.") % _names(path, error)) from error
+
+
+class _Lines:
+    """Lines of a file that can be put back, counted; `taken` are those of the record being read."""
+
+    def __init__(self, file: TextIO) -> None:
+        self.file = file
+        self.returned: deque[str] = deque()
+        self.taken: list[str] = []
+        self.read = 0
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self.returned.popleft() if self.returned else next(self.file)
+        self.read += 1
+        self.taken.append(line)
+        return line
+
+    def put_back(self) -> None:
+        """All but the first line of the record are read again."""
+        self.returned.extendleft(reversed(self.taken[1:]))
+        self.read -= len(self.taken) - 1
+
+
+def _records(file: TextIO, delimiter: str) -> Iterator[Record]:
+    lines = _Lines(file)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    width = 0
+    while True:
+        lines.taken.clear()
+        line = lines.read + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            cells = None
+        if cells is None or (width and len(lines.taken) > 1 and len(cells) != width):
+            text = lines.taken[0].rstrip("\r\n")
+            lines.put_back()
+            reader = csv.reader(lines, delimiter=delimiter, strict=True)
+            yield Record(line, [], text)
+        elif any(cells):
+            width = width or len(cells)
+            yield Record(line, cells)

@@ -1,0 +1,322 @@
+"""Turns one record of a file into a person and what that person is said to have said.
+
+Nothing is permission without its evidence: a yes needs its date, its source and the words shown; short of
+that it is a claim. Every no is taken, with as little as there is.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from zoneinfo import available_timezones
+
+from django.utils.text import slugify
+from django.utils.translation import gettext_lazy as _
+
+from consent.imports import values
+from consent.imports.declaration import Declaration
+from consent.imports.errors import RowRefused
+from consent.imports.mapping import FIELD, plain
+from consent.imports.reading import Record
+from consent.models import Kind, Topic, Wording
+from contacts import addresses, fields
+from contacts.bulk import Arrival
+from contacts.models import Channel, DataField
+
+LONGEST_NAME = 200
+LONGEST_EVIDENCE = 4000
+MOST_TAGS = 50
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(slots=True)
+class Said:
+    """One act that a row reports; `topic` None is every topic, `occurred_at` None not known."""
+
+    kind: Kind
+    topic: Topic | None
+    channel: str
+    occurred_at: datetime | None
+    wording: Wording | None
+    details: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class Row:
+    """One row that can be taken: the person, and what the person is said to have said."""
+
+    record: Record
+    arrival: Arrival
+    said: list[Said] = field(default_factory=list)
+    is_undeliverable: bool = False
+    suppressed_at: datetime | None = None
+    is_suppressed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """What rows are read against, loaded once: registered fields, topics and published wordings."""
+
+    fields: Mapping[str, DataField]
+    topics: Mapping[str, Topic]
+    wordings: Mapping[tuple[int, str, str], Wording]
+    digests: frozenset[str]
+
+    @classmethod
+    def load(cls) -> "Registry":
+        topics = list(Topic.objects.all())
+        wordings = list(Wording.objects.published().order_by("version"))
+        return cls(
+            fields.registered(),
+            {plain(topic.public_name): topic for topic in topics}
+            | {plain(topic.key): topic for topic in topics},
+            {
+                (each.topic_id, each.channel, name): each
+                for each in wordings
+                for name in (" ".join(each.text.split()), str(each.digest))
+            },
+            frozenset(str(each.digest) for each in wordings),
+        )
+
+    def topic(self, name: str) -> Topic:
+        found = self.topics.get(plain(name))
+        if found is None:
+            raise RowRefused(_("There is no topic “%s”.") % name[:60])
+        return found
+
+
+class RowReader:
+    """Reads the records of one batch; `read` raises `RowRefused` with the sentence for the report."""
+
+    def __init__(
+        self,
+        *,
+        columns: Sequence[str],
+        mapping: Mapping[str, str],
+        declaration: Declaration,
+        registry: Registry,
+        batch_id: int,
+    ) -> None:
+        self.width = len(columns)
+        self.declaration = declaration
+        self.registry = registry
+        self.batch_id = str(batch_id)
+        self.places: dict[str, list[int]] = {}
+        for place, column in enumerate(columns):
+            if target := mapping.get(column, ""):
+                self.places.setdefault(target, []).append(place)
+        self.field_places = [
+            (registry.fields[target.removeprefix(FIELD)], places[0])
+            for target, places in self.places.items()
+            if target.startswith(FIELD)
+        ]
+
+    def read(self, record: Record) -> Row:
+        cells = record.cells
+        if not cells:
+            raise RowRefused(_("This line cannot be read: a quotation mark is missing."))
+        if len(cells) != self.width:
+            raise RowRefused(
+                _("This row has %(count)d cells where the header has %(width)d.")
+                % {"count": len(cells), "width": self.width}
+            )
+        if "\x00" in "".join(cells):
+            raise RowRefused(_("This row has characters that are no text."))
+        row = Row(record, self._arrival(cells))
+        self._read_consent(row)
+        return row
+
+    def _cell(self, cells: Sequence[str], target: str) -> str:
+        for place in self.places.get(target, ()):
+            if cell := cells[place].strip():
+                return cell
+        return ""
+
+    def _arrival(self, cells: Sequence[str]) -> Arrival:
+        arrival = Arrival()
+        self._read_addresses(cells, arrival)
+        self._read_names(cells, arrival)
+        places = self.places
+        if "language" in places:
+            arrival.language = values.language(self._cell(cells, "language"))
+        if "timezone" in places:
+            zone = self._cell(cells, "timezone")
+            arrival.timezone = zone if zone in _zones() else ""
+        if "lifecycle" in places:
+            arrival.lifecycle = values.stage(self._cell(cells, "lifecycle"))
+        if "tags" in places:
+            arrival.tags = _tags(self._cell(cells, "tags"))
+        for target in ("created_at", "last_active_at"):
+            if target in places and (cell := self._cell(cells, target)):
+                at = values.moment(cell, self.declaration.day_first)
+                setattr(arrival, target, at.isoformat())
+        self._read_attributes(cells, arrival)
+        return arrival
+
+    def _read_addresses(self, cells: Sequence[str], arrival: Arrival) -> None:
+        try:
+            if email := self._cell(cells, "email"):
+                arrival.email = addresses.normalize_email(email)
+                arrival.email_fingerprint = addresses.fingerprint(arrival.email)
+            if phone := self._cell(cells, "phone"):
+                arrival.phone = addresses.normalize_phone(phone, region=self.declaration.region)
+                arrival.phone_fingerprint = addresses.fingerprint(arrival.phone)
+        except addresses.AddressError as error:
+            raise RowRefused(error) from error
+        if not (email or phone):
+            raise RowRefused(_("This row has neither an email address nor a phone number."))
+
+    def _read_names(self, cells: Sequence[str], arrival: Arrival) -> None:
+        first, last = self._cell(cells, "first_name"), self._cell(cells, "last_name")
+        if not (first or last) and (name := self._cell(cells, "name")):
+            first, _space, last = name.rpartition(" ")
+            first, last = (first, last) if first else (last, "")
+        if len(first) > LONGEST_NAME or len(last) > LONGEST_NAME:
+            raise RowRefused(_("A name has at most %d letters.") % LONGEST_NAME)
+        arrival.first_name, arrival.last_name = first, last
+
+    def _read_attributes(self, cells: Sequence[str], arrival: Arrival) -> None:
+        try:
+            for data_field, place in self.field_places:
+                if cell := cells[place].strip():
+                    arrival.attributes[data_field.key] = fields.clean(data_field, cell)
+            if document := self._cell(cells, "attributes"):
+                known = self.registry.fields
+                given = {key: each for key, each in _attributes(document).items() if key in known}
+                arrival.attributes |= fields.clean_attributes(given, fields=known)
+        except fields.FieldError as error:
+            raise RowRefused(error) from error
+
+    # What the row says of permission
+
+    def _read_consent(self, row: Row) -> None:
+        cells = row.record.cells
+        word = self._cell(cells, "status") or self.declaration.status
+        status = values.status(word) if word else ""
+        stopped_at = self._moment(cells, "stopped_at")
+        is_stopped = bool(stopped_at) or values.says_yes(self._cell(cells, "stopped"))
+        row.is_undeliverable = status == values.BOUNCED or values.says_yes(
+            self._cell(cells, "bounced")
+        )
+        if status == values.SUPPRESSED:
+            row.is_suppressed, row.suppressed_at = True, stopped_at
+        elif status in (values.OBJECTED, values.COMPLAINED):
+            kind = Kind.OBJECTED if status == values.OBJECTED else Kind.COMPLAINED
+            self._stop(row, kind, stopped_at, topics=())
+        elif status == values.REFUSED:
+            self._refuse(row, stopped_at)
+        elif is_stopped or status == values.WITHDRAWN:
+            topics = self._topics(cells) if status == values.WITHDRAWN else ()
+            self._stop(row, Kind.WITHDRAWN, stopped_at, topics=topics)
+        elif status == values.PENDING:
+            self._ask(row)
+        elif status != values.NONE:
+            self._say_yes(row, is_claimed=status == values.YES)
+
+    def _moment(self, cells: Sequence[str], target: str) -> datetime | None:
+        cell = self._cell(cells, target)
+        return values.moment(cell, self.declaration.day_first) if cell else None
+
+    def _topics(self, cells: Sequence[str]) -> Sequence[Topic]:
+        cell = self._cell(cells, "topic")
+        names = values.split_words(cell) if cell else self.declaration.topics
+        return [self.registry.topic(name) for name in names]
+
+    def _channels(self, row: Row) -> Sequence[str]:
+        cell = self._cell(row.record.cells, "channel")
+        return values.channels_of(cell) if cell else self.declaration.channels
+
+    def _stop(self, row: Row, kind: Kind, at: datetime | None, *, topics: Sequence[Topic]) -> None:
+        details = self._details(row)
+        channels = self._channels(row) or [channel for channel, _mark in row.arrival.fingerprints()]
+        for topic in topics or (None,):
+            is_data = topic is not None and topic.use == Topic.Use.DATA
+            for channel in [Channel.DATA.value] if is_data else channels:
+                row.said.append(Said(kind, topic, channel, at, None, details))
+
+    def _refuse(self, row: Row, at: datetime | None) -> None:
+        for topic, channel in self._asked(row):
+            row.said.append(Said(Kind.REFUSED, topic, channel, at, None, self._details(row)))
+
+    def _ask(self, row: Row) -> None:
+        at = self._moment(row.record.cells, "consented_at")
+        for topic, channel in self._asked(row):
+            row.said.append(Said(Kind.REQUESTED, topic, channel, at, None, self._details(row)))
+
+    def _say_yes(self, row: Row, *, is_claimed: bool) -> None:
+        """A yes with all its evidence is given; with less it is a claim; a row that says nothing is none."""
+        cells, declared = row.record.cells, self.declaration
+        at = self._moment(cells, "consented_at") or declared.occurred_at
+        source = self._cell(cells, "source") or declared.source
+        words = self._cell(cells, "wording") or declared.wording
+        if len(source) > LONGEST_EVIDENCE or len(words) > LONGEST_EVIDENCE:
+            raise RowRefused(_("The evidence has at most %d letters.") % LONGEST_EVIDENCE)
+        is_shown = bool(at and source and words)
+        if not is_shown and (row.is_undeliverable or not (is_claimed or at or words)):
+            return
+        for topic, channel in self._asked(row):
+            wording = self._wording(topic, channel, words) if words else None
+            details = self._details(row, source=source, words="" if wording else words)
+            kind = Kind.GIVEN if is_shown else Kind.ASSERTED
+            row.said.append(Said(kind, topic, channel, at, wording, details))
+
+    def _asked(self, row: Row) -> Iterable[tuple[Topic, str]]:
+        """Each topic with each channel it is for; raises `RowRefused` where one cannot be."""
+        channels = self._channels(row)
+        reached = dict(row.arrival.fingerprints())
+        for topic in self._topics(row.record.cells):
+            if topic.use == Topic.Use.DATA:
+                yield topic, Channel.DATA.value
+                continue
+            for channel in channels or list(reached)[:1]:
+                if channel not in topic.channels:
+                    raise RowRefused(
+                        _("The topic “%(topic)s” is not offered by %(channel)s.")
+                        % {"topic": topic.key, "channel": Channel(channel).label}
+                    )
+                if channel not in reached:
+                    raise RowRefused(_("This row has no address for %s.") % Channel(channel).label)
+                yield topic, channel
+
+    def _wording(self, topic: Topic, channel: str, words: str) -> Wording | None:
+        """The published words of this very topic and channel; else they stay evidence as they are."""
+        found = self.registry.wordings.get((topic.pk, channel, " ".join(words.split())))
+        if found is None and _DIGEST.fullmatch(words) and words not in self.registry.digests:
+            raise RowRefused(_("There is no published wording “%s”.") % words)
+        return found
+
+    def _details(self, row: Row, *, source: str = "", words: str = "") -> dict[str, str]:
+        details = {"import": self.batch_id, "line": str(row.record.line)}
+        if source:
+            details["source"] = source
+        if words:
+            details["wording"] = words
+        if "ip" in self.places and (
+            network := values.truncated_ip(self._cell(row.record.cells, "ip"))
+        ):
+            details["ip"] = network
+        return details
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _tags(cell: str) -> list[str]:
+    names = (
+        slugify(word.strip('" '), allow_unicode=True)[:64] for word in values.split_words(cell)
+    )
+    return [name for name in names if name][:MOST_TAGS]
+
+
+def _attributes(document: str) -> Mapping[str, object]:
+    try:
+        attributes = json.loads(document)
+    except ValueError:
+        attributes = None
+    if not isinstance(attributes, dict):
+        raise RowRefused(_("The attributes are not a JSON object."))
+    return attributes

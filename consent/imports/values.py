@@ -1,0 +1,154 @@
+"""What people and exporting programs write in a cell, and what it means here."""
+
+import ipaddress
+import re
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from consent.imports.errors import RowRefused
+from consent.imports.mapping import plain
+from contacts.models import Channel, Lifecycle
+
+YES = "yes"
+PENDING = "pending"
+WITHDRAWN = "withdrawn"
+OBJECTED = "objected"
+COMPLAINED = "complained"
+REFUSED = "refused"
+SUPPRESSED = "suppressed"
+BOUNCED = "bounced"
+NONE = "none"
+
+_STATUS_WORDS = {
+    YES: """yes subscribed active enabled confirmed optedin optin granted given true 1 oui abonne inscrit
+        actif consented marketing marketingcontact""",
+    PENDING: "pending unconfirmed nonconfirmed notconfirmed requested enattente awaitingconfirmation",
+    WITHDRAWN: """withdrawn withdrew unsubscribed unsubscribe optout optedout removed disabled inactive
+        donotcontact donotemail desabonne desinscrit retire""",
+    OBJECTED: "objected objection opposition oppose",
+    COMPLAINED: "complained complaint spam abuse junk plainte",
+    REFUSED: "refused declined refuse",
+    SUPPRESSED: "suppressed blocklisted blacklisted blocked blocklist blacklist bloque supprime",
+    BOUNCED: "bounced bounce cleaned hardbounce hardbounced invalid undeliverable undelivered",
+    NONE: """none no false 0 non neverasked never notasked nonsubscribed notsubscribed transactional
+        nonmarketingcontact unknown archived jamais""",
+}
+STATUSES = {word: status for status, words in _STATUS_WORDS.items() for word in words.split()}
+
+_CHANNELS = {
+    "email": Channel.EMAIL.value,
+    "mail": Channel.EMAIL.value,
+    "courriel": Channel.EMAIL.value,
+    "sms": Channel.SMS.value,
+    "text": Channel.SMS.value,
+    "textmessage": Channel.SMS.value,
+    "texto": Channel.SMS.value,
+    "phone": Channel.SMS.value,
+    "mobile": Channel.SMS.value,
+}
+_EMPTY = frozenset({"", "0", "no", "false", "n", "non", "f", "none", "null"})
+_STAGES = {plain(str(name)): key for key, label in Lifecycle.choices for name in (key, label)} | {
+    "marketingqualifiedlead": "lead",
+    "salesqualifiedlead": "lead",
+    "opportunity": "lead",
+    "evangelist": "advocate",
+}
+_LANGUAGES = {"english": "en", "anglais": "en", "french": "fr", "francais": "fr", "german": "de"}
+_SLASHED = re.compile(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4})(?:[ T]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?")
+_SEPARATORS = re.compile(r"[;|,]")
+_LANGUAGE = re.compile(r"([a-z]{2,3})(?:[-_][a-z0-9]+)*", re.IGNORECASE)
+
+
+@lru_cache(maxsize=4096)
+def status(text: str) -> str:
+    """One of the statuses above; raises `RowRefused` for a word nobody knows."""
+    found = STATUSES.get(plain(text))
+    if found is None:
+        raise RowRefused(_("The status “%s” is not known.") % text[:60])
+    return found
+
+
+@lru_cache(maxsize=4096)
+def says_yes(text: str) -> bool:
+    """Whether a column of yes and no, or of dates and reasons, says that it is so."""
+    return plain(text) not in _EMPTY
+
+
+@lru_cache(maxsize=4096)
+def split_words(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word.strip() for word in _SEPARATORS.split(text) if word.strip()))
+
+
+@lru_cache(maxsize=256)
+def channels_of(text: str) -> tuple[str, ...]:
+    channels = []
+    for word in split_words(text):
+        if plain(word) not in _CHANNELS:
+            raise RowRefused(_("The channel “%s” is not known.") % word[:60])
+        channels.append(_CHANNELS[plain(word)])
+    return tuple(dict.fromkeys(channels))
+
+
+@lru_cache(maxsize=65_536)
+def moment(text: str, day_first: bool | None = None) -> datetime:
+    """A date or time in ISO 8601 or with the year last; without a zone it is UTC.
+
+    Raises `RowRefused` for anything else, for 03/04/2025 where nothing says which is the day, and for the
+    future beyond a day (a date is that of the person's own time zone).
+    """
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = _with_year_last(text, day_first)
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    if at > timezone.now() + timedelta(days=1):
+        raise RowRefused(_("The date “%s” lies in the future.") % text[:40])
+    if at.year < 1900:
+        raise RowRefused(_("The date “%s” is not one.") % text[:40])
+    return at
+
+
+def _with_year_last(text: str, day_first: bool | None) -> datetime:
+    match = _SLASHED.fullmatch(text)
+    if match is None:
+        raise RowRefused(_("The date “%s” is not one; write it like 2025-03-31.") % text[:40])
+    one, mark, two, year, hour, minute, second = match.groups()
+    if int(one) > 12 or mark == ".":
+        day_first = True
+    elif int(two) > 12:
+        day_first = False
+    if day_first is None and one != two:
+        raise RowRefused(_("The date “%s” can be read in two ways.") % text[:40])
+    day, month = (one, two) if day_first is not False else (two, one)
+    try:
+        return datetime(  # noqa: DTZ001 - the caller gives it its zone
+            int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0)
+        )
+    except ValueError:
+        raise RowRefused(_("The date “%s” is not one.") % text[:40]) from None
+
+
+@lru_cache(maxsize=1024)
+def language(text: str) -> str:
+    """The primary subtag of a language, or empty where it cannot be told."""
+    if match := _LANGUAGE.fullmatch(text):
+        return match[1].lower()
+    return _LANGUAGES.get(plain(text), "")
+
+
+@lru_cache(maxsize=1024)
+def stage(text: str) -> str:
+    return _STAGES.get(plain(text), "")
+
+
+def truncated_ip(text: str) -> str:
+    """The network of an IP address, which is all that is kept of it (/24, /48); else empty."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return ""
+    prefix = 24 if address.version == 4 else 48
+    return str(ipaddress.ip_network((address, prefix), strict=False))

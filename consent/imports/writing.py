@@ -1,0 +1,487 @@
+"""Writes one batch of rows in one transaction: people, events, evidence, permissions, and how far it came.
+
+What comes out is what `consent.ledger.record` would have written row by row: the same state machine folds
+the same acts, under the same lock per person, only the rows travel by COPY.
+"""
+
+import json
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+
+from consent import leaf
+from consent.imports.errors import RowRefused
+from consent.imports.reading import Record
+from consent.imports.rows import Row, Said
+from consent.ledger import Actor, columns
+from consent.models import (
+    Basis,
+    ImportBatch,
+    Kind,
+    Method,
+    Permission,
+    RefusedRow,
+    Suppression,
+    Topic,
+)
+from consent.standing import NO, Act, Standing, follow
+from contacts import bulk
+from contacts.bulk import Person
+from contacts.copying import NULL, copy_into, next_ids, text
+from contacts.models import Channel, DataField
+
+State = Permission.State
+Key = tuple[str | None, str]
+
+_TICK = timedelta(microseconds=1)
+
+
+class SaidNo(RowRefused):
+    """This person said no; only they themselves can say yes again."""
+
+
+class IsSuppressed(RowRefused):
+    """This address is suppressed; only the person can say yes again."""
+
+
+class IsRestricted(RowRefused):
+    """This person asked for restricted processing."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the rows of a batch."""
+
+    rows: int = 0
+    contacts: int = 0
+    known: int = 0
+    grants: int = 0
+    claims: int = 0
+    requests: int = 0
+    stops: int = 0
+    unchanged: int = 0
+    undeliverable: int = 0
+    refused: int = 0
+
+
+_PERMISSION = """contact_id topic_id channel state stopped fresh_at since valid_until basis method
+    wording_id address_id event_id""".split()
+_COUNTED = {
+    Kind.GIVEN: "grants",
+    Kind.ASSERTED: "claims",
+    Kind.REQUESTED: "requests",
+}
+
+
+@dataclass(slots=True)
+class _Stop:
+    """A suppression to be written."""
+
+    topic_id: int | None
+    cause: str
+    since: datetime
+    event_id: int | None
+
+
+@dataclass(slots=True)
+class _History:
+    """What stands for one person: per topic key and channel, with the keys that have a row already."""
+
+    standings: dict[Key, Standing] = field(default_factory=dict)
+    stored: frozenset[Key] = frozenset()
+    changed: set[Key] = field(default_factory=set)
+
+    def at(self, key: Key) -> Standing | None:
+        """A topic nobody spoke of yet stands where everything stands."""
+        return self.standings.get(key) or self.standings.get((None, key[1]))
+
+    def follow(self, key: Key, act: Act) -> None:
+        before = self.at(key)
+        after = follow(before, act)
+        if after and (after is not before or key not in self.standings):
+            self.standings[key] = after
+            self.changed.add(key)
+
+
+class BatchWriter:
+    """One batch within one transaction; make a new one for each try."""
+
+    def __init__(
+        self, *, topics: Iterable[Topic], fields: Iterable[DataField], actor: Actor, language: str
+    ) -> None:
+        self.topics = {topic.key: topic for topic in topics}
+        self.keys = {topic.pk: topic.key for topic in self.topics.values()}
+        self.topic_of_field = {each.key: each.topic_key for each in fields if each.topic_key}
+        self.actor = actor
+        self.language = language
+        self.tally = Tally()
+        self.reasons: dict[int, list[str]] = defaultdict(list)
+        self.histories: dict[int, _History] = defaultdict(_History)
+        self.events: list[str] = []
+        self.evidence: list[str] = []
+        self.stops: dict[tuple[str, bytes], list[_Stop]] = {}
+        self.new_stops: dict[tuple[str, bytes, int | None], _Stop] = {}
+
+    def write(
+        self, batch: ImportBatch, rows: Sequence[Row], refused: dict[int, tuple[Record, str]]
+    ) -> Tally:
+        """Take the rows; `refused` holds by line what could not be read."""
+        people = self._recognize(rows)
+        self._load(list(people.values()))
+        self.now = _database_time()
+        ids = iter(next_ids("consent_consentevent", sum(len(row.said) for row in rows)))
+        for row in rows:
+            if person := people.get(id(row)):
+                self._take(row, person, ids)
+        met = list({id(person): person for person in people.values()}.values())
+        self._drop_unpermitted_values(met)
+        bulk.write(met, language=self.language)
+        self._copy(met)
+        self._suppress()
+        self._refuse(batch, rows, refused)
+        self.tally.rows = len(rows) + len(refused)
+        self.tally.contacts = sum(person.is_new for person in met)
+        self.tally.known = len(met) - self.tally.contacts
+        return self.tally
+
+    def _recognize(self, rows: Sequence[Row]) -> dict[int, Person]:
+        people = {}
+        for row, person in zip(rows, bulk.recognize([row.arrival for row in rows]), strict=True):
+            if isinstance(person, Person):
+                people[id(row)] = person
+            else:
+                self.reasons[row.record.line].append(str(person))
+        return people
+
+    def _load(self, people: Sequence[Person]) -> None:
+        """What stands for the known people, and what stops any of these addresses."""
+        known = {person.contact_id for person in people if not person.is_new}
+        marks = {address.fingerprint for person in people for address in person.addresses.values()}
+        if known:
+            self._load_standings(known)
+        for stop in Suppression.objects.filter(fingerprint__in=marks).iterator():
+            self.stops.setdefault((stop.channel, bytes(stop.fingerprint)), []).append(
+                _Stop(stop.topic_id, stop.cause, stop.since, stop.event_id)
+            )
+
+    def _load_standings(self, known: set[int]) -> None:
+        for permission in Permission.objects.filter(contact__in=known).iterator():
+            key = (
+                self.keys[permission.topic_id] if permission.topic_id else None,
+                permission.channel,
+            )
+            history = self.histories[permission.contact_id]
+            history.stored |= {key}
+            history.standings[key] = Standing(
+                permission.state,
+                permission.stopped,
+                permission.since,
+                permission.event_id,
+                basis=permission.basis,
+                method=permission.method,
+                wording_id=permission.wording_id,
+                address_id=permission.address_id,
+                valid_until=permission.valid_until,
+                fresh_at=permission.fresh_at,
+            )
+
+    # Acts
+
+    def _take(self, row: Row, person: Person, ids: Iterator[int]) -> None:
+        if row.is_undeliverable and (address := person.addresses.get(Channel.EMAIL)):
+            address.is_undeliverable = True
+            self.tally.undeliverable += 1
+        if row.is_suppressed:
+            self._suppress_by_list(row)
+        for said in row.said:
+            try:
+                self._say(said, person, ids)
+            except RowRefused as reason:
+                self.reasons[row.record.line].append(str(reason))
+
+    def _suppress_by_list(self, row: Row) -> None:
+        at = row.suppressed_at or self.now
+        fresh = [
+            mark
+            for mark in row.arrival.fingerprints()
+            if not self._is_stopped(mark, row.suppressed_at)
+        ]
+        self.tally.stops += bool(fresh)
+        self.tally.unchanged += not fresh
+        for channel, fingerprint in fresh:
+            self._stop(channel, fingerprint, _Stop(None, Suppression.Cause.LISTED, at, None))
+
+    def _is_stopped(self, mark: tuple[str, bytes], at: datetime | None) -> bool:
+        """Whether the whole address is stopped already, and since then or later."""
+        return any(
+            stop.topic_id is None and (at is None or stop.since >= at)
+            for stop in self.stops.get(mark, ())
+        )
+
+    def _say(self, said: Said, person: Person, ids: Iterator[int]) -> None:
+        history = self.histories[person.contact_id]
+        key = (said.topic.key if said.topic else None, said.channel)
+        is_no = said.kind in NO
+        if not is_no:
+            self._check_open(said, person, history.at(key))
+        if self._is_known_already(said, person, history.at(key), is_no=is_no):
+            self.tally.unchanged += 1
+            return
+        act = self._act(said, person, next(ids))
+        self._record(said, person, act)
+        if said.topic is None:
+            for other in [other for other in history.standings if other[1] == said.channel]:
+                if other != key:
+                    history.follow(other, act)
+        history.follow(key, act)
+        if is_no:
+            self.tally.stops += 1
+            if said.kind != Kind.REFUSED:
+                self._stop_addresses(said, person, act)
+        else:
+            name = _COUNTED[said.kind]
+            setattr(self.tally, name, getattr(self.tally, name) + 1)
+
+    def _check_open(self, said: Said, person: Person, standing: Standing | None) -> None:
+        """Opt-out wins: no row of a file speaks against a no of the person."""
+        if person.is_restricted:
+            raise IsRestricted
+        everything = self.histories[person.contact_id].standings.get((None, said.channel))
+        fresh_at = standing.fresh_at if standing else None
+        if (standing and standing.stopped) or (
+            everything and everything.stopped and not (fresh_at and fresh_at > everything.since)
+        ):
+            raise SaidNo
+        address = person.addresses.get(_reached_at(said.channel))
+        if address is None:
+            return
+        for stop in self.stops.get((_reached_at(said.channel), address.fingerprint), ()):
+            is_about = stop.topic_id is None or (said.topic and stop.topic_id == said.topic.pk)
+            is_older = fresh_at is not None and fresh_at > stop.since
+            if is_about and not (is_older and stop.cause != Suppression.Cause.LEGAL):
+                raise IsSuppressed
+
+    def _is_known_already(
+        self, said: Said, person: Person, standing: Standing | None, *, is_no: bool
+    ) -> bool:
+        """A row that changes nothing adds no event, so that the same file twice is the same as once."""
+        if standing is None:
+            return False
+        if not is_no:
+            return standing.state != State.CLAIMED or said.kind == Kind.ASSERTED
+        if said.occurred_at and standing.fresh_at and said.occurred_at < standing.fresh_at:
+            return True
+        is_stronger = NO[said.kind] != standing.state and said.kind != Kind.REFUSED
+        return standing.stopped and not is_stronger and self._stops_all_of(said, person)
+
+    def _stops_all_of(self, said: Said, person: Person) -> bool:
+        """Whether a no like this one has stopped the address and, for everything, every topic."""
+        if (
+            said.topic is None
+            and (None, said.channel) not in self.histories[person.contact_id].standings
+        ):
+            return False
+        topic_id = said.topic.pk if said.topic else None
+        address = person.addresses.get(said.channel)
+        return address is None or any(
+            stop.topic_id in (None, topic_id)
+            for stop in self.stops.get((said.channel, address.fingerprint), ())
+        )
+
+    def _act(self, said: Said, person: Person, event_id: int) -> Act:
+        """An act with a date of its own is never live, as in `ledger.record`."""
+        at = said.occurred_at
+        is_given = said.kind == Kind.GIVEN
+        address = person.addresses.get(_reached_at(said.channel))
+        return Act(
+            event_id,
+            said.kind,
+            Method.IMPORT,
+            self.actor.role,
+            Basis.CONSENT if is_given else "",
+            min(at, self.now - _TICK) if at else self.now,
+            self.now,
+            address_id=address.id if address else None,
+            valid_until=at + said.wording.valid_for if at and said.wording else None,
+            wording_id=said.wording.pk if said.wording else None,
+        )
+
+    def _record(self, said: Said, person: Person, act: Act) -> None:
+        details = dict(said.details)
+        address = person.addresses.get(_reached_at(said.channel))
+        if address:
+            details["address"] = str(address.id)
+            details["fingerprint"] = address.fingerprint.hex()
+        nonce = secrets.token_bytes(leaf.NONCE_SIZE)
+        commitment = leaf.commitment(nonce, details).hex()
+        self.events.append(
+            f"{act.event_id}\t{person.subject}\t{said.topic.key if said.topic else NULL}\t"
+            f"{said.channel}\t{said.kind.value}\t{act.basis}\t{Method.IMPORT.value}\t"
+            f"{act.occurred_at.isoformat()}\t{self.now.isoformat()}\t"
+            f"{said.wording.digest if said.wording else NULL}\t{self.actor.role.value}\t"
+            f"{self.actor.pseudonym}\t\\\\x{commitment}"
+        )
+        kept = text(json.dumps(details, ensure_ascii=False))
+        self.evidence.append(f"{act.event_id}\t\\\\x{nonce.hex()}\t{kept}")
+
+    # What follows
+
+    def _stop_addresses(self, said: Said, person: Person, act: Act) -> None:
+        address = person.addresses.get(said.channel)
+        if address:
+            topic_id = said.topic.pk if said.topic else None
+            self._stop(
+                said.channel,
+                address.fingerprint,
+                _Stop(topic_id, Suppression.Cause(said.kind), act.occurred_at, act.event_id),
+            )
+
+    def _stop(self, channel: str, fingerprint: bytes, stop: _Stop) -> None:
+        self.stops.setdefault((channel, fingerprint), []).append(stop)
+        place = (channel, fingerprint, stop.topic_id)
+        if earlier := self.new_stops.get(place):
+            stop.since = max(stop.since, earlier.since)
+            stop.event_id = stop.event_id or earlier.event_id
+        self.new_stops[place] = stop
+
+    def _drop_unpermitted_values(self, people: Iterable[Person]) -> None:
+        """A value that depends on a permitted use of data is not kept without that permission."""
+        if not self.topic_of_field:
+            return
+        for person in people:
+            standings = self.histories[person.contact_id].standings
+            for key, topic_key in self.topic_of_field.items():
+                standing = standings.get((topic_key, Channel.DATA))
+                if not (standing and standing.state == State.GRANTED):
+                    person.facts.attributes.pop(key, None)
+
+    def _copy(self, people: Iterable[Person]) -> None:
+        copy_into(
+            "consent_consentevent",
+            """id subject topic_key channel kind basis method occurred_at recorded_at wording_digest
+            actor_role actor commitment""".split(),
+            self.events,
+        )
+        copy_into("consent_consentevidence", ["event_id", "nonce", "details"], self.evidence)
+        fresh: list[list[str]] = []
+        changed: list[list[str]] = []
+        for person in people:
+            history = self.histories[person.contact_id]
+            for key in history.changed:
+                cells = self._permission(person.contact_id, key, history.standings[key])
+                (changed if key in history.stored else fresh).append(cells)
+        copy_into("consent_permission", _PERMISSION, ["\t".join(cells) for cells in fresh])
+        if changed:
+            self._update_permissions(changed)
+
+    def _permission(self, contact_id: int, key: Key, standing: Standing) -> list[str]:
+        topic_id = self.topics[key[0]].pk if key[0] else None
+        return [_cell(each) for each in (contact_id, topic_id, key[1], *columns(standing).values())]
+
+    def _update_permissions(self, changed: Iterable[Sequence[str]]) -> None:
+        rows = [
+            {
+                name: None if cell == NULL else cell
+                for name, cell in zip(_PERMISSION, cells, strict=True)
+            }
+            for cells in changed
+        ]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                UPDATE consent_permission p
+                SET state = c.state, stopped = c.stopped, since = c.since, fresh_at = c.fresh_at,
+                    valid_until = c.valid_until, basis = c.basis, method = c.method,
+                    wording_id = c.wording_id, address_id = c.address_id, event_id = c.event_id
+                FROM jsonb_to_recordset(%s::jsonb) AS c(contact_id bigint, topic_id bigint,
+                    channel text, state text, stopped boolean, fresh_at timestamptz, since timestamptz,
+                    valid_until timestamptz, basis text, method text, wording_id bigint,
+                    address_id bigint, event_id bigint)
+                WHERE p.contact_id = c.contact_id AND p.topic_id IS NOT DISTINCT FROM c.topic_id
+                    AND p.channel = c.channel
+                """,
+                [json.dumps(rows)],
+            )
+
+    def _suppress(self) -> None:
+        """In one order, so that two imports of the same people wait for each other instead of locking up."""
+        rows = [
+            {
+                "channel": channel,
+                "fingerprint": fingerprint.hex(),
+                "topic_id": topic_id,
+                "cause": stop.cause,
+                "since": stop.since.isoformat(),
+                "event_id": stop.event_id,
+            }
+            for (channel, fingerprint, topic_id), stop in sorted(
+                self.new_stops.items(), key=lambda item: (item[0][1], item[0][0], item[0][2] or 0)
+            )
+        ]
+        if not rows:
+            return
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                INSERT INTO consent_suppression (channel, fingerprint, topic_id, cause, since, event_id)
+                SELECT channel, decode(fingerprint, 'hex'), topic_id, cause, since, event_id
+                FROM jsonb_to_recordset(%s::jsonb) AS new(channel text, fingerprint text,
+                    topic_id bigint, cause text, since timestamptz, event_id bigint)
+                ON CONFLICT (fingerprint, channel, topic_id) DO UPDATE
+                SET since = greatest(consent_suppression.since, excluded.since),
+                    event_id = coalesce(excluded.event_id, consent_suppression.event_id),
+                    cause = CASE WHEN consent_suppression.cause = 'legal' THEN 'legal'
+                        ELSE excluded.cause END
+                """,
+                [json.dumps(rows)],
+            )
+
+    def _refuse(
+        self, batch: ImportBatch, rows: Sequence[Row], refused: dict[int, tuple[Record, str]]
+    ) -> None:
+        marks = {row.record.line: row for row in rows}
+        kept = [
+            RefusedRow(batch=batch, line=line, row=_as_it_stood(record), reason=reason)
+            for line, (record, reason) in refused.items()
+        ]
+        for line, reasons in self.reasons.items():
+            row = marks[line]
+            kept.append(
+                RefusedRow(
+                    batch=batch,
+                    line=line,
+                    row=_as_it_stood(row.record),
+                    reason=" ".join(dict.fromkeys(reasons)),
+                    fingerprint=row.arrival.email_fingerprint or row.arrival.phone_fingerprint,
+                )
+            )
+        RefusedRow.objects.bulk_create(kept, batch_size=1000)
+        self.tally.refused = len(kept)
+
+
+def _as_it_stood(record: Record) -> list[str]:
+    cells = record.cells or [record.text]
+    return [cell.replace("\x00", "\N{REPLACEMENT CHARACTER}") for cell in cells]
+
+
+def _reached_at(channel: str) -> str:
+    """Permissions for the use of data are tied to the email address."""
+    return Channel.EMAIL.value if channel == Channel.DATA else channel
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return NULL
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _database_time() -> datetime:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+    return now
