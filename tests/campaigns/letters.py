@@ -29,7 +29,7 @@ NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 def compiled(body: str = "Hello {{ first_name }}!", **source: str) -> content.Compiled:
     given = {"subject": "News", **source, "body": body}
     return content.compile_source(
-        content.Source(**given),  # type: ignore[arg-type]
+        content.Source(**given),
         identity=IDENTITY,
         fields=FIELDS,
     )

@@ -187,7 +187,7 @@ def postmark(url: str) -> BackendTransport:
 
 
 def test_it_reads_what_the_provider_said():
-    asked: list[dict[str, object]] = []
+    asked: list[dict[str, list[dict[str, str]]]] = []
 
     def answer(request):
         asked.append(request)
@@ -206,7 +206,8 @@ def test_it_reads_what_the_provider_said():
 
 def test_it_says_refused_when_the_provider_rejects_the_recipient():
     def answer(request):
-        return 422, {"ErrorCode": 406, "Message": f"{request['To']} is inactive"}
+        words = f"Found inactive addresses: {request['To']}.\nInactive recipients are ones that"
+        return 422, {"ErrorCode": 406, "Message": words}
 
     with provider(answer) as url:
         transport = postmark(url)
