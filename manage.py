@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Assent's command line: every command finds its database and Redis running."""
+"""Assent's command line: a command finds its engines running, or says in a sentence why not."""
 
 import os
 import sys
@@ -11,9 +11,10 @@ def main() -> None:
 
     from config import engines
 
-    if engines.needed_by(sys.argv[1:]):
-        engines.hold()
-    execute_from_command_line(sys.argv)
+    with engines.refusals_as_sentences():
+        if engines.needed_by(sys.argv[1:]):
+            engines.hold()
+        execute_from_command_line(sys.argv)
 
 
 if __name__ == "__main__":

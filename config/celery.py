@@ -6,6 +6,8 @@ from typing import Any
 from celery import Celery
 from celery.signals import beat_init, worker_init, worker_shutting_down
 
+from config import engines
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("assent")
@@ -16,11 +18,11 @@ app.autodiscover_tasks()
 @worker_init.connect
 @beat_init.connect
 def hold_engines(**_: Any) -> None:
-    from config import engines
-    from contacts import services
+    with engines.refusals_as_sentences():
+        engines.hold()
+        from contacts import services  # only now: importing models needs the settings
 
-    engines.hold()
-    services.check_keys()
+        services.check_keys()
 
 
 @worker_shutting_down.connect

@@ -1,25 +1,52 @@
-"""Holds the embedded engines for entry points; does nothing where both addresses are configured."""
+"""What every entry point does first: hold the embedded engines, and refuse to start with a sentence."""
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import redis
+from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError
+from kombu.exceptions import OperationalError as BrokerError
 
 from config import embedded, environment
 
-WITHOUT_ENGINES = frozenset({"check", "compilemessages", "help", "makemessages", "version"})
+WITHOUT_ENGINES = frozenset(
+    {"check", "compilemessages", "help", "make_keys", "makemessages", "version"}
+)
 
 
 def needed_by(arguments: Sequence[str]) -> bool:
     """Whether the management command of these arguments talks to the engines."""
-    return bool(arguments) and not arguments[0].startswith("-") and arguments[0] not in WITHOUT_ENGINES
+    return (
+        bool(arguments) and not arguments[0].startswith("-") and arguments[0] not in WITHOUT_ENGINES
+    )
 
 
 def hold() -> None:
-    """Start what is not configured and keep it until this process ends; exit with a sentence if it cannot."""
-    postgresql, redis = "DATABASE_URL" not in os.environ, "REDIS_URL" not in os.environ
-    if not (postgresql or redis):
-        return
+    """Start what is not configured and keep it until this process ends; raises `EngineError`."""
+    missing = {name for name in ("DATABASE_URL", "REDIS_URL") if name not in os.environ}
+    if missing:
+        embedded.hold(
+            environment.var(),
+            postgresql="DATABASE_URL" in missing,
+            redis="REDIS_URL" in missing,
+        )
+
+
+@contextmanager
+def refusals_as_sentences() -> Iterator[None]:
+    """End the process with one sentence where settings are bad or an engine cannot be reached."""
     try:
-        embedded.hold(environment.var(), postgresql=postgresql, redis=redis)
-    except embedded.EngineError as error:
+        yield
+    except (embedded.EngineError, ImproperlyConfigured) as error:
         sys.exit(f"assent: {error}")
+    except OperationalError as error:
+        sys.exit(f"assent: The database cannot be used: {_first_line(error)}")
+    except (redis.ConnectionError, BrokerError) as error:
+        sys.exit(f"assent: Redis cannot be reached: {_first_line(error)}")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -48,9 +48,7 @@ def fresh() -> dict[str, str]:
 def _development_keys(path: Path) -> dict[str, str]:
     if not path.exists():
         _write_once(path, "".join(f"{name}={value}\n" for name, value in fresh().items()))
-    stored = dict(
-        line.split("=", 1) for line in path.read_text().splitlines() if "=" in line
-    )
+    stored = dict(line.split("=", 1) for line in path.read_text().splitlines() if "=" in line)
     if lacking := [name for name in NAMES if not stored.get(name)]:
         raise ImproperlyConfigured(f"{path} lacks {', '.join(lacking)}.")
     return stored

@@ -2,15 +2,18 @@
 
 import os
 
+import django
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-from config import engines  # noqa: E402
+from config import engines
 
-engines.hold()
-application = get_wsgi_application()
+with engines.refusals_as_sentences():
+    engines.hold()
+    django.setup()
 
-from contacts import services  # noqa: E402
+    from contacts import services
 
-services.check_keys()
+    services.check_keys()
+    application = get_wsgi_application()

@@ -1,4 +1,7 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -7,6 +10,7 @@ class ContactsConfig(AppConfig):
     verbose_name = _("Contacts")
 
     def ready(self) -> None:
+        post_migrate.connect(_record_key_checks, sender=self)
         from contacts import segments
         from contacts.segments import profile
 
@@ -17,3 +21,9 @@ class ContactsConfig(AppConfig):
             profile.static_lists,
         ):
             segments.register(source)
+
+
+def _record_key_checks(**_: Any) -> None:
+    from contacts import services
+
+    services.record_key_checks()
