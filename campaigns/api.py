@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from campaigns import audience, services
 from campaigns.models import Campaign, CampaignContent, Delivery, Sender
 from consent.models import Topic
-from contacts.models import Segment
+from contacts.models import Contact, Segment
 
 
 class MaySend(permissions.BasePermission):
@@ -111,7 +111,7 @@ class CampaignViewSet(
     queryset = Campaign.objects.select_related("topic", "sender").prefetch_related(
         "segments", "excluded_segments", "contents"
     )
-    http_method_names: ClassVar = ["get", "head", "options", "post", "patch"]
+    http_method_names = ["get", "head", "options", "post", "patch"]
 
     @extend_schema(responses=ReasonCountSerializer(many=True))
     @action(detail=True, pagination_class=None)
@@ -158,7 +158,9 @@ class CampaignViewSet(
 
 
 class DeliverySerializer(serializers.ModelSerializer[Delivery]):
-    contact = serializers.SlugRelatedField(slug_field="subject", read_only=True)
+    contact: serializers.SlugRelatedField[Contact] = serializers.SlugRelatedField(
+        slug_field="subject", read_only=True
+    )
 
     class Meta:
         model = Delivery

@@ -53,8 +53,12 @@ class TopicViewSet(
 
 
 class PermissionSerializer(serializers.ModelSerializer[Permission]):
-    contact = serializers.SlugRelatedField(slug_field="subject", read_only=True)
-    topic = serializers.SlugRelatedField(slug_field="key", read_only=True)
+    contact: serializers.SlugRelatedField[Contact] = serializers.SlugRelatedField(
+        slug_field="subject", read_only=True
+    )
+    topic: serializers.SlugRelatedField[Topic] = serializers.SlugRelatedField(
+        slug_field="key", read_only=True
+    )
 
     class Meta:
         model = Permission
@@ -91,7 +95,7 @@ class GiveSerializer(ActSerializer):
     """A yes that was given elsewhere and can be shown: its source and date are needed."""
 
     occurred_at = serializers.DateTimeField()
-    source = serializers.CharField(max_length=500)
+    source = serializers.CharField(max_length=500)  # type: ignore[assignment]
     wording = serializers.SlugRelatedField(
         slug_field="digest", queryset=Wording.objects.published(), required=False
     )
@@ -103,7 +107,9 @@ class WithdrawSerializer(ActSerializer):
     topic = serializers.SlugRelatedField(
         slug_field="key", queryset=Topic.objects.all(), required=False, allow_null=True
     )
-    source = serializers.CharField(max_length=500, required=False, allow_blank=True)
+    source = serializers.CharField(  # type: ignore[assignment]
+        max_length=500, required=False, allow_blank=True
+    )
 
 
 class WithdrawalSerializer(EventSerializer):

@@ -80,7 +80,7 @@ class ContactViewSet(
     serializer_class = ContactSerializer
     queryset = Contact.objects.select_related("identity").prefetch_related("addresses", "tags")
     lookup_field = "subject"
-    http_method_names: ClassVar = ["get", "head", "options", "post", "patch"]
+    http_method_names = ["get", "head", "options", "post", "patch"]
 
     def get_queryset(self) -> QuerySet[Contact]:
         contacts = super().get_queryset()
