@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from liquid.exceptions import LiquidError
+
 from campaigns.content import clean, layout, markup, places, plaintext
-from campaigns.content.errors import ContentError, RenderingFailed, TooLarge
+from campaigns.content.errors import BrokenSyntax, ContentError, RenderingFailed, TooLarge
 from campaigns.content.language import LINKS, check
 from campaigns.content.marks import Marks
 from campaigns.content.pieces import Pieces, Values
@@ -63,10 +65,11 @@ def compile_source(source: Source, *, identity: PostalIdentity, fields: Iterable
     marks = Marks()
     source = replace(source, body=clean.body(source.body), preheader=clean.header(source.preheader))
     used = _check_parts(source, allowed)
-    body, _ = marks.take(source.body, part="body")
+    body, taken = marks.take(source.body, part="body")
     preheader, _ = marks.take(source.preheader, part="preheader")
     title, _ = marks.take(clean.header(source.subject), part="subject")
     html = places.guard_urls(markup.to_html(source, body, marks), marks)
+    places.check_kept(html, taken, marks)
     places.check_blocks(html, marks)
     text = plaintext.from_html(html, marks, is_laid_out=source.markup == "mjml")
     document, footer = layout.lay_out(source, html, preheader, title, identity, marks)
@@ -97,7 +100,10 @@ def _check_parts(source: Source, fields: frozenset[str]) -> set[str]:
 
 
 def _pieces(source: str, *, part: str, escaped: bool = False) -> Pieces:
-    return Pieces.of(source, part=part, escaped=escaped)
+    try:
+        return Pieces.of(source, part=part, escaped=escaped)
+    except LiquidError as error:
+        raise BrokenSyntax(part=part, name=str(error.message)) from error
 
 
 def _try(compiled: Compiled) -> None:

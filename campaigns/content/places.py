@@ -1,7 +1,9 @@
 """Where holes stand in HTML: what a URL and a condition around markup ask of them."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from campaigns.content.errors import CrossedBlocks, UnsafeMarkup
 from campaigns.content.language import LINKS
@@ -11,6 +13,7 @@ _URL_ATTRIBUTE = re.compile(
     r"(\b(?:href|src|background)\s*=\s*)(\"[^\"]*\"|'[^']*')", re.IGNORECASE
 )
 _ELEMENT = re.compile(r"<(/?)([a-zA-Z][\w:-]*)(?:\"[^\"]*\"|'[^']*'|[^>\"'])*?(/?)>")
+_QUOTED = re.compile(r"[\w:-]+\s*=\s*(\"[^\"<>]*\"|'[^'<>]*')")
 _VOID = frozenset("area base br col hr img input link meta source wbr".split())
 _OPENS = frozenset({"if", "unless", "case", "for"})
 _BRANCHES = frozenset({"elsif", "else", "when"})
@@ -60,6 +63,32 @@ class _Block:
     open: list[str] = field(default_factory=list)
 
 
+def check_kept(html: str, taken: Iterable[Mark], marks: Marks) -> None:
+    """Every tag is still there, once and in order: MJML drops text between its sections, and a
+    condition that vanished would show everybody what was meant for some.
+
+    Raises:
+        CrossedBlocks: a tag stood where the markup does not keep it.
+    """
+    kept = [mark for mark in marks.find(html) if mark.tag]
+    for mark, found in zip_longest((mark for mark in taken if mark.tag), kept):
+        if mark != found:
+            lost = mark or found
+            raise CrossedBlocks(part=lost.part, line=lost.line, name=lost.liquid)
+    for value in _QUOTED.findall(html):
+        _check_within(value, marks)
+
+
+def _check_within(value: str, marks: Marks) -> None:
+    depth = 0
+    for mark in marks.find(value):
+        depth += (mark.tag in _OPENS) - (mark.tag in _ENDS)
+        if depth < 0 or (depth == 0 and mark.tag in _BRANCHES):
+            raise CrossedBlocks(part=mark.part, line=mark.line, name=mark.liquid)
+    if depth:
+        raise CrossedBlocks(part=mark.part, line=mark.line, name=mark.liquid)
+
+
 def check_blocks(html: str, marks: Marks) -> None:
     """Every branch of a condition or loop opens and closes the same elements.
 
@@ -67,7 +96,7 @@ def check_blocks(html: str, marks: Marks) -> None:
         CrossedBlocks: it would leave an element open for some readers.
     """
     blocks: list[_Block] = []
-    for piece in re.split(f"({marks.pattern})", html):
+    for piece in re.split(f"({marks.pattern})", _outer_tags(html, marks)):
         if not re.fullmatch(marks.pattern, piece):
             if blocks:
                 _balance(piece, blocks[-1])
@@ -80,6 +109,12 @@ def check_blocks(html: str, marks: Marks) -> None:
                 raise _crossed(blocks[-1])
             if mark.tag in _ENDS:
                 blocks.pop()
+
+
+def _outer_tags(html: str, marks: Marks) -> str:
+    """Without outputs and without what stands inside attributes, which would cut elements apart."""
+    html = _QUOTED.sub(lambda quoted: re.sub(marks.pattern, "", quoted.group()), html)
+    return re.sub(marks.pattern, lambda word: word.group() if marks[word.group()].tag else "", html)
 
 
 def _balance(html: str, block: _Block) -> None:

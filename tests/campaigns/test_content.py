@@ -125,6 +125,32 @@ def test_it_lays_out_mjml_with_holes_and_footer():
     assert "Go (https://acme.example/?c=Le%20Puy)" in rendered.text.replace("\n", " ")
 
 
+def test_it_takes_conditions_around_sections_and_links():
+    body = "{% if contact.city %}" + MJML + "{% endif %}"
+    made = compiled(body, markup="mjml")
+    assert "Hi Ada" in made.render({"first_name": "Ada", "city": "Lyon", **LINKS}).text
+    assert "Hi" not in made.render(LINKS).text
+    url = "https://a.example/{{ contact.city }}/{% if contact.city %}b{% endif %}"
+    link = "{% if contact.city %}[a](" + url + "){% endif %}"
+    made = compiled(link)
+    assert "https://a.example/Lyon/b" in made.render({"city": "Lyon", **LINKS}).html
+    assert "a.example" not in made.render(LINKS).html
+
+
+@pytest.mark.parametrize(
+    ("markup", "body"),
+    [
+        ("mjml", MJML.replace("<mj-text>", "<mj-text>{% if contact.city %}") + "{% endif %}"),
+        ("markdown", "[r]: https://a.example/{% if contact.city %}\n\nx{% endif %}"),
+        ("html", '<p title="{% if contact.city %}">x</p><p title="{% endif %}">y</p>'),
+        ("html", "<p><!-- {% if contact.city %} -->x{% endif %}</p>"),
+    ],
+)
+def test_it_refuses_conditions_that_the_markup_would_lose_or_tear(markup, body):
+    with pytest.raises(content.CrossedBlocks):
+        compiled(body, markup=markup)
+
+
 def test_it_refuses_mjml_that_cannot_be_read():
     with pytest.raises(content.BrokenSyntax):
         compiled("<mj-section><mj-column>", markup="mjml")
