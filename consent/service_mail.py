@@ -45,7 +45,8 @@ GIVE_UP_AFTER = timedelta(days=1)
 SWEEP_S = 50
 
 CLAIM = """
-    UPDATE consent_servicemail SET attempts = attempts + 1, due_at = clock_timestamp() + make_interval(secs => %(lease_s)s)
+    UPDATE consent_servicemail
+    SET attempts = attempts + 1, due_at = clock_timestamp() + make_interval(secs => %(lease_s)s)
     WHERE id = (
         SELECT id FROM consent_servicemail
         WHERE sent_at IS NULL AND given_up_at IS NULL AND due_at <= clock_timestamp()

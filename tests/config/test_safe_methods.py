@@ -1,0 +1,84 @@
+"""GET, HEAD and OPTIONS write nothing, on any address that the URL configuration knows."""
+
+import re
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from consent import links, services
+from contacts.models import Channel
+from tests import make
+from tests.consent.public import manage_link, stop_link
+
+pytestmark = pytest.mark.django_db
+WRITE = re.compile(
+    r"\b(INSERT|UPDATE|DELETE|TRUNCATE|MERGE|ALTER|DROP|CREATE|NEXTVAL)\b", re.IGNORECASE
+)
+# A row lock is not a write, and neither is a savepoint.
+LOCK = re.compile(r"\bFOR (NO KEY )?UPDATE\b", re.IGNORECASE)
+
+
+def patterns(resolver=None, prefix=""):
+    """Every pattern as (route, name), the prefixes of its includes in front."""
+    for pattern in (resolver or get_resolver()).url_patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from patterns(pattern, route)
+        elif isinstance(pattern, URLPattern):
+            yield route, pattern.name or ""
+
+
+def paths(tokens):
+    for route, name in patterns():
+        route = re.sub(r"\(\?P<\w+>(?:[^()]|\([^()]*\))*\)|\(\?:[^()]*\)\??", "1", route)
+        for token in tokens.get(name, ["1"]):
+            path = re.sub(r"<(\w+:)?(?P<name>\w+)>", token, route)
+            yield "/" + re.sub(r"\\[AZz]|[\^$?]|\\(?=[./-])", "", path).lstrip("/")
+
+
+def test_it_writes_nothing_when_it_is_only_looked_at(settings):
+    settings.DEBUG = False
+    make.organization()
+    news = make.topic()
+    ada, bo = make.contact("ada@example.org"), make.contact("bo@example.org")
+    make.granted(ada, news)
+    services.request_consent(email="bo@example.org", wordings=[make.wording(news)], language="en")
+    taken = make.withdrawn(make.contact(), news)
+    confirm = links.manage_token(
+        "confirm",
+        lifetime_s=600,
+        address=bo.addresses.get().pk,
+        wordings=[make.wording(news).pk],
+    )
+    undo = links.manage_token("undo", lifetime_s=600, event=taken.pk, contact=ada.pk)
+    stop = stop_link(ada, news.key)
+    tokens = {
+        "stop": [stop, "x"],
+        "ask_by_stop_link": [stop, "x"],
+        "confirm": [confirm, "x"],
+        "undo": [undo, "x"],
+        "preferences": [manage_link(ada), "x"],
+    }
+    seen = list(paths(tokens))
+    assert {"/", "/join/", f"/u/{stop}/", f"/confirm/{confirm}/"} <= set(seen)
+    writes = []
+    for path in seen:
+        for method in ("GET", "HEAD", "OPTIONS", "PROPFIND"):
+            with CaptureQueriesContext(
+                connection,
+            ) as queries:
+                answer = Client(raise_request_exception=False).generic(method, path)
+            # No worker and no beat run here, and the health page says so.
+            is_healthy = answer.status_code < 500 or path == "/healthz"
+            assert is_healthy, f"{method} {path} answered {answer.status_code}"
+            writes += [
+                f"{method} {path}: {query['sql'][:200]}"
+                for query in queries
+                if WRITE.search(LOCK.sub("", query["sql"]))
+            ]
+    assert writes == []
+    assert not ada.permissions.get(topic=news).stopped
+    assert bo.permissions.get(topic=news, channel=Channel.EMAIL).state == "pending"
