@@ -150,9 +150,11 @@ class PostgreSQL(Engine):
         initdb, postgres = str(folder / "initdb"), str(folder / "postgres")
         locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         superuser = ["-U", "postgres", "--auth=trust"]
-        self._run([initdb, "-D", str(fresh), "--encoding=UTF8", *locale, *superuser])
+        is_durable = self.options.get("fsync") != "off"
+        sync = [] if is_durable else ["--no-sync"]
+        self._run([initdb, "-D", str(fresh), "--encoding=UTF8", *locale, *superuser, *sync])
         self._run(
-            [postgres, "--single", "-D", str(fresh), "postgres"],
+            [postgres, "--single", "-D", str(fresh), *([] if is_durable else ["-F"]), "postgres"],
             "CREATE ROLE assent LOGIN CREATEDB;\nCREATE DATABASE assent OWNER assent;\n",
         )
         fresh.rename(self.folder)

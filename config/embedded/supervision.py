@@ -59,8 +59,11 @@ class Supervisor:
 
     def _next_event(self) -> Event:
         while True:
+            age = time.monotonic() - self.started
             try:
-                return self.events.get(timeout=5 if self.has_answered else 0.5)
+                return self.events.get(
+                    timeout=5 if self.has_answered else min(0.05 + age / 10, 0.5)
+                )
             except Empty:
                 self._look_after()
 

@@ -112,10 +112,12 @@ def test_it_refuses_a_socket_folder_that_is_not_its_own(squat):
         else:
             sockets.symlink_to("/tmp")  # noqa: S108
 
-        with Holder(var) as holder:
-            assert "remove it and start again" in holder.error()
-        assert processes(var) == []
-        sockets.rmdir() if squat == "open" else sockets.unlink()
+        try:
+            with Holder(var) as holder:
+                assert "remove it and start again" in holder.error()
+            assert processes(var) == []
+        finally:
+            sockets.rmdir() if squat == "open" else sockets.unlink()
 
 
 def test_it_starts_only_what_is_asked_for(var):

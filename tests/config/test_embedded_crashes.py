@@ -1,5 +1,6 @@
 """Embedded engines when processes are killed: nothing is lost, nothing runs twice, nothing stays."""
 
+import contextlib
 import shutil
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import redis
 
@@ -157,7 +159,8 @@ def test_it_recovers_what_was_committed_when_all_were_killed_under_load(var):
         load.start()
         time.sleep(0.5)
         for process in (*supervisors(var), *postmaster(var).children(), postmaster(var)):
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         load.join()
         first.kill()
 
@@ -228,12 +231,14 @@ def test_it_ends_everything_when_the_var_folder_was_removed(var):
 def test_it_starts_anew_when_the_var_folder_was_removed_under_a_holder(var):
     with Holder(var) as first:
         first.addresses()
+        time.sleep(1)  # the supervisors have seen them answer
         old = postmaster(var)
         remove(var)
         var.mkdir()
         var.chmod(0o755)
         with Holder(var) as second:
             found = second.addresses()
+            time.sleep(1)
             first.leave()
             # The old one takes the new one's socket with it.
             wait_until(lambda: not old.is_running())
