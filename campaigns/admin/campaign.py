@@ -44,7 +44,7 @@ class ContentInline(StackedInline):
     model = CampaignContent
     form = ContentForm
     fieldsets = (
-        (None, {"fields": (("language", "layout", "markup"), "subject", "preheader", "body")}),
+        (None, {"fields": (("language", "layout"), "subject", "preheader", "body", "markup")}),
     )
     extra = 0
     min_num = 1
@@ -127,6 +127,9 @@ class CampaignAdmin(BigList):
         if db_field.name == "topic":
             carries = Q(status=Topic.Status.PUBLISHED, use=Topic.Use.MESSAGE)
             kwargs["queryset"] = Topic.objects.filter(carries).order_by("position", "key")
+            field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+            field.label_from_instance = lambda topic: topic.name
+            return field
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:

@@ -1,5 +1,23 @@
 """The pages of consent: what people are asked, what they said, and the proof of it."""
 
-from consent.admin import imports, ledger, organization, panels, service_mail, suppression, topics
+from consent.admin import (
+    imports,
+    ledger,
+    organization,
+    panels,
+    service_mail,
+    splits,
+    suppression,
+    topics,
+)
 
-__all__ = ["imports", "ledger", "organization", "panels", "service_mail", "suppression", "topics"]
+__all__ = [
+    "imports",
+    "ledger",
+    "organization",
+    "panels",
+    "service_mail",
+    "splits",
+    "suppression",
+    "topics",
+]

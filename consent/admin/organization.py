@@ -1,6 +1,9 @@
 """Who asks: one organization stands in every footer, wording and receipt."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.db.models import URLField
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
@@ -12,6 +15,11 @@ from contacts.admin.lists import Kept
 class OrganizationAdmin(Kept, ModelAdmin):
     list_display = ("legal_name", "country", "contact_name", "email", "privacy_page")
     compressed_fields = True
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if isinstance(db_field, URLField):
+            kwargs["assume_scheme"] = "https"
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return not Organization.objects.exists() and bool(super().has_add_permission(request))

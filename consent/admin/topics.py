@@ -13,7 +13,11 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import (
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from consent import services
 from consent.models import Topic, Wording
@@ -28,6 +32,53 @@ YEARS = [
 ]
 
 
+# What people read of a topic, in every language but the one its own columns are written in.
+READ = {
+    "public_name": (_("Public name"), UnfoldAdminTextInputWidget),
+    "description": (_("Description"), UnfoldAdminTextareaWidget),
+    "frequency": (_("Frequency"), UnfoldAdminTextInputWidget),
+}
+OFFERED = (("offers_email", "offers_sms"), ("double_opt_in", "is_public"), "position")
+OTHERS = [(code, name) for code, name in settings.LANGUAGES if code != settings.LANGUAGE_CODE]
+
+
+class TopicForm(forms.ModelForm):
+    """A topic with its translations as plain fields, named like `public_name_fr`."""
+
+    class Meta:
+        model = Topic
+        fields = (
+            "public_name", "key", "use", "description", "frequency", "offers_email", "offers_sms",
+            "double_opt_in", "is_public", "position",
+        )  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for code, _name in OTHERS:
+            known = self.instance.translations.get(code, {})
+            for part in READ:
+                if f"{part}_{code}" in self.fields:
+                    self.fields[f"{part}_{code}"].initial = known.get(part, "")
+
+    def save(self, commit: bool = True) -> Any:
+        for code, _name in OTHERS:
+            words = {part: self.cleaned_data.get(f"{part}_{code}", "").strip() for part in READ}
+            self.instance.translations[code] = {part: text for part, text in words.items() if text}
+        return super().save(commit)
+
+
+def _translated_fields() -> dict[str, Any]:
+    """The declared fields of the form for each part in each other language."""
+    return {
+        f"{part}_{code}": forms.CharField(label=label, required=False, widget=widget)
+        for code, _name in OTHERS
+        for part, (label, widget) in READ.items()
+    }
+
+
+TranslatedTopicForm = type("TranslatedTopicForm", (TopicForm,), _translated_fields())
+
+
 class WordingInline(ReadOnly, TabularInline):
     model = Wording
     fields = ("channel", "language", "version", "text", "published_at")
@@ -40,6 +91,7 @@ class WordingInline(ReadOnly, TabularInline):
 
 @admin.register(Topic)
 class TopicAdmin(Kept, ModelAdmin):
+    form = TranslatedTopicForm
     list_display = (
         "public_name",
         "key",
@@ -54,20 +106,29 @@ class TopicAdmin(Kept, ModelAdmin):
     ordering = ("position", "key")
     inlines = (WordingInline,)
     actions_detail = ("publish", "retire")
-    fieldsets = (
-        (None, {"fields": ("public_name", "key", "use", "status")}),
-        (
-            _("What people read"),
-            {"fields": ("description", "frequency", "translations", "position")},
-        ),
-        (
-            _("How it is offered"),
-            {"fields": ("offers_email", "offers_sms", "double_opt_in", "is_public")},
-        ),
-    )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("status", "key", "use") if obj else ("status",)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        may_write = self.has_change_permission(request, obj) if obj else True
+        translated: list[Any] = [
+            (name, {"fields": tuple(f"{part}_{code}" for part in READ), "classes": ["tab"]})
+            for code, name in OTHERS
+        ]
+        return [
+            (None, {"fields": ("public_name", ("key", "use"), "status")}),
+            (_("What people read"), {"fields": ("description", "frequency")}),
+            *(translated if may_write else [(_("Translations"), {"fields": ("translations",)})]),
+            (_("How it is offered"), {"fields": OFFERED}),
+        ]
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        # The translations are fields of the form, not of the model: the factory must not look there.
+        kwargs["fields"] = TopicForm.Meta.fields
+        return super().get_form(request, obj, change, **kwargs)
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else {"key": ("public_name",)}

@@ -1,0 +1,205 @@
+// The builder of segments: a tree of groups and conditions over the rule in the textarea beside it.
+"use strict";
+
+(() => {
+  const build = (root) => {
+    const words = root.dataset;
+    const source = root.querySelector("textarea");
+    const tree = root.querySelector(".desk-rule-tree");
+    const count = root.querySelector(".desk-rule-count");
+    const known = JSON.parse(root.querySelector("#rule-conditions").textContent);
+    const byName = new Map(known.map((condition) => [condition.name, condition]));
+    let serial = 0;
+    let waiting = 0;
+
+    const make = (tag, attributes = {}, ...children) => {
+      const node = document.createElement(tag);
+      for (const [name, value] of Object.entries(attributes)) {
+        if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+        else if (value !== false && value != null) node.setAttribute(name, value === true ? "" : value);
+      }
+      node.append(...children);
+      return node;
+    };
+
+    // The rule as JSON ⇄ the tree as it is edited: {how: all | any | none, parts} and conditions.
+    const read = (rule) => {
+      if ("condition" in rule) return { ...rule };
+      if ("not" in rule) {
+        const inner = read(rule.not);
+        if (inner.parts && inner.how === "any") return { how: "none", parts: inner.parts };
+        return { how: "none", parts: [inner] };
+      }
+      const how = "any" in rule ? "any" : "all";
+      return { how, parts: (rule[how] || []).map(read) };
+    };
+    const readRoot = (rule) => {
+      const part = read(rule);
+      return part.parts ? part : { how: "all", parts: [part] };
+    };
+    const write = (part) => {
+      if (part.condition !== undefined) {
+        const rule = { condition: part.condition, operator: part.operator };
+        if (operatorOf(part)?.takes !== "nothing") rule.value = part.value;
+        return rule;
+      }
+      const parts = part.parts.map(write).filter((inner) => inner !== null);
+      if (!parts.length) return null;
+      return part.how === "none" ? { not: { any: parts } } : { [part.how]: parts };
+    };
+    const operatorOf = (part) =>
+      byName.get(part.condition)?.operators.find((operator) => operator.name === part.operator);
+
+    const changed = () => {
+      source.value = JSON.stringify(write(top) || {}, null, 1);
+      source.dispatchEvent(new Event("change", { bubbles: true }));
+      clearTimeout(waiting);
+      waiting = setTimeout(look, 350);
+    };
+    const look = async () => {
+      const body = new FormData();
+      body.set("rule", source.value);
+      body.set("csrfmiddlewaretoken", document.querySelector("[name=csrfmiddlewaretoken]").value);
+      const asked = source.value;
+      const answer = await fetch(words.countUrl, { method: "POST", body, credentials: "same-origin" });
+      const text = await answer.text();
+      if (answer.ok && asked === source.value) count.innerHTML = text;
+    };
+    const redraw = (focus) => {
+      tree.replaceChildren(drawGroup(top, null));
+      if (focus) tree.querySelector(`#${focus}`)?.focus();
+      changed();
+    };
+
+    const select = (label, options, chosen, onchange, attributes = {}) => {
+      const id = `rule-${(serial += 1)}`;
+      const node = make("select", { id, "aria-label": label, ...attributes, onchange });
+      for (const option of options) {
+        if (option.options) {
+          node.append(make("optgroup", { label: option.label }, ...option.options.map(one)));
+        } else node.append(one(option));
+      }
+      function one([value, text]) {
+        const isChosen = Array.isArray(chosen) ? chosen.includes(value) : value === chosen;
+        return make("option", { value, selected: isChosen }, text);
+      }
+      return node;
+    };
+
+    const fresh = () => {
+      const condition = known[0];
+      const part = { condition: condition.name, operator: condition.operators[0].name };
+      part.value = firstValue(condition, condition.operators[0]);
+      return part;
+    };
+    const firstValue = (condition, operator) => {
+      const first = condition.choices[0]?.[0] ?? "";
+      return { nothing: undefined, choice: first, choices: first ? [first] : [], days: 30, number: 0,
+               date: new Date().toISOString().slice(0, 10), text: "" }[operator.takes];
+    };
+
+    const drawValue = (part, condition, operator) => {
+      const set = (value) => { part.value = value; changed(); };
+      const label = words.value;
+      const typed = (type, value, onput, more = {}) =>
+        make("input", { type, value: value ?? "", "aria-label": label, ...more,
+                        oninput: (event) => onput(event.target.value) });
+      const withList = (input) => {
+        if (!condition.choices.length) return [input];
+        const id = `rule-list-${(serial += 1)}`;
+        input.setAttribute("list", id);
+        return [input, make("datalist", { id }, ...condition.choices.map(([value, text]) => make("option", { value }, text)))];
+      };
+      switch (operator?.takes) {
+        case "nothing": return [];
+        case "number": return [typed("number", part.value, (text) => set(Number(text)), { step: "any" })];
+        case "days": return [typed("number", part.value, (text) => set(Math.trunc(Number(text))), { min: 1, step: 1 })];
+        case "date": return [typed("date", part.value, set)];
+        case "choice":
+          if (condition.isOpen) return withList(typed("text", part.value, set));
+          return [select(label, condition.choices, part.value, (event) => set(event.target.value))];
+        case "choices": {
+          const list = Array.isArray(part.value) ? part.value : [];
+          if (condition.isOpen) {
+            const split = (text) => set(text.split(",").map((each) => each.trim()).filter(Boolean));
+            return [typed("text", list.join(", "), split, { title: words.commas, placeholder: words.commas })];
+          }
+          if (condition.choices.length > 12) {
+            const pick = (event) => set([...event.target.selectedOptions].map((option) => option.value));
+            return [select(label, condition.choices, list, pick, { multiple: true, size: 6 })];
+          }
+          const toggle = (value) => (event) =>
+            set(event.target.checked ? [...part.value, value] : part.value.filter((each) => each !== value));
+          const boxes = condition.choices.map(([value, text]) =>
+            make("label", {}, make("input", { type: "checkbox", checked: list.includes(value), onchange: toggle(value) }), text));
+          return [make("span", { class: "desk-rule-boxes", role: "group", "aria-label": label }, ...boxes)];
+        }
+        default: return [typed("text", part.value, set)];
+      }
+    };
+
+    const drawCondition = (part, parent) => {
+      const condition = byName.get(part.condition);
+      const groups = new Map();
+      for (const each of known) {
+        if (!groups.has(each.group)) groups.set(each.group, []);
+        groups.get(each.group).push([each.name, each.label]);
+      }
+      const names = [...groups].map(([label, options]) => ({ label, options }));
+      const chooseCondition = (event) => {
+        const chosen = byName.get(event.target.value);
+        part.condition = chosen.name;
+        part.operator = chosen.operators[0].name;
+        part.value = firstValue(chosen, chosen.operators[0]);
+        redraw();
+      };
+      const chooseOperator = (event) => {
+        const before = operatorOf(part)?.takes;
+        part.operator = event.target.value;
+        if (operatorOf(part).takes !== before) part.value = firstValue(condition, operatorOf(part));
+        redraw();
+      };
+      const row = make("div", { class: "desk-rule-row" });
+      if (!condition) row.append(make("code", {}, JSON.stringify(part)));
+      else {
+        const operators = condition.operators.map((operator) => [operator.name, operator.label]);
+        row.append(
+          select(words.what, names, part.condition, chooseCondition),
+          select(words.how, operators, part.operator, chooseOperator),
+          ...drawValue(part, condition, operatorOf(part)),
+        );
+      }
+      row.append(removal(part, parent));
+      return row;
+    };
+    const removal = (part, parent) =>
+      make("button", {
+        type: "button", class: "desk-rule-remove", "aria-label": words.remove, title: words.remove,
+        onclick: () => { parent.parts.splice(parent.parts.indexOf(part), 1); redraw(); },
+      }, "×");
+
+    const drawGroup = (group, parent) => {
+      const hows = [["all", words.all], ["any", words.any], ["none", words.none]];
+      const head = make("div", { class: "desk-rule-head" },
+        select(words.how, hows, group.how, (event) => { group.how = event.target.value; changed(); }));
+      if (parent) head.append(removal(group, parent));
+      const parts = group.parts.map((part) => (part.parts ? drawGroup(part, group) : drawCondition(part, group)));
+      const add = (part) => () => { group.parts.push(part()); redraw(); };
+      const feet = make("div", { class: "desk-rule-feet" },
+        make("button", { type: "button", onclick: add(fresh) }, `+ ${words.addCondition}`),
+        make("button", { type: "button", onclick: add(() => ({ how: "any", parts: [fresh()] })) }, `+ ${words.addGroup}`));
+      const empty = !parent && !parts.length ? [make("p", { class: "desk-quiet" }, words.everybody)] : [];
+      return make("fieldset", { class: "desk-rule-group" }, head, ...empty, ...parts, feet);
+    };
+
+    let top;
+    const start = () => {
+      try { top = readRoot(JSON.parse(source.value || "{}")); } catch { return; }
+      redraw();
+    };
+    source.addEventListener("input", start);
+    start();
+  };
+
+  document.querySelectorAll(".desk-rule").forEach(build);
+})();

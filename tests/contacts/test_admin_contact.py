@@ -1,0 +1,226 @@
+"""The page of a person: found by exact address, named only to those who may see names."""
+
+import pytest
+from django.contrib.auth.models import Permission as StaffPermission
+from django.contrib.auth.models import User
+from django.urls import reverse
+
+from contacts import services
+from contacts.models import Contact, Segment
+from tests import make
+
+pytestmark = pytest.mark.django_db
+LIST = reverse("admin:contacts_contact_changelist")
+
+
+def allowed(client, *permissions: str) -> User:
+    """Sign in as staff with exactly these permissions."""
+    staff = make.staff("nora", superuser=False)
+    for permission in permissions:
+        app, _, codename = permission.partition(".")
+        staff.user_permissions.add(
+            StaffPermission.objects.get(content_type__app_label=app, codename=codename)
+        )
+    client.force_login(staff)
+    return staff
+
+
+def page_of(contact: Contact) -> str:
+    return reverse("admin:contacts_contact_change", args=[contact.pk])
+
+
+@pytest.fixture
+def ada():
+    return make.contact("ada@example.org", first_name="Ada", last_name="Lovelace")
+
+
+PSEUDONYMOUS = ("contacts.view_contact", "consent.view_permission", "campaigns.view_delivery")
+
+
+@pytest.mark.parametrize("place", ["list", "page"])
+def test_it_masks_people_without_view_identity(client, ada, place):
+    allowed(client, *PSEUDONYMOUS)
+    shown = client.get(LIST if place == "list" else page_of(ada)).content.decode()
+    assert ada.pseudonym in shown
+    assert "a***@e***.org" in shown
+    assert "Lovelace" not in shown
+    assert "ada@example.org" not in shown
+
+
+@pytest.mark.parametrize("place", ["list", "page"])
+def test_it_names_people_with_view_identity(client, ada, place):
+    allowed(client, *PSEUDONYMOUS, "contacts.view_identity")
+    shown = client.get(LIST if place == "list" else page_of(ada)).content.decode()
+    assert "Lovelace" in shown
+    assert "ada@example.org" in shown
+
+
+@pytest.mark.parametrize("term", ["ADA@example.org", " ada@EXAMPLE.org ", "pseudonym", "whole"])
+def test_it_finds_one_person_by_exact_address_or_pseudonym(client, ada, term):
+    make.contact("adam@example.org")
+    allowed(client, *PSEUDONYMOUS)
+    term = {"pseudonym": ada.pseudonym, "whole": str(ada.subject)}.get(term, term)
+    found = client.get(LIST, {"q": term}).context_data["cl"].result_list
+    assert [contact.pk for contact in found] == [ada.pk]
+
+
+@pytest.mark.parametrize("term", ["ada", "@example.org", "Lovelace", "%", "ada@example"])
+def test_it_finds_nobody_by_part_of_an_address_or_name(client, ada, term):
+    allowed(client, *PSEUDONYMOUS)
+    assert client.get(LIST, {"q": term}).context_data["cl"].result_list == []
+
+
+def test_it_pages_along_the_key_without_counting(client, django_assert_max_num_queries):
+    people = [make.contact(f"p{number}@example.org") for number in range(120)]
+    allowed(client, *PSEUDONYMOUS)
+    with django_assert_max_num_queries(8) as queries:
+        first = client.get(LIST)
+    assert not any(
+        'COUNT(*) AS "__count" FROM "contacts_contact"' in query["sql"] for query in queries
+    )
+    changes = first.context_data["cl"]
+    assert [contact.pk for contact in changes.result_list] == [p.pk for p in people[:-51:-1]]
+    second = client.get(LIST + changes.older_url).context_data["cl"]
+    assert [contact.pk for contact in second.result_list] == [p.pk for p in people[-51:-101:-1]]
+    back = client.get(LIST + second.newer_url).context_data["cl"]
+    assert [contact.pk for contact in back.result_list] == [p.pk for p in people[:-51:-1]]
+    assert back.newer_url == ""
+    last = client.get(LIST + second.older_url).context_data["cl"]
+    assert (len(last.result_list), last.older_url) == (20, "")
+
+
+@pytest.mark.parametrize("cursor", ["x", "-1", "9" * 30, ""])
+def test_it_takes_a_broken_cursor_for_none(client, ada, cursor):
+    allowed(client, *PSEUDONYMOUS)
+    assert client.get(LIST, {"older_than": cursor}).status_code == 200
+
+
+def test_it_says_for_each_topic_whether_a_message_would_go(client, ada):
+    news = make.topic()
+    make.granted(ada, news)
+    make.topic("author-evenings", public_name="Author evenings")
+    allowed(client, *PSEUDONYMOUS)
+    shown = client.get(page_of(ada)).content.decode()
+    assert "would be sent" in shown
+    assert "would not: never said yes to this topic by this channel" in shown
+
+
+def test_it_shows_no_panel_without_its_permission(client, ada):
+    make.granted(ada, make.topic())
+    allowed(client, "contacts.view_contact")
+    shown = client.get(page_of(ada)).content.decode()
+    assert "Permissions" not in shown
+    assert "Consent history" not in shown
+    assert "Deliveries" not in shown
+
+
+def test_it_changes_an_address_through_the_service(client, ada):
+    allowed(client, "contacts.view_contact", "contacts.change_contact", "contacts.view_identity")
+    page = client.post(
+        page_of(ada),
+        {
+            "first_name": "Ada", "last_name": "King", "email": "ada@new.example", "phone": "",
+            "language": "fr", "timezone": "", "lifecycle": "customer",
+        },
+    )  # fmt: skip
+    assert page.status_code == 302, page.context_data["adminform"].form.errors
+    ada.refresh_from_db()
+    assert (ada.language, ada.identity.last_name) == ("fr", "King")
+    assert services.find_contact(channel="email", address="ada@new.example") == ada
+    assert services.find_contact(channel="email", address="ada@example.org") is None
+
+
+def test_it_leaves_names_alone_without_view_identity(client, ada):
+    allowed(client, "contacts.view_contact", "contacts.change_contact")
+    page = client.post(
+        page_of(ada),
+        {"first_name": "Eve", "email": "eve@example.org", "language": "fr", "lifecycle": "lead"},
+    )
+    assert page.status_code == 302
+    ada.refresh_from_db()
+    assert (ada.language, ada.identity.first_name) == ("fr", "Ada")
+    assert ada.identity.email == "ada@example.org"
+
+
+def test_it_refuses_an_address_of_somebody_else(client, ada):
+    make.contact("bo@example.org")
+    allowed(client, "contacts.view_contact", "contacts.change_contact", "contacts.view_identity")
+    page = client.post(
+        page_of(ada), {"email": "bo@example.org", "language": "en", "lifecycle": "lead"}
+    )
+    assert "Another contact is reached at this address." in page.content.decode()
+
+
+def test_it_creates_a_contact_who_permits_nothing(client):
+    allowed(client, "contacts.view_contact", "contacts.add_contact", "contacts.view_identity")
+    page = client.post(
+        reverse("admin:contacts_contact_add"),
+        {"email": "New@Example.org", "first_name": "New", "language": "en", "lifecycle": "lead"},
+    )
+    assert page.status_code == 302, page.context_data["adminform"].form.errors
+    made = Contact.objects.get()
+    assert made.identity.email == "new@example.org"
+    assert not made.permissions.exists()
+
+
+def test_it_never_deletes_a_contact(client, ada):
+    client.force_login(make.staff())
+    assert client.post(reverse("admin:contacts_contact_delete", args=[ada.pk])).status_code == 403
+
+
+@pytest.mark.parametrize("page", ["list", "page"])
+def test_it_refuses_staff_without_view_contact(client, ada, page):
+    allowed(client, "campaigns.view_campaign")
+    assert client.get(LIST if page == "list" else page_of(ada)).status_code in {302, 403}
+
+
+RULE = '{"all": [{"condition": "language", "operator": "is", "value": "fr"}]}'
+
+
+def test_it_saves_a_segment_and_says_it_in_words(client):
+    allowed(client, "contacts.view_segment", "contacts.add_segment")
+    page = client.post(reverse("admin:contacts_segment_add"), {"name": "French", "rule": RULE})
+    assert page.status_code == 302
+    assert Segment.objects.get().rule["all"][0]["value"] == "fr"
+    shown = client.get(reverse("admin:contacts_segment_changelist")).content.decode()
+    assert "language is French" in shown
+
+
+@pytest.mark.parametrize(
+    "rule", ['{"all": []}', '{"condition": "shoe size", "operator": "is", "value": "43"}', "{"]
+)
+def test_it_refuses_a_rule_that_cannot_be_asked(client, rule):
+    allowed(client, "contacts.view_segment", "contacts.add_segment")
+    page = client.post(reverse("admin:contacts_segment_add"), {"name": "Odd", "rule": rule})
+    assert page.status_code == 200
+    assert page.context_data["errors"]
+    assert not Segment.objects.exists()
+
+
+def test_it_counts_a_rule_while_it_is_built_split_by_permission(client):
+    news = make.topic(offers_sms=False)
+    make.granted(make.contact(language="fr"), news)
+    make.contact(language="fr")
+    make.granted(make.contact(language="en"), news)
+    allowed(client, "contacts.view_segment")
+    answer = client.post(reverse("admin:contacts_segment_count"), {"rule": RULE})
+    assert answer.context_data["count"] == 2
+    assert [split.count for split in answer.context_data["splits"]] == [1]
+    assert "Language is French" in answer.content.decode()
+
+
+def test_it_says_what_is_wrong_with_a_rule_while_it_is_built(client):
+    allowed(client, "contacts.view_segment")
+    count = reverse("admin:contacts_segment_count")
+    assert (
+        "There is no condition"
+        in client.post(count, {"rule": '{"condition": "shoe", "operator": "is"}'}).content.decode()
+    )
+    assert "cannot be read" in client.post(count, {"rule": "{" * 5000}).content.decode()
+    assert client.get(count).status_code == 405
+
+
+def test_it_counts_nothing_for_staff_without_view_segment(client):
+    allowed(client, "contacts.view_contact")
+    answer = client.post(reverse("admin:contacts_segment_count"), {"rule": RULE})
+    assert answer.status_code == 403
