@@ -14,12 +14,16 @@ def text(value: str) -> str:
 
 
 def copy_into(table: str, columns: Sequence[str], lines: Iterable[str]) -> None:
-    """Append lines (cells that `text` has made safe, between tabs, without a line break) to a table."""
+    """Append lines (cells that `text` has made safe, between tabs, without a line break) to a table.
+
+    Raises `django.db.IntegrityError` like any other statement.
+    """
     body = "\n".join(lines)
     if not body:
         return
     with (
         connection.cursor() as cursor,
+        connection.wrap_database_errors,
         cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy,
     ):
         copy.write(body + "\n")

@@ -49,7 +49,8 @@ _NAMES = {
     "timezone": "timezone tz fuseauhoraire hstimezone",
     "lifecycle": "lifecycle lifecyclestage stage stade",
     "tags": "tags tag etiquettes labels",
-    "created_at": "createdat created dateadded addedtime createdate inscription creele dateidentified firstknown",
+    "created_at": """createdat created dateadded addedtime createdate inscription creele
+        dateidentified firstknown""",
     "last_active_at": "lastactive lastactiveat lastactivity lastactivitydate",
     "attributes": "attributes attribs",
     "status": """status state statut etat subscriptionstatus emailstatus consent consentstatus
