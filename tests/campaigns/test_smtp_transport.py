@@ -292,6 +292,31 @@ def test_it_reconnects_without_loss_when_the_relay_closed_while_idle():
     assert outcomes(results) == [SENT] * 3
 
 
+@pytest.mark.parametrize("farewell", [b"", b"421 4.4.2 idle too long\r\n"])
+def test_it_tries_once_more_when_the_relay_leaves_as_the_unit_sets_out(farewell):
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        for last in (False, True):
+            peer, _ = listener.accept()
+            with peer:
+                greet(peer, "PIPELINING")
+                read_until(peer, b"DATA\r\n")
+                peer.sendall(b"250 ok\r\n250 ok\r\n354 go\r\n")
+                read_until(peer, b"\r\n.\r\n")
+                peer.sendall(b"250 taken\r\n")
+                peer.recv(1000)
+                peer.sendall(b"" if last else farewell)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    with transport_to(port=listener.getsockname()[1]) as transport:
+        for _ in range(2):
+            assert outcomes(transport.hand_over(envelopes("a@x.org"), go_on=always)) == [SENT]
+    thread.join(10)
+    listener.close()
+
+
 def test_it_opens_a_new_connection_when_the_old_one_is_used_up():
     with Sink() as sink, transport_to(sink, max_messages=2) as transport:
         for _ in range(3):
