@@ -31,6 +31,10 @@ _PLANS = " ".join(
         "enable_hashjoin=off",
         "enable_mergejoin=off",
         "enable_seqscan=off",
+        "enable_bitmapscan=off",
+        "enable_sort=off",
+        "enable_memoize=off",
+        "join_collapse_limit=1",
         "jit=off",
     )
 )
@@ -122,7 +126,6 @@ _LOOK = f"""
     LEFT JOIN contacts_identity i ON i.contact_id = c.id
     {gate.JOINS}
     WHERE u.id = %(unit)s
-    ORDER BY d.id
 """
 _IN_FLIGHT = """
     SELECT EXISTS (
@@ -242,7 +245,7 @@ class Session:
             pipeline.sync()
             row = picked.fetchone()
             assert row is not None
-            return row[0], [_claimed(line) for line in seen]
+            return row[0], sorted(map(_claimed, seen))
 
     def record(self, records: Records) -> None:
         """Settle what is claimed, or became unknown meanwhile, under this unit."""
