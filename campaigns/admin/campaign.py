@@ -150,7 +150,10 @@ class CampaignAdmin(BigList):
             context |= workspace.surroundings(self, request, obj)
             if _is_draft(obj):
                 context["findings"] = services.check_content(campaign=obj)
-        return super().render_change_form(request, context, add, change, form_url, obj)
+        page: HttpResponse = super().render_change_form(
+            request, context, add, change, form_url, obj
+        )
+        return page
 
     @display(description=_("state"), label=STATE_COLORS)
     def stage(self, campaign: Campaign) -> tuple[str, str]:

@@ -57,7 +57,7 @@ class DeliveryAdmin(ReadOnly, BigList):
     )
     readonly_fields = fields
 
-    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         own = {"campaign__id__exact", "reason", "state__exact"}
         return lookup in own or bool(super().lookup_allowed(lookup, value, request))
 

@@ -62,5 +62,6 @@ def show_person(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -
         reason=reason_text(delivery.reason) if delivery else "",
         decision=decision,
         decision_reason=reason_text(decision.reason) if decision else "",
-        is_meant=bool(contact) and audience.candidates(campaign).filter(pk=contact.pk).exists(),
+        is_meant=contact is not None
+        and audience.candidates(campaign).filter(pk=contact.pk).exists(),
     )

@@ -23,11 +23,10 @@ from campaigns.models import Campaign, Delivery
 State = Delivery.State
 GONE = {State.SENT, State.DELIVERED, State.BOUNCED, State.COMPLAINED}
 WAITING = {State.PENDING, State.CLAIMED}
-WINDOW = timedelta(minutes=1)
 SETTLED_AT_ONCE = 500
 
 _COUNTS = """
-    SELECT state, reason, count(*), count(*) FILTER (WHERE handed_over_at > now() - %s)
+    SELECT state, reason, count(*), count(*) FILTER (WHERE handed_over_at > now() - interval '1 minute')
     FROM campaigns_delivery WHERE campaign_id = %s GROUP BY state, reason
 """
 
@@ -91,7 +90,7 @@ class Progress:
 def progress_of(campaign: Campaign) -> Progress:
     """One pass over the campaign's deliveries."""
     with connection.cursor() as cursor:
-        cursor.execute(_COUNTS, [WINDOW, campaign.pk])
+        cursor.execute(_COUNTS, [campaign.pk])
         rows = cursor.fetchall()
     progress = Progress()
     for state, reason, count, recent in rows:

@@ -21,7 +21,7 @@ STATE_COLORS = {"finished": "success", "failed": "danger", "running": "info", "d
 class ImportBatchAdmin(ReadOnly, BigList):
     list_display = ("name", "progress", "contacts", "grants", "stops", "refused", "created_at")
     list_filter = (("state", ChoicesDropdownFilter),)
-    fieldsets = (
+    fieldsets: tuple[Any, ...] = (
         (
             None,
             {
@@ -58,7 +58,7 @@ class RefusedRowAdmin(ReadOnly, BigList):
     list_display = ("line", "reason", "batch")
     list_select_related = ("batch",)
 
-    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         return lookup == "batch__id__exact" or bool(super().lookup_allowed(lookup, value, request))
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ class ConsentEventAdmin(ReadOnly, BigList):
     list_filter = (("kind", ChoicesDropdownFilter), ("topic", RelatedDropdownFilter))
     search_fields = ("subject",)
     search_help_text = _("Beginning of a pseudonym")
-    fieldsets = (
+    fieldsets: tuple[Any, ...] = (
         (
             None,
             {
@@ -75,7 +75,10 @@ class ConsentEventAdmin(ReadOnly, BigList):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         found: QuerySet[Any] = super().get_queryset(request)
         kept = ConsentEvidence.objects.filter(event=OuterRef("pk"))
-        return found.select_related("entry", "wording").annotate(has_evidence=Exists(kept))
+        events: QuerySet[Any] = found.select_related("entry", "wording").annotate(
+            has_evidence=Exists(kept)
+        )
+        return events
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         may_see = request.user.has_perm(VIEW_EVIDENCE)
@@ -152,12 +155,12 @@ class LedgerCheckpointAdmin(ReadOnly, BigList):
 
     @display(description=_("root"))
     def root_hex(self, checkpoint: LedgerCheckpoint) -> str:
-        return bytes(checkpoint.root).hex()
+        return bytes(checkpoint.root or b"").hex()
 
     @display(description=_("previous checkpoint"))
     def previous_hex(self, checkpoint: LedgerCheckpoint) -> str:
-        return bytes(checkpoint.previous).hex()
+        return bytes(checkpoint.previous or b"").hex()
 
     @display(description=_("signature"))
     def signature_hex(self, checkpoint: LedgerCheckpoint) -> str:
-        return bytes(checkpoint.signature).hex()
+        return bytes(checkpoint.signature or b"").hex()

@@ -35,7 +35,7 @@ def show(
     page: ModelAdmin, request: HttpRequest, obj: Model | None, template: str, **context: Any
 ) -> TemplateResponse:
     """A page of the admin with its sidebar, about one object of `page`."""
-    request.current_app = page.admin_site.name  # type: ignore[attr-defined]
+    request.current_app = page.admin_site.name
     return TemplateResponse(
         request,
         template,
@@ -61,7 +61,7 @@ def ask(
     act: Callable[..., object],
     done: Text,
     refusals: tuple[type[Exception], ...],
-    form: forms.Form | None = None,
+    form: forms.BaseForm | None = None,
     template: str = "admin/desk/act.html",
     then: str = "",
     **context: Any,

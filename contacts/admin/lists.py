@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.contrib.admin.options import BaseModelAdmin
 from django.db import connection
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
@@ -101,7 +100,7 @@ class BigList(ModelAdmin):
         return KeysetChangeList
 
 
-class ReadOnly(BaseModelAdmin):
+class ReadOnly:
     """What the machinery writes is looked at, never edited."""
 
     def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
@@ -114,7 +113,7 @@ class ReadOnly(BaseModelAdmin):
         return False
 
 
-class Kept(BaseModelAdmin):
+class Kept:
     """What other rows stand on is retired or cancelled, never deleted."""
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

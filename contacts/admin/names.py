@@ -1,6 +1,5 @@
 """How a person is shown: by name to those who may view identities, else by pseudonym and mask."""
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.http import HttpRequest
 
 from contacts import addresses
@@ -10,8 +9,7 @@ VIEW_IDENTITY = "contacts.view_identity"
 
 
 def may_see_identities(request: HttpRequest) -> bool:
-    user: AbstractBaseUser | AnonymousUser = request.user
-    return bool(user.is_active and user.has_perm(VIEW_IDENTITY))  # type: ignore[union-attr]
+    return request.user.has_perm(VIEW_IDENTITY)
 
 
 def identity_of(contact: Contact) -> Identity | None:

@@ -148,23 +148,21 @@ class ContactAdmin(Kept, BigList):
             obj.pk = services.create_contact(**known, **profile).pk
             obj.refresh_from_db()
 
-    def change_view(
+    def render_change_form(
         self,
         request: HttpRequest,
-        object_id: str,
+        context: Any,
+        add: bool = False,
+        change: bool = False,
         form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
+        obj: Any = None,
     ) -> HttpResponse:
-        contact = self.get_object(request, object_id)
-        if contact is None or not self.has_view_or_change_permission(request, contact):
-            return super().change_view(request, object_id, form_url, extra_context)
-        context = {
-            "panels": panels.panels_of(request, contact),
-            "title": name_of(contact, is_clear=may_see_identities(request)),
-            "subtitle": None,
-            **(extra_context or {}),
-        }
-        return super().change_view(request, object_id, form_url, context)
+        if obj is not None:
+            context["panels"] = panels.panels_of(request, obj)
+        page: HttpResponse = super().render_change_form(
+            request, context, add, change, form_url, obj
+        )
+        return page
 
     @display(description=_("name"), header=True)
     def named(self, contact: Contact) -> list[str]:
