@@ -1,0 +1,208 @@
+"""The subscriber's journeys in a real browser, with JavaScript and without."""
+
+import itertools
+import re
+
+import pytest
+
+from consent import gate, services
+from consent.models import ConsentEvent
+from contacts.models import Channel, Contact
+from tests import make
+from tests.consent.public import mailed, manage_link, stop_link
+
+SCRIPTS = pytest.mark.parametrize("javascript", [True, False], ids=["scripts", "no-scripts"])
+
+
+@pytest.fixture
+def news():
+    make.organization()
+    topic = make.topic()
+    make.wording(topic)
+    make.wording(topic, language="fr")
+    return topic
+
+
+@pytest.fixture
+def ada(news):
+    ada = make.contact("ada@example.org")
+    make.granted(ada, news)
+    return ada
+
+
+@pytest.fixture(autouse=True)
+def _patient_form(monkeypatch):
+    """Chromium types faster than people do."""
+    monkeypatch.setattr("consent.forms.LEAST_SECONDS", 0)
+
+
+def reason(contact, topic):
+    return gate.explain(contact=contact, topic=topic, channel=Channel.EMAIL).reason
+
+
+@SCRIPTS
+def test_it_takes_a_stranger_from_the_form_to_a_yes(visit, news, javascript):
+    page = visit("/", javascript=javascript)
+    page.get_by_role("checkbox").check()
+    page.get_by_label("Email address").fill("bo@example.org")
+    page.get_by_role("button", name="Sign up").click()
+    page.get_by_role("heading", name="Look into your inbox").wait_for()
+    bo = Contact.objects.get()
+    [link] = mailed("confirm")
+    page.goto(link)
+    page.get_by_role("button", name="Yes, confirm").click()
+    page.get_by_role("heading", name="Thank you, it is done").wait_for()
+    assert reason(bo, news) == ""
+
+
+def test_it_speaks_french_to_a_french_browser(visit, news):
+    page = visit("/", language="fr-FR")
+    assert page.locator("html").get_attribute("lang") == "fr"
+    page.get_by_role("link", name="English").click()
+    assert page.locator("html").get_attribute("lang") == "en"
+
+
+def test_it_takes_the_form_of_another_site(visit, news, live_server):
+    snippet = visit("/join/embed/").locator("textarea").input_value()
+    page = visit("/nowhere/")
+    page.goto("about:blank")
+    page.set_content(f"<!doctype html><title>A shop</title>{snippet}")
+    page.get_by_role("checkbox").check()
+    page.get_by_label("Email address").fill("bo@example.org")
+    page.get_by_role("button", name="Sign up").click()
+    page.get_by_role("heading", name="Look into your inbox").wait_for()
+    assert page.url.startswith(live_server.url)
+    assert Contact.objects.count() == 1
+
+
+@SCRIPTS
+def test_it_stops_and_undoes(visit, ada, news, javascript):
+    page = visit(f"/u/{stop_link(ada, news.key)}/", javascript=javascript)
+    assert reason(ada, news) == ""
+    page.get_by_role("button", name="Stop “Product news” by email").click()
+    page.get_by_role("heading", name="is stopped").wait_for()
+    assert reason(ada, news) == "withdrawn"
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("heading", name="Undone").wait_for()
+    assert reason(ada, news) == ""
+
+
+def test_it_takes_a_reason_by_keyboard_alone(visit, ada, news):
+    page = visit(f"/u/{stop_link(ada, news.key)}/")
+    page.get_by_text("Tell us why").focus()
+    page.keyboard.press("Enter")
+    page.get_by_label("Too many messages").focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="is stopped").wait_for()
+    assert ConsentEvent.objects.latest("pk").evidence.details["reason"] == "too_many"
+
+
+@SCRIPTS
+def test_it_saves_what_was_changed_and_nothing_else(visit, ada, news, javascript):
+    offers = make.topic("offers", position=1)
+    make.wording(offers)
+    page = visit(f"/preferences/{manage_link(ada)}/", javascript=javascript)
+    boxes = page.get_by_role("checkbox")
+    boxes.nth(0).uncheck()
+    page.get_by_role("group", name="Offers").get_by_role("checkbox").first.check()
+    page.get_by_role("button", name="Save what I changed").click()
+    page.get_by_text("Saved.").wait_for()
+    assert (reason(ada, news), reason(ada, offers)) == ("withdrawn", "")
+
+
+def test_it_mails_the_reader_of_a_newsletter_a_link_to_their_choices(visit, ada, news):
+    page = visit(f"/m/{stop_link(ada, news.key)}/")
+    page.get_by_role("button", name="Send me the link").click()
+    page.get_by_role("heading", name="Look into your inbox").wait_for()
+    [link] = mailed("preferences")
+    page.goto(link)
+    page.get_by_role("heading", name="Your choices").wait_for()
+
+
+def every_page(ada, news):
+    services.request_consent(email="bo@example.org", wordings=[make.wording(news)], language="en")
+    [confirm] = mailed("confirm")
+    stop = stop_link(ada, news.key)
+    return [
+        "/",
+        "/join/embed/",
+        confirm,
+        f"/u/{stop}/",
+        f"/m/{stop}/",
+        "/preferences/",
+        f"/preferences/{manage_link(ada)}/",
+        "/nowhere/",
+    ]
+
+
+def test_it_complains_of_nothing_sets_no_cookie_and_asks_nobody_else(visit, ada, news, live_server):
+    page = visit("/")
+    problems, asked = [], []
+    page.on("console", lambda message: problems.append(message.text))
+    page.on("request", lambda request: asked.append(request.url))
+    for path in every_page(ada, news):
+        page.goto(path)
+        # Chromium notes the status of a page that does not exist; nothing else may be there.
+        expected = "404" if path == "/nowhere/" else None
+        assert [p for p in problems if expected is None or expected not in p] == []
+        problems.clear()
+    assert all(url.startswith(live_server.url) for url in asked)
+    assert page.context.cookies() == []
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_it_is_legible_at_every_width_by_day_and_by_night(visit, ada, news, width, dark):
+    page = visit("/", width=width, dark=dark)
+    for path in every_page(ada, news):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert page.evaluate(TOO_SMALL) == [], path
+        assert page.evaluate(TOO_FAINT) == [], path
+        assert len(page.get_by_role("heading", level=1).all()) == 1
+        assert page.title()
+        for field in page.locator("input:not([type=hidden]), textarea").all():
+            assert field.evaluate("f => f.labels.length > 0"), path
+
+
+# WCAG 2.2: 2.5.8 target size, 24 by 24 CSS pixels; links within text are exempt.
+TOO_SMALL = """
+    [...document.querySelectorAll('main button, main input:not([type=hidden]), summary, .foot li a')]
+        .filter(e => e.checkVisibility() && !e.closest('.trap'))
+        .filter(e => { const b = e.getBoundingClientRect(); return b.width < 24 || b.height < 24 })
+        .map(e => e.outerHTML)
+"""
+# WCAG 2.2: 1.4.3 contrast, 4.5 to 1.
+TOO_FAINT = """
+    (() => {
+        const rgb = c => c.match(/[\\d.]+/g).map(Number);
+        const light = c => rgb(c).slice(0, 3).map(v => v / 255)
+            .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+            .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+        const behind = e => {
+            for (; e; e = e.parentElement) {
+                const color = getComputedStyle(e).backgroundColor;
+                if ((rgb(color)[3] ?? 1) > 0) return color;
+            }
+            return 'rgb(255, 255, 255)';
+        };
+        return [...document.querySelectorAll('body *')]
+            .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
+            .filter(e => e.checkVisibility() && !e.closest('.trap, .unseen, .skip, :disabled'))
+            .filter(e => {
+                const [a, b] = [light(getComputedStyle(e).color), light(behind(e))];
+                return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < 4.5;
+            })
+            .map(e => e.outerHTML.slice(0, 200));
+    })()
+"""
+
+
+def test_it_has_a_heading_for_every_section_in_order(visit, ada, news):
+    page = visit(f"/preferences/{manage_link(ada)}/")
+    levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3')].map(h => +h.tagName[1])")
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    assert re.search("Your choices", page.title())
