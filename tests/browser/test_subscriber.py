@@ -4,6 +4,7 @@ import itertools
 import re
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from consent import gate, services
 from consent.models import ConsentEvent
@@ -11,6 +12,8 @@ from contacts.models import Channel, Contact
 from tests import make
 from tests.consent.public import mailed, manage_link, stop_link
 
+# axe-core's rules for WCAG 2.2 AA and good practice; the target size is off unless asked for.
+EVERY_RULE = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
 SCRIPTS = pytest.mark.parametrize("javascript", [True, False], ids=["scripts", "no-scripts"])
 
 
@@ -152,52 +155,17 @@ def test_it_complains_of_nothing_sets_no_cookie_and_asks_nobody_else(visit, ada,
     assert page.context.cookies() == []
 
 
-@pytest.mark.parametrize("width", [320, 390, 1280])
+@pytest.mark.parametrize("width", [320, 1280])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_it_is_legible_at_every_width_by_day_and_by_night(visit, ada, news, width, dark):
+def test_it_violates_no_rule_of_accessibility_at_any_width_by_day_or_night(
+    visit, ada, news, width, dark
+):
     page = visit("/", width=width, dark=dark)
     for path in every_page(ada, news):
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-        assert page.evaluate(TOO_SMALL) == [], path
-        assert page.evaluate(TOO_FAINT) == [], path
-        assert len(page.get_by_role("heading", level=1).all()) == 1
-        assert page.title()
-        for field in page.locator("input:not([type=hidden]), textarea").all():
-            assert field.evaluate("f => f.labels.length > 0"), path
-
-
-# WCAG 2.2: 2.5.8 target size, 24 by 24 CSS pixels; links within text are exempt.
-TOO_SMALL = """
-    [...document.querySelectorAll('main button, main input:not([type=hidden]), summary, .foot li a')]
-        .filter(e => e.checkVisibility() && !e.closest('.trap'))
-        .filter(e => { const b = e.getBoundingClientRect(); return b.width < 24 || b.height < 24 })
-        .map(e => e.outerHTML)
-"""
-# WCAG 2.2: 1.4.3 contrast, 4.5 to 1.
-TOO_FAINT = """
-    (() => {
-        const rgb = c => c.match(/[\\d.]+/g).map(Number);
-        const light = c => rgb(c).slice(0, 3).map(v => v / 255)
-            .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-            .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-        const behind = e => {
-            for (; e; e = e.parentElement) {
-                const color = getComputedStyle(e).backgroundColor;
-                if ((rgb(color)[3] ?? 1) > 0) return color;
-            }
-            return 'rgb(255, 255, 255)';
-        };
-        return [...document.querySelectorAll('body *')]
-            .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
-            .filter(e => e.checkVisibility() && !e.closest('.trap, .unseen, .skip, :disabled'))
-            .filter(e => {
-                const [a, b] = [light(getComputedStyle(e).color), light(behind(e))];
-                return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < 4.5;
-            })
-            .map(e => e.outerHTML.slice(0, 200));
-    })()
-"""
+        found = Axe().run(page, options=EVERY_RULE)
+        assert found.violations_count == 0, f"{path}: {found.generate_report()}"
 
 
 def test_it_has_a_heading_for_every_section_in_order(visit, ada, news):
