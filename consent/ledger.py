@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from consent import leaf
 from consent.models import (
@@ -33,6 +34,9 @@ class Actor:
     role: ActorRole
     pseudonym: str = ""
 
+
+# An act with what it is about: the topic's key or None, the channel or "".
+PlacedAct = tuple[str | None, str, Act]
 
 SUBJECT = Actor(ActorRole.SUBJECT)
 SYSTEM = Actor(ActorRole.SYSTEM)
@@ -116,7 +120,8 @@ def _follow(contact: Contact, event: ConsentEvent) -> None:
     }
     history = acts_of(contact)
     for topic_key, channel in keys:
-        _project(contact, topic_key, channel, history)
+        if standing := standing_of(history, topic_key, channel):
+            project(contact, topic_key, channel, standing)
     _suppress(contact, event)
 
 
@@ -127,16 +132,21 @@ def keys_of(topic_key: str | None, channel: str) -> list[tuple[str | None, str]]
 
 def history_of(contact: Contact) -> list[ConsentEvent]:
     """Every event of a person in the order recorded."""
-    return list(
-        ConsentEvent.objects.filter(subject=contact.subject)
-        .select_related("evidence", "wording")
-        .order_by("recorded_at", "id")
-    )
+    return list(histories().filter(subject=contact.subject))
 
 
-def acts_of(contact: Contact) -> list[tuple[str | None, str, Act]]:
+def histories() -> QuerySet[ConsentEvent]:
+    """Events with what the state machine needs to know of them, in the order recorded."""
+    return ConsentEvent.objects.select_related("evidence", "wording").order_by("recorded_at", "id")
+
+
+def acts_of(contact: Contact) -> list[PlacedAct]:
     """The person's history as (topic key or None, channel or "", act)."""
-    return [(event.topic_id, event.channel, act_of(event)) for event in history_of(contact)]
+    return [placed_act_of(event) for event in history_of(contact)]
+
+
+def placed_act_of(event: ConsentEvent) -> PlacedAct:
+    return event.topic_id, event.channel, act_of(event)
 
 
 def act_of(event: ConsentEvent) -> Act:
@@ -165,7 +175,7 @@ def _valid_until(event: ConsentEvent, details: Mapping[str, str]) -> datetime | 
 
 
 def standing_of(
-    history: Iterable[tuple[str | None, str, Act]], topic_key: str | None, channel: str
+    history: Iterable[PlacedAct], topic_key: str | None, channel: str
 ) -> Standing | None:
     """What stands for a topic and channel: its own acts and those on everything."""
     return stand(
@@ -175,15 +185,8 @@ def standing_of(
     )
 
 
-def _project(
-    contact: Contact,
-    topic_key: str | None,
-    channel: str,
-    history: list[tuple[str | None, str, Act]],
-) -> None:
-    standing = standing_of(history, topic_key, channel)
-    if standing is None:
-        return
+def project(contact: Contact, topic_key: str | None, channel: str, standing: Standing) -> None:
+    """Write what stands as the permission of a contact whose lock is held."""
     Permission.objects.update_or_create(
         contact=contact,
         topic=Topic.objects.get(key=topic_key) if topic_key else None,
