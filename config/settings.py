@@ -204,6 +204,7 @@ UNFOLD = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "6px",
+    "DASHBOARD_CALLBACK": "campaigns.admin.dashboard.fill",
     "STYLES": [lambda _request: static("desk/desk.css")],
     "COLORS": {
         "primary": {
@@ -236,6 +237,7 @@ UNFOLD = {
                 (_("Contacts"), "group", "contacts.contact"),
                 (_("Segments"), "filter_alt", "contacts.segment"),
                 (_("Tags"), "sell", "contacts.tag"),
+                (_("Static lists"), "checklist", "contacts.staticlist"),
                 (_("Imports"), "upload_file", "consent.importbatch"),
             ),
             _pages(
@@ -249,6 +251,7 @@ UNFOLD = {
             _pages(
                 _("House"),
                 (_("Organization"), "apartment", "consent.organization"),
+                (_("Registered fields"), "data_object", "contacts.datafield"),
                 (_("Service mail"), "mark_email_unread", "consent.servicemail"),
                 (_("Staff"), "badge", "auth.user"),
                 (_("Roles"), "admin_panel_settings", "auth.group"),

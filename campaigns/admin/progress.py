@@ -80,6 +80,10 @@ class Progress:
         return timedelta(minutes=self.waiting / self.rate) if self.rate and self.waiting else None
 
     @property
+    def is_nearly_done(self) -> bool:
+        return self.left is not None and self.left < timedelta(minutes=1)
+
+    @property
     def ends_at(self) -> Any:
         return timezone.now() + self.left if self.left else None
 

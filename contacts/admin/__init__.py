@@ -1,5 +1,5 @@
 """The pages of contacts: people, tags and segments."""
 
-from contacts.admin import people, places, segments
+from contacts.admin import people, places, registry, segments
 
-__all__ = ["people", "places", "segments"]
+__all__ = ["people", "places", "registry", "segments"]

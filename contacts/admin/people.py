@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -11,7 +12,11 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminEmailInputWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from contacts import addresses, services
 from contacts.admin import panels
@@ -48,12 +53,18 @@ class ContactForm(forms.ModelForm):
         help_text=_("With the country code, like +33612345678."),
     )
 
+    language = forms.ChoiceField(label=_("Language"), widget=UnfoldAdminSelectWidget)
+
     class Meta:
         model = Contact
         fields = ("language", "timezone", "lifecycle", "tags")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "language" in self.fields:
+            names = dict(settings.LANGUAGES)
+            names.setdefault(self.instance.language, self.instance.language)
+            self.fields["language"].choices = list(names.items())  # type: ignore[attr-defined]
         identity = getattr(self.instance, "identity", None) if self.instance.pk else None
         for name in NAMES:
             if name in self.fields and identity:
@@ -124,6 +135,11 @@ class ContactAdmin(Kept, BigList):
             return [(None, {"fields": (*PAIRS, *PROFILE)})]
         who = PAIRS if may_see_identities(request) else (("pseudonym", "masked"),)
         return [(None, {"fields": (*who, *PROFILE, ("created_at", *_set_dates(obj)))})]
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "language":
+            return ContactForm.base_fields["language"]
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any

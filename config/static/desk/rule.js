@@ -163,11 +163,11 @@
       if (!condition) row.append(make("code", {}, JSON.stringify(part)));
       else {
         const operators = condition.operators.map((operator) => [operator.name, operator.label]);
-        row.append(
+        row.append(make("div", { class: "desk-rule-asked" },
           select(words.what, names, part.condition, chooseCondition),
           select(words.how, operators, part.operator, chooseOperator),
           ...drawValue(part, condition, operatorOf(part)),
-        );
+        ));
       }
       row.append(removal(part, parent));
       return row;

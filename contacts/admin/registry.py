@@ -1,0 +1,59 @@
+"""Registered fields, each with the case for keeping it, and lists kept by hand."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
+
+from contacts.admin.lists import Kept
+from contacts.models import DataField, StaticList
+
+
+@admin.register(DataField)
+class DataFieldAdmin(Kept, ModelAdmin):
+    list_display = ("label", "key", "type", "need", "basis", "owner", "kept_for", "review")
+    list_filter = (("need", ChoicesDropdownFilter), ("basis", ChoicesDropdownFilter))
+    search_fields = ("key", "label")
+    ordering = ("label", "pk")
+    actions = None
+    fieldsets = (
+        (None, {"fields": ("label", ("key", "type"), "choices")}),
+        (
+            _("Why it is kept"),
+            {"fields": (("need", "basis"), "purpose", "justification", "topic_key")},
+        ),
+        (
+            _("Who answers for it"),
+            {"fields": ("owner", ("retention_days", "review_on"), "retired_at")},
+        ),
+        (_("Last used"), {"fields": (("used_in_segment_at", "used_in_template_at"),)}),
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        used = ("used_in_segment_at", "used_in_template_at")
+        return ("key", "type", *used) if obj else used
+
+    @display(description=_("kept for"))
+    def kept_for(self, field: DataField) -> Any:
+        return _("%d days") % field.retention_days
+
+    @display(description=_("review"), label={"due": "warning", "retired": "danger"})
+    def review(self, field: DataField) -> tuple[str, Any]:
+        if field.retired_at:
+            return "retired", _("retired")
+        is_due = field.review_on <= timezone.localdate()
+        return "due" if is_due else "", field.review_on
+
+
+@admin.register(StaticList)
+class StaticListAdmin(ModelAdmin):
+    list_display = ("name", "created_at")
+    search_fields = ("name",)
+    ordering = ("name",)
+    fields = ("name",)
+    actions = None
