@@ -5,8 +5,9 @@ second look is a statement of its own, so that of a claim and a withdrawal the o
 the other. Both travel in one round trip.
 """
 
+import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, NamedTuple, Self
@@ -39,7 +40,35 @@ _PLANS = " ".join(
     )
 )
 
-_RECORD = """
+
+class _Statement:
+    """SQL with named parameters, read once: psycopg would read a long one at every execution."""
+
+    def __init__(self, sql: str) -> None:
+        self._names: list[str] = []
+        self.sql = re.sub(r"%\((\w+)\)s", self._number, sql).encode()
+
+    def _number(self, match: re.Match[str]) -> str:
+        if match[1] not in self._names:
+            self._names.append(match[1])
+        return f"${self._names.index(match[1]) + 1}"
+
+    def order(self, parameters: Mapping[str, Any]) -> list[Any]:
+        return [parameters[name] for name in self._names]
+
+
+# What nearly every unit comes to, with a fraction of the parameters.
+_RECORD_SENT = _Statement("""
+    WITH settled AS (
+        UPDATE campaigns_delivery d
+        SET state = 'sent', reason = '', handed_over_at = clock_timestamp(),
+            settled_at = clock_timestamp(), provider_id = r.provider_id
+        FROM unnest(%(ids)s::bigint[], %(provider_ids)s::text[]) AS r (id, provider_id)
+        WHERE d.id = r.id AND d.unit = %(unit)s AND d.state IN ('claimed', 'unknown')
+    )
+    DELETE FROM campaigns_unit WHERE id = %(unit)s
+""")
+_RECORD = _Statement("""
     WITH settled AS (
         UPDATE campaigns_delivery d
         SET state = r.state, reason = r.reason, attempt = d.attempt - r.untried,
@@ -54,14 +83,14 @@ _RECORD = """
         WHERE d.id = r.id AND d.unit = %(unit)s AND d.state IN ('claimed', 'unknown')
     )
     DELETE FROM campaigns_unit WHERE id = %(unit)s
-"""
-_RELEASE = """
+""")
+_RELEASE = _Statement("""
     WITH untouched AS (DELETE FROM campaigns_unit WHERE id = %(unit)s RETURNING id, deliveries)
     UPDATE campaigns_delivery d
     SET state = 'pending', attempt = d.attempt - 1, due_at = clock_timestamp()
     FROM untouched u, unnest(u.deliveries) AS r (id)
     WHERE d.id = r.id AND d.unit = u.id AND d.state IN ('claimed', 'unknown')
-"""
+""")
 _CLAIM = f"""
     WITH picked AS MATERIALIZED (
         SELECT d.id, d.contact_id FROM campaigns_delivery d
@@ -92,12 +121,13 @@ _CLAIM = f"""
     ){{further}}
     SELECT count(*) FROM picked
 """
-_WALK = _CLAIM.format(
-    which="""d.id > (SELECT walked FROM campaigns_lane WHERE id = %(lane)s)
+_WALK = _Statement(
+    _CLAIM.format(
+        which="""d.id > (SELECT walked FROM campaigns_lane WHERE id = %(lane)s)
           AND d.id <= (SELECT until FROM campaigns_lane WHERE id = %(lane)s)
           AND (d.due_at IS NULL OR d.due_at <= now())""",
-    order="d.id",
-    further="""
+        order="d.id",
+        further="""
     , walked AS (
         UPDATE campaigns_lane SET walked = CASE
             WHEN (SELECT count(*) FROM picked) < %(size)s THEN until
@@ -107,15 +137,18 @@ _WALK = _CLAIM.format(
             SELECT FROM campaigns_campaign k WHERE k.id = %(campaign)s AND k.state = 'sending'
         )
     )""",
+    )
 )
-_DRAIN = _CLAIM.format(
-    which="""d.due_at <= now()
+_DRAIN = _Statement(
+    _CLAIM.format(
+        which="""d.due_at <= now()
           AND d.id > (SELECT after FROM campaigns_lane WHERE id = %(lane)s)
           AND d.id <= (SELECT until FROM campaigns_lane WHERE id = %(lane)s)""",
-    order="d.due_at",
-    further="",
+        order="d.due_at",
+        further="",
+    )
 )
-_LOOK = f"""
+_LOOK = _Statement(f"""
     SELECT d.id, d.attempt, k.state, {gate.REASON}, a.id = d.address_id, c.subject, c.language,
         i.email, i.first_name, i.last_name, c.attributes, a.fingerprint, c.timezone
     FROM campaigns_unit u
@@ -126,7 +159,7 @@ _LOOK = f"""
     LEFT JOIN contacts_identity i ON i.contact_id = c.id
     {gate.JOINS}
     WHERE u.id = %(unit)s
-"""
+""")
 _IN_FLIGHT = """
     SELECT EXISTS (
         SELECT FROM campaigns_delivery d
@@ -192,8 +225,13 @@ class Records:
         self.provider_ids.append(provider_id)
         self.diagnostics.append(diagnostic)
 
-    def parameters(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__}
+    def statement(self) -> tuple[_Statement, dict[str, Any]]:
+        """What to execute, with its parameters."""
+        if self.states.count("sent") == len(self.states):
+            return _RECORD_SENT, {
+                "unit": self.unit, "ids": self.ids, "provider_ids": self.provider_ids
+            }  # fmt: skip
+        return _RECORD, {name: getattr(self, name) for name in self.__slots__}
 
 
 class Session:
@@ -215,7 +253,7 @@ class Session:
 
     def _take_lock(self) -> None:
         row = self._connection.execute(
-            "SELECT pg_try_advisory_lock(%s)", [self._lock], prepare=False
+            "SELECT pg_try_advisory_lock($1)", [self._lock], prepare=False
         ).fetchone()
         if row is None or not row[0]:
             raise LaneTaken
@@ -238,10 +276,10 @@ class Session:
         parameters = self._parameters | {"unit": unit, "size": size}
         with self._connection.pipeline() as pipeline:
             if before is not None:
-                self._connection.execute(_RECORD, before.parameters())
-            picked = self._connection.execute(_WALK if walking else _DRAIN, parameters)
+                _execute(self._connection, *before.statement())
+            picked = _execute(self._connection, _WALK if walking else _DRAIN, parameters)
             pipeline.sync()
-            seen = self._connection.execute(_LOOK, parameters)
+            seen = _execute(self._connection, _LOOK, parameters)
             pipeline.sync()
             row = picked.fetchone()
             assert row is not None
@@ -249,20 +287,20 @@ class Session:
 
     def record(self, records: Records) -> None:
         """Settle what is claimed, or became unknown meanwhile, under this unit."""
-        self._connection.execute(_RECORD, records.parameters())
+        _execute(self._connection, *records.statement())
 
     def release(self, unit: uuid.UUID) -> None:
         """Put a unit back of which nothing was handed over."""
-        self._connection.execute(_RELEASE, {"unit": unit})
+        _execute(self._connection, _RELEASE, {"unit": unit})
 
 
 def record_in_new_session(records: Records | None, *, untouched: uuid.UUID | None) -> None:
     """What a lane does that has lost both its session and its lane; raises `psycopg.Error`."""
     with _connect() as session:
         if records is not None:
-            session.execute(_RECORD, records.parameters())
+            _execute(session, *records.statement())
         if untouched is not None:
-            session.execute(_RELEASE, {"unit": untouched})
+            _execute(session, _RELEASE, {"unit": untouched})
 
 
 def is_in_flight(contact: Contact, topic_id: int | None, channel: str) -> bool:
@@ -288,6 +326,14 @@ def held_locks() -> set[int]:
         return {row[0] for row in cursor.fetchall()}
 
 
+def _execute(
+    session: psycopg.Connection[tuple[Any, ...]],
+    statement: _Statement,
+    parameters: Mapping[str, Any],
+) -> psycopg.Cursor[tuple[Any, ...]]:
+    return session.execute(statement.sql, statement.order(parameters))
+
+
 def _connect() -> psycopg.Connection[tuple[Any, ...]]:
     known = connection.get_connection_params()
     parameters = {
@@ -297,7 +343,12 @@ def _connect() -> psycopg.Connection[tuple[Any, ...]]:
     }
     options = " ".join(filter(None, [known.get("options"), _PLANS]))
     return psycopg.connect(
-        **parameters, options=options, autocommit=True, prepare_threshold=0, row_factory=tuple_row
+        **parameters,
+        options=options,
+        autocommit=True,
+        prepare_threshold=0,
+        row_factory=tuple_row,
+        cursor_factory=psycopg.RawCursor,
     )
 
 
