@@ -7,7 +7,10 @@ class CampaignsConfig(AppConfig):
     verbose_name = _("Campaigns")
 
     def ready(self) -> None:
-        from campaigns import claims
+        from campaigns import claims, holding
         from consent import in_flight
+        from contacts import holders
 
         in_flight.register(claims.is_in_flight)
+        holders.register(holding.HOLDER)
+        holders.declare_impersonal(*holding.IMPERSONAL)

@@ -20,9 +20,10 @@ app.autodiscover_tasks()
 def hold_engines(**_: Any) -> None:
     with engines.refusals_as_sentences():
         engines.hold()
-        from contacts import services  # only now: importing models needs the settings
+        from contacts import rights, services  # only now: importing models needs the settings
 
         services.check_keys()
+        rights.check_erasures()
 
 
 @worker_shutting_down.connect

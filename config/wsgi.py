@@ -13,7 +13,8 @@ with engines.refusals_as_sentences():
     engines.hold()
     django.setup()
 
-    from contacts import services
+    from contacts import rights, services
 
     services.check_keys()
+    rights.check_erasures()
     application = get_wsgi_application()

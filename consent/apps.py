@@ -7,7 +7,9 @@ class ConsentConfig(AppConfig):
     verbose_name = _("Consent")
 
     def ready(self) -> None:
-        from consent import conditions
-        from contacts import segments
+        from consent import conditions, holding
+        from contacts import holders, segments
 
         segments.register(conditions.permissions)
+        holders.register(holding.HOLDER)
+        holders.declare_impersonal(*holding.IMPERSONAL)

@@ -11,8 +11,11 @@ class ContactsConfig(AppConfig):
 
     def ready(self) -> None:
         post_migrate.connect(_record_key_checks, sender=self)
-        from contacts import segments
+        from contacts import holders, holding, segments
         from contacts.segments import profile
+
+        holders.register(holding.HOLDER)
+        holders.declare_impersonal(*holding.IMPERSONAL)
 
         for source in (
             profile.profile,

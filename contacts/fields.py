@@ -3,19 +3,22 @@
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from contacts.models import DataField
+from contacts.models import DataField, Segment
+from contacts.segments import fields_of
 
 Type = DataField.Type
 Value = str | int | float | bool | list[str]
 
 LONGEST_TEXT = 1000
 LONGEST_LIST = 100
+UNUSED_AFTER = timedelta(days=365)
 # The vault's names, which a message may greet with.
 NAMES = frozenset({"first_name", "last_name"})
 
@@ -174,8 +177,25 @@ _CLEAN: dict[str, Callable[[DataField, object], Value | None]] = {
 
 
 def note_use_in_segment(keys: Iterable[str]) -> None:
-    DataField.objects.filter(key__in=list(keys)).update(used_in_segment_at=timezone.now())
+    DataField.objects.filter(key__in=list(keys)).update(used_in_segment_at=Now())
 
 
 def note_use_in_template(keys: Iterable[str]) -> None:
-    DataField.objects.filter(key__in=list(keys)).update(used_in_template_at=timezone.now())
+    DataField.objects.filter(key__in=list(keys)).update(used_in_template_at=Now())
+
+
+def unused() -> list[DataField]:
+    """Fields that no segment asks and no message named for a year: candidates to drop."""
+    in_segments = {
+        key for rule in Segment.objects.values_list("rule", flat=True) for key in fields_of(rule)
+    }
+    limit = timezone.now() - UNUSED_AFTER
+    return [
+        field
+        for field in DataField.objects.in_use().filter(created_at__lt=limit).order_by("key")
+        if field.key not in in_segments
+        and not any(
+            used_at and used_at > limit
+            for used_at in (field.used_in_segment_at, field.used_in_template_at)
+        )
+    ]

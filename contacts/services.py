@@ -2,7 +2,7 @@
 
 import hmac
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -10,8 +10,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 
-from contacts import addresses
-from contacts.models import Address, Channel, Contact, Identity, KeyCheck, Tag
+from contacts import addresses, fields, retention
+from contacts.models import Address, Channel, Contact, DataField, Identity, KeyCheck, Tag
+
+FINGERPRINTS = "fingerprint"
 
 
 class ContactError(Exception):
@@ -23,6 +25,10 @@ class ContactError(Exception):
 
 class ContactErased(ContactError):
     """This contact was erased; nothing can be added to it."""
+
+
+class UseNotPermitted(ContactError):
+    """This person has not permitted this use of data; the field stays empty."""
 
 
 class AddressTaken(ContactError):
@@ -55,10 +61,15 @@ def create_contact(
 ) -> Contact:
     """Create a contact with its identity and addresses; raises `AddressTaken` where one is known.
 
-    `profile` takes `timezone`, `lifecycle` and `attributes`. It grants nothing: permission is a matter of
-    consent events.
+    `profile` takes `timezone`, `lifecycle` and `attributes` (registered ones: else a `FieldError`, and a
+    `UseNotPermitted` where one depends on a permission). It grants nothing: that is a matter of consent
+    events.
     """
+    if "attributes" in profile:
+        profile["attributes"] = fields.clean_attributes(profile["attributes"])
     contact = Contact.objects.create(language=language, **profile)
+    if contact.attributes:
+        _check_permitted(contact, contact.attributes)
     Identity.objects.create(contact=contact, first_name=first_name, last_name=last_name)
     if email:
         change_address(contact=contact, channel=Channel.EMAIL, address=email)
@@ -111,11 +122,13 @@ def update_contact(
 ) -> Contact:
     """Change what is known of a person; an address is changed, never removed, by being given.
 
-    `profile` takes `language`, `timezone` and `lifecycle`. Raises `ContactErased`, `AddressTaken` and
-    `AddressError`.
+    `profile` takes `language`, `timezone`, `lifecycle` and `attributes` (those given change, None removes
+    one). Raises `ContactErased`, `AddressTaken`, `AddressError`, `FieldError` and `UseNotPermitted`.
     """
     if contact.erased_at:
         raise ContactErased
+    if attributes := profile.pop("attributes", None):
+        _change_attributes(contact, attributes)
     for channel, address in ((Channel.EMAIL, email), (Channel.SMS, phone)):
         if address:
             change_address(contact=contact, channel=channel, address=address)
@@ -128,6 +141,25 @@ def update_contact(
         Contact.objects.filter(pk=contact.pk).update(**profile)
     contact.refresh_from_db()
     return contact
+
+
+def _change_attributes(contact: Contact, given: Mapping[str, object]) -> None:
+    cleaned = fields.clean_attributes(given)
+    _check_permitted(contact, cleaned)
+    locked = lock(contact.pk)
+    locked.attributes = {
+        key: value
+        for key, value in (locked.attributes | cleaned).items()
+        if given.get(key, value) is not None
+    }
+    locked.save(update_fields=["attributes"])
+
+
+def _check_permitted(contact: Contact, attributes: Mapping[str, object]) -> None:
+    for field in DataField.objects.in_use().exclude(topic_key="").filter(key__in=list(attributes)):
+        permitted = retention.permitting(field)
+        if permitted is None or not permitted.filter(pk=contact.pk).exists():
+            raise UseNotPermitted
 
 
 @transaction.atomic
@@ -167,31 +199,48 @@ def mark_undeliverable(*, address: Address) -> None:
 
 
 def record_key_checks() -> None:
-    """Remember what each new key computes; called after migrations, before anything is keyed."""
-    for ring, keys in settings.ASSENT_KEYS.items():
-        for position, (key_id, key) in enumerate(keys.items()):
-            KeyCheck.objects.get_or_create(
-                ring=ring,
-                key_id=key_id,
-                defaults={"check_value": _check_value(ring, key), "position": position},
+    """Remember what each new key computes; called after migrations, before anything is keyed.
+
+    A new fingerprint key is remembered by the rotation, once every stored fingerprint has advanced to it.
+    """
+    known = set(KeyCheck.objects.values_list("ring", "key_id"))
+    rings_in_use = {ring for ring, _key_id in known}
+    KeyCheck.objects.bulk_create(
+        [
+            KeyCheck(
+                ring=ring, key_id=key_id, check_value=check_value(ring, key), position=position
             )
+            for ring, keys in settings.ASSENT_KEYS.items()
+            if ring != FINGERPRINTS or ring not in rings_in_use
+            for position, (key_id, key) in enumerate(keys.items())
+            if (ring, key_id) not in known
+        ],
+        ignore_conflicts=True,
+    )
 
 
 def check_keys() -> None:
     """Raise `ImproperlyConfigured` with a sentence where a key is not the one the data was made with."""
     if KeyCheck._meta.db_table not in connection.introspection.table_names():
         raise ImproperlyConfigured("The database has no tables yet; run `manage.py migrate`.")
-    for check in KeyCheck.objects.order_by("ring", "position"):
+    checks = list(KeyCheck.objects.order_by("ring", "position"))
+    for check in checks:
         keys = settings.ASSENT_KEYS.get(check.ring, {})
         if check.key_id not in keys:
             raise ImproperlyConfigured(
                 f"The {check.ring} key {check.key_id!r} is missing; data was made with it."
             )
-        if not hmac.compare_digest(_check_value(check.ring, keys[check.key_id]), check.check_value):
+        if not hmac.compare_digest(check_value(check.ring, keys[check.key_id]), check.check_value):
             raise ImproperlyConfigured(
                 f"The {check.ring} key {check.key_id!r} is not the one the data was made with."
             )
+    stored = [check.key_id for check in checks if check.ring == FINGERPRINTS]
+    if stored and stored != list(settings.ASSENT_KEYS[FINGERPRINTS]):
+        raise ImproperlyConfigured(
+            "The fingerprint ring is not the one the addresses are stored under;"
+            " stop everything and run `manage.py rotate_fingerprints`."
+        )
 
 
-def _check_value(ring: str, key: bytes) -> bytes:
+def check_value(ring: str, key: bytes) -> bytes:
     return hmac.digest(key, f"assent key check: {ring}".encode(), "sha256")

@@ -1,6 +1,7 @@
 from contacts.models.fields import DataField
 from contacts.models.keys import KeyCheck
 from contacts.models.people import Address, Channel, Contact, Identity, Lifecycle, Tag
+from contacts.models.rights import IdentityView, SubjectRequest
 from contacts.models.segments import Segment, StaticList
 
 __all__ = [
@@ -9,9 +10,11 @@ __all__ = [
     "Contact",
     "DataField",
     "Identity",
+    "IdentityView",
     "KeyCheck",
     "Lifecycle",
     "Segment",
     "StaticList",
+    "SubjectRequest",
     "Tag",
 ]

@@ -1,0 +1,146 @@
+"""What this app's tables keep about a person: exported with the words shown, erased down to the proof."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils import timezone
+
+from consent import ledger
+from consent.models import (
+    ConsentEvidence,
+    Kind,
+    Method,
+    Permission,
+    RefusedRow,
+    ServiceMail,
+    Suppression,
+)
+from contacts.holders import Holder
+from contacts.models import Address, Contact
+
+HOLDER_TABLES = frozenset(
+    {
+        "consent.ConsentEvent",
+        "consent.ConsentEvidence",
+        "consent.Permission",
+        "consent.RefusedRow",
+        "consent.ServiceMail",
+        "consent.Suppression",
+    }
+)
+IMPERSONAL = (
+    "consent.ImportBatch",
+    "consent.LedgerCheckpoint",
+    "consent.LedgerEntry",
+    "consent.LedgerNode",
+    "consent.Organization",
+    "consent.Topic",
+    "consent.Unsealed",
+    "consent.Wording",
+)
+
+
+def export(contact: Contact) -> dict[str, Any]:
+    return {
+        "permissions": [
+            {
+                "topic": permission.topic.key if permission.topic else None,
+                "channel": permission.channel,
+                "state": permission.state,
+                "since": permission.since.isoformat(),
+                "valid_until": permission.valid_until.isoformat()
+                if permission.valid_until
+                else None,
+            }
+            for permission in contact.permissions.select_related("topic").order_by("pk")
+        ],
+        "events": [
+            {
+                "id": event.pk,
+                "topic": event.topic_id,
+                "channel": event.channel,
+                "kind": event.kind,
+                "method": event.method,
+                "occurred_at": event.occurred_at.isoformat(),
+                "recorded_at": event.recorded_at.isoformat(),
+                "words": event.wording.text if event.wording else None,
+                "commitment": bytes(event.commitment).hex(),
+                "evidence": evidence.details
+                if (evidence := getattr(event, "evidence", None))
+                else None,
+                "nonce": bytes(evidence.nonce).hex() if evidence else None,
+            }
+            for event in ledger.history_of(contact)
+        ],
+        "suppressions": [
+            {"channel": stop.channel, "cause": stop.cause, "since": stop.since.isoformat()}
+            for stop in Suppression.objects.filter(fingerprint__in=_fingerprints(contact)).order_by(
+                "pk"
+            )
+        ],
+        "service_mails": [
+            {
+                "purpose": mail.purpose,
+                "created_at": mail.created_at.isoformat(),
+                "sent_at": mail.sent_at.isoformat() if mail.sent_at else None,
+            }
+            for mail in contact.service_mails.order_by("pk")
+        ],
+        "refused_import_rows": [
+            {"line": row.line, "row": row.row, "reason": row.reason}
+            for row in RefusedRow.objects.filter(fingerprint__in=_fingerprints(contact)).order_by(
+                "pk"
+            )
+        ],
+    }
+
+
+def _fingerprints(contact: Contact) -> list[bytes]:
+    found = contact.addresses.exclude(fingerprint=None).values_list("fingerprint", flat=True)
+    return [bytes(fingerprint) for fingerprint in found if fingerprint]
+
+
+def erase(contact: Contact) -> Mapping[str, int]:
+    """The events stay, and each commitment can still be checked against the person's own copy."""
+    refused = RefusedRow.objects.filter(fingerprint__in=_fingerprints(contact)).delete()[0]
+    suppressed = _suppress(contact)
+    mails = ServiceMail.objects.filter(contact=contact).delete()[0]
+    ledger.record(
+        contact=contact,
+        topic=None,
+        channel="",
+        kind=Kind.ERASED,
+        method=Method.JOB,
+        actor=ledger.SYSTEM,
+    )
+    evidence = ConsentEvidence.objects.filter(event__subject=contact.subject).delete()[0]
+    Permission.objects.filter(contact=contact).update(address=None)
+    return {
+        "consent.RefusedRow": refused,
+        "consent.Suppression": suppressed,
+        "consent.ServiceMail": mails,
+        "consent.ConsentEvidence": evidence,
+    }
+
+
+def _suppress(contact: Contact) -> int:
+    """Every address of the person, unless it is somebody else's by now."""
+    suppressed = 0
+    for address in contact.addresses.exclude(fingerprint=None):
+        others = Address.objects.current().filter(
+            channel=address.channel, fingerprint=address.fingerprint
+        )
+        if others.exclude(contact=contact).exists():
+            continue
+        ledger.suppress(
+            channel=address.channel,
+            fingerprint=bytes(address.fingerprint or b""),
+            topic=None,
+            cause=Suppression.Cause.ERASED,
+            since=timezone.now(),
+        )
+        suppressed += 1
+    return suppressed
+
+
+HOLDER = Holder("consent", HOLDER_TABLES, export, erase)

@@ -1,0 +1,59 @@
+"""Who holds personal data: every table of this project is held by somebody, or said to be impersonal.
+
+A holder exports and erases what its tables keep about one person. A test looks at all models, so that a
+new table cannot be forgotten.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+
+from contacts.models import Contact
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """`tables` are model labels like `contacts.Contact`.
+
+    `export` gives plain values (texts, numbers, lists, mappings) under the holder's name; `erase` returns
+    the rows it touched by table, in the transaction of the erasure.
+    """
+
+    name: str
+    tables: frozenset[str]
+    export: Callable[[Contact], Any]
+    erase: Callable[[Contact], Mapping[str, int]]
+
+
+_holders: dict[str, Holder] = {}
+_impersonal: set[str] = set()
+
+
+def register(holder: Holder) -> None:
+    """Add a holder. Erasure asks those registered last first: higher apps before lower ones."""
+    _holders[holder.name] = holder
+
+
+def declare_impersonal(*tables: str) -> None:
+    """These tables say nothing about a contact."""
+    _impersonal.update(tables)
+
+
+def registered() -> list[Holder]:
+    return list(_holders.values())
+
+
+def unaccounted() -> set[str]:
+    """The tables of this project that nobody holds and nobody declared impersonal."""
+    held = {table for holder in _holders.values() for table in holder.tables}
+    own = {
+        model._meta.label
+        for app in apps.get_app_configs()
+        if Path(app.path).is_relative_to(settings.BASE_DIR)
+        for model in app.get_models(include_auto_created=True)
+    }
+    return own - held - _impersonal

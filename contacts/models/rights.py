@@ -1,0 +1,129 @@
+"""What people ask about their own data, and who looked at it."""
+
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from contacts.models.people import Contact
+
+
+class SubjectRequestQuerySet(models.QuerySet["SubjectRequest"]):
+    def open(self) -> Self:
+        return self.filter(state=SubjectRequest.State.OPEN)
+
+    def overdue(self) -> Self:
+        return self.open().filter(due_at__lt=Now())
+
+
+class SubjectRequest(models.Model):
+    """One request of a person about their data (GDPR art. 15-21), with the day it has to be answered by."""
+
+    class Kind(models.TextChoices):
+        ACCESS = "access", _("access")
+        PORTABILITY = "portability", _("portability")
+        RECTIFICATION = "rectification", _("rectification")
+        RESTRICTION = "restriction", _("restriction")
+        OBJECTION = "objection", _("objection")
+        ERASURE = "erasure", _("erasure")
+
+    class State(models.TextChoices):
+        OPEN = "open", _("open")
+        DONE = "done", _("done")
+        REFUSED = "refused", _("refused")
+
+    contact = models.ForeignKey(
+        Contact, models.PROTECT, related_name="requests", verbose_name=_("contact")
+    )
+    kind = models.CharField(_("kind"), max_length=13, choices=Kind)
+    state = models.CharField(_("state"), max_length=7, choices=State, default=State.OPEN)
+    received_at = models.DateTimeField(_("received"), db_default=Now())
+    due_at = models.DateTimeField(_("due"))
+    how = models.TextField(
+        _("how it came, and how the person was recognized"), blank=True, default=""
+    )
+    outcome = models.TextField(_("outcome"), blank=True, default="")
+    manifest = models.JSONField(_("rows touched, by table"), default=dict, blank=True)
+    handler = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("handled by"),
+    )
+    settled_at = models.DateTimeField(_("settled"), null=True, blank=True)
+    processors_told_at = models.DateTimeField(
+        _("processors told"), null=True, blank=True, help_text=_("GDPR art. 19")
+    )
+
+    objects = SubjectRequestQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("request of a person")
+        verbose_name_plural = _("requests of people")
+        constraints = [
+            models.CheckConstraint(
+                name="request_kind_known",
+                condition=Q(
+                    kind__in=[
+                        "access",
+                        "portability",
+                        "rectification",
+                        "restriction",
+                        "objection",
+                        "erasure",
+                    ]
+                ),
+            ),
+            models.CheckConstraint(
+                name="request_settled_has_a_time",
+                condition=Q(state="open", settled_at=None)
+                | Q(state__in=["done", "refused"], settled_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="request_refused_says_why", condition=~Q(state="refused") | ~Q(outcome="")
+            ),
+        ]
+        indexes = [models.Index(F("due_at"), condition=Q(state="open"), name="request_due")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} · {self.state}"
+
+
+class IdentityView(models.Model):
+    """Staff looked at, or took out, the identities of people, and said why."""
+
+    staff = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        related_name="+",
+        verbose_name=_("staff"),
+    )
+    contact = models.ForeignKey(
+        Contact,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="identity_views",
+        verbose_name=_("contact"),
+        help_text=_("Empty: an export of many."),
+    )
+    people = models.PositiveIntegerField(_("people"), default=1)
+    reason = models.TextField(_("reason"))
+    viewed_at = models.DateTimeField(_("viewed"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("view of identities")
+        verbose_name_plural = _("views of identities")
+        permissions = [("export_identities", _("Can export identities"))]
+        constraints = [
+            models.CheckConstraint(name="identity_view_says_why", condition=~Q(reason=""))
+        ]
+
+    def __str__(self) -> str:
+        return f"view of identities {self.pk}"

@@ -1,0 +1,97 @@
+"""Erases values that may not be kept any more: expired, no longer permitted, or of no registered field."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import connection, models
+from django.db.models import QuerySet
+from django.db.models.functions import Coalesce, Now
+from django.utils.translation import gettext_lazy as _
+
+from contacts import segments
+from contacts.models import Channel, Contact, DataField
+
+BATCH = 5000
+
+
+class Cause(models.TextChoices):
+    EXPIRED = "expired", _("kept long enough")
+    NOT_PERMITTED = "not_permitted", _("this use of data is not permitted")
+    NOT_REGISTERED = "not_registered", _("no registered field")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """So many people have a value of this field that has to go."""
+
+    key: str
+    cause: Cause
+    people: int
+
+
+def erase_expired(*, dry_run: bool = False) -> list[Finding]:
+    """Erase, or with `dry_run` only count, the values that have lost their reason."""
+    findings = []
+    for key, cause, holding in _overdue():
+        people = holding.count() if dry_run else _erase(key, holding)
+        if people:
+            findings.append(Finding(key, cause, people))
+    return findings
+
+
+def _overdue() -> Iterator[tuple[str, Cause, "QuerySet[Contact]"]]:
+    in_use = list(DataField.objects.in_use().order_by("key"))
+    for key in sorted(_stored_keys() - {field.key for field in in_use}):
+        yield key, Cause.NOT_REGISTERED, _holding(key)
+    for field in in_use:
+        last_sign = Coalesce("last_active_at", "created_at")
+        limit = Now() - timedelta(days=field.retention_days)
+        yield (
+            field.key,
+            Cause.EXPIRED,
+            _holding(field.key).alias(last_sign=last_sign).filter(last_sign__lt=limit),
+        )
+        if field.topic_key:
+            permitted = permitting(field)
+            holding = _holding(field.key)
+            yield (
+                field.key,
+                Cause.NOT_PERMITTED,
+                holding if permitted is None else holding.exclude(pk__in=permitted.values("pk")),
+            )
+
+
+def permitting(field: DataField) -> "QuerySet[Contact] | None":
+    """Who permits the use of data that a field depends on; None where nobody can."""
+    rule = {"condition": f"permission.{field.topic_key}.{Channel.DATA}", "operator": "has"}
+    try:
+        return segments.matching(rule)
+    except segments.RuleError:
+        return None
+
+
+def _holding(key: str) -> "QuerySet[Contact]":
+    return Contact.objects.filter(attributes__has_key=key)
+
+
+def _stored_keys() -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT jsonb_object_keys(attributes) FROM contacts_contact"
+            " WHERE attributes <> '{}'"
+        )
+        return {key for (key,) in cursor.fetchall()}
+
+
+def _erase(key: str, holding: "QuerySet[Contact]") -> int:
+    """In small statements, so that nobody waits for a large one."""
+    erased = 0
+    while batch := list(holding.order_by("pk").values_list("pk", flat=True)[:BATCH]):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE contacts_contact SET attributes = attributes - %s WHERE id = ANY(%s)",
+                [key, batch],
+            )
+        erased += len(batch)
+    return erased

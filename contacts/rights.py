@@ -1,0 +1,122 @@
+"""What a person can ask of their data: access, portability, rectification, erasure, each with its due date.
+
+Restriction and objection are acts of consent and live in the app above.
+"""
+
+import calendar
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from contacts import holders, journal, services
+from contacts.models import Contact, SubjectRequest
+
+Kind = SubjectRequest.Kind
+State = SubjectRequest.State
+
+
+class RequestSettled(services.ContactError):
+    """This request was answered already."""
+
+
+class ReasonMissing(services.ContactError):
+    """A request is refused with a reason that the person can be told."""
+
+
+def receive(
+    *, contact: Contact, kind: str, how: str = "", received_at: datetime | None = None
+) -> SubjectRequest:
+    """Note a request; it is due within one month (GDPR art. 12(3))."""
+    at = received_at or timezone.now()
+    return SubjectRequest.objects.create(
+        contact=contact, kind=Kind(kind), how=how, received_at=at, due_at=due(at)
+    )
+
+
+def due(received_at: datetime) -> datetime:
+    """The same day of the next month, or its last day where it has no such day."""
+    year, month = divmod(received_at.year * 12 + received_at.month, 12)
+    last = calendar.monthrange(year, month + 1)[1]
+    return received_at.replace(year=year, month=month + 1, day=min(received_at.day, last))
+
+
+def settle(
+    *,
+    request: SubjectRequest,
+    handler_id: int | None,
+    outcome: str = "",
+    manifest: Mapping[str, int] | None = None,
+) -> None:
+    """Note that a request was answered; raises `RequestSettled`."""
+    _settle(request, State.DONE, handler_id, outcome, manifest or {})
+
+
+def refuse(*, request: SubjectRequest, handler_id: int | None, reason: str) -> None:
+    """Note that a request is not followed, and why; raises `ReasonMissing` and `RequestSettled`."""
+    if not reason.strip():
+        raise ReasonMissing
+    _settle(request, State.REFUSED, handler_id, reason, {})
+
+
+def _settle(
+    request: SubjectRequest,
+    state: str,
+    handler_id: int | None,
+    outcome: str,
+    manifest: Mapping[str, int],
+) -> None:
+    moved = SubjectRequest.objects.filter(pk=request.pk, state=State.OPEN).update(
+        state=state,
+        handler_id=handler_id,
+        outcome=outcome,
+        manifest=dict(manifest),
+        settled_at=Now(),
+    )
+    if not moved:
+        raise RequestSettled
+    request.refresh_from_db()
+
+
+def export(*, contact: Contact) -> dict[str, Any]:
+    """Everything that is kept about a person, by holder, as plain values (GDPR art. 15 and 20)."""
+    return {holder.name: holder.export(contact) for holder in holders.registered()}
+
+
+@transaction.atomic
+def erase(*, contact: Contact) -> dict[str, int]:
+    """Erase a person, and return the rows touched by table; a second time nothing is left to do.
+
+    What stays is the pseudonym, the day, the consent events without their evidence, and the suppression of
+    the addresses. The journal has the pseudonym before this commits. In-flight messages are for the caller
+    to wait for, after the commit.
+    """
+    contact = services.lock(contact.pk)
+    if contact.erased_at:
+        return {}
+    manifest: dict[str, int] = {}
+    for holder in reversed(holders.registered()):
+        for table, rows in holder.erase(contact).items():
+            manifest[table] = manifest.get(table, 0) + rows
+    journal.note(contact.subject, timezone.now())
+    return {table: rows for table, rows in manifest.items() if rows}
+
+
+def returned(file: Path | None = None) -> list[Contact]:
+    """People in the journal of erasures who live in the database: it was restored from a backup."""
+    subjects = list(journal.subjects(file))
+    return list(Contact.objects.living().filter(subject__in=subjects)) if subjects else []
+
+
+def check_erasures() -> None:
+    """Raise `ImproperlyConfigured` where a restored backup brought erased people back."""
+    if returned():
+        raise ImproperlyConfigured(
+            "The database holds people who were erased: it comes from a backup."
+            " Run `manage.py replay_erasures` first."
+        )

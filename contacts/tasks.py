@@ -1,0 +1,10 @@
+"""The scheduled work of contacts."""
+
+from celery import shared_task
+
+from contacts import retention
+
+
+@shared_task(name="contacts.erase_expired")
+def erase_expired() -> None:
+    retention.erase_expired()

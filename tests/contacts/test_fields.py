@@ -1,0 +1,171 @@
+"""Registered fields: the only attributes there are, in their form, for as long as there is a reason."""
+
+import csv
+import io
+import json
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.db import IntegrityError
+from django.utils import timezone
+
+from consent import services as consent
+from consent.models import Topic
+from contacts import fields, processing, retention
+from contacts import services as contacts
+from contacts.models import Contact, DataField, Segment
+from contacts.retention import Cause
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+Type = DataField.Type
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "kept"),
+    [
+        (Type.TEXT, "  Lyon ", "Lyon"),
+        (Type.NUMBER, "44", 44),
+        (Type.NUMBER, "1 234,5", 1234.5),
+        (Type.NUMBER, "1,234.5", 1234.5),
+        (Type.NUMBER, 2.0, 2),
+        (Type.DATE, "2024-05-31", "2024-05-31"),
+        (Type.DATE, "31.05.2024", "2024-05-31"),
+        (Type.CHOICE, "pro", "pro"),
+        (Type.YES_NO, "Oui", True),
+        (Type.YES_NO, "0", False),
+        (Type.LIST, "pro; free;pro", ["pro", "free"]),
+        (Type.LIST, '["pro"]', ["pro"]),
+        (Type.LIST, ["free"], ["free"]),
+    ],
+)
+def test_it_keeps_values_in_one_form(kind, given, kept):
+    field = make.field("it", kind, choices=["pro", "free"])
+    assert fields.clean(field, given) == kept
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        (Type.TEXT, "x" * 1001),
+        (Type.TEXT, 5),
+        (Type.TEXT, "a\x00b"),
+        (Type.NUMBER, "NaN"),
+        (Type.NUMBER, "many"),
+        (Type.NUMBER, True),
+        (Type.DATE, "2024-02-30"),
+        (Type.DATE, 5),
+        (Type.CHOICE, "gold"),
+        (Type.CHOICE, ["pro"]),
+        (Type.YES_NO, "perhaps"),
+        (Type.LIST, "gold"),
+        (Type.LIST, {"pro": 1}),
+        (Type.LIST, [1]),
+    ],
+)
+def test_it_refuses_what_does_not_fit(kind, given):
+    field = make.field("it", kind, choices=["pro", "free"])
+    with pytest.raises(fields.FieldError, match="does not fit the field “It”"):
+        fields.clean(field, given)
+
+
+def test_it_refuses_attributes_that_are_not_registered():
+    with pytest.raises(fields.FieldNotRegistered, match="shoe_size"):
+        make.contact(attributes={"shoe_size": 44})
+    ada = make.contact()
+    with pytest.raises(fields.FieldNotRegistered):
+        contacts.update_contact(contact=ada, attributes={"shoe_size": 44})
+    make.field("city")
+    contacts.update_contact(contact=ada, attributes={"city": "Lyon"})
+    assert ada.attributes == {"city": "Lyon"}
+    contacts.update_contact(contact=ada, attributes={"city": None})
+    assert ada.attributes == {}
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        {"justification": "We want it."},
+        {"purpose": ""},
+        {"owner": ""},
+        {"retention_days": 0},
+        {"basis": "consent"},
+        {"key": "Shoe size"},
+        {"kind": "shoe"},
+        {"kind": "choice"},
+    ],
+)
+def test_it_registers_no_field_without_its_case(missing):
+    with pytest.raises(IntegrityError):
+        make.field(**{"key": "shoe_size"} | missing)
+
+
+def test_it_tells_templates_what_they_may_say():
+    make.field("city")
+    make.field("old", retired_at=timezone.now())
+    assert fields.template_names() == {"first_name", "last_name", "city"}
+
+
+def test_it_keeps_a_value_only_while_its_use_is_permitted():
+    use = make.topic("remember-city", use=Topic.Use.DATA, offers_email=False, offers_sms=False)
+    make.field("city", basis=DataField.Basis.CONSENT, topic_key=use.key)
+    ada = make.contact()
+    with pytest.raises(contacts.UseNotPermitted):
+        contacts.update_contact(contact=ada, attributes={"city": "Lyon"})
+    with pytest.raises(contacts.UseNotPermitted):
+        make.contact(attributes={"city": "Lyon"})
+    words = make.wording(use, "data")
+    consent.confirm(contact=ada, wordings=[words], address=ada.addresses.get(), details={})
+    contacts.update_contact(contact=ada, attributes={"city": "Lyon"})
+    assert retention.erase_expired() == []
+    make.withdrawn(ada, use, "data")
+    assert retention.erase_expired(dry_run=True) == [
+        retention.Finding("city", Cause.NOT_PERMITTED, 1)
+    ]
+    ada.refresh_from_db()
+    assert ada.attributes == {"city": "Lyon"}
+    retention.erase_expired()
+    ada.refresh_from_db()
+    assert ada.attributes == {}
+
+
+def test_it_erases_values_that_expired_or_lost_their_field(capsys):
+    make.field("city", retention_days=30)
+    make.field("plan")
+    old, new = (make.contact(attributes={"city": "Lyon", "plan": "pro"}) for _ in range(2))
+    Contact.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(days=31))
+    DataField.objects.filter(key="plan").update(retired_at=timezone.now())
+    call_command("erase_expired", "--dry-run")
+    assert "Nothing was erased" in capsys.readouterr().out
+    call_command("erase_expired")
+    for contact in (old, new):
+        contact.refresh_from_db()
+    assert (old.attributes, new.attributes) == ({}, {"city": "Lyon"})
+
+
+def test_it_flags_fields_that_nothing_uses():
+    make.field("city")
+    make.field("plan")
+    make.field("new")
+    DataField.objects.filter(key__in=["city", "plan"]).update(
+        created_at=timezone.now() - timedelta(days=400)
+    )
+    Segment.objects.create(
+        name="Lyon", rule={"condition": "field.city", "operator": "is", "value": "Lyon"}
+    )
+    assert [field.key for field in fields.unused()] == ["plan"]
+    fields.note_use_in_template(["plan"])
+    assert fields.unused() == []
+
+
+def test_it_generates_the_record_of_processing(capsys):
+    make.field("city")
+    rows = processing.record()
+    assert rows[-1]["category"] == "City"
+    assert all(set(row) == set(processing.COLUMNS) for row in rows)
+    call_command("article_30", "--format", "json")
+    assert json.loads(capsys.readouterr().out) == rows
+    call_command("article_30")
+    assert len(list(csv.DictReader(io.StringIO(capsys.readouterr().out)))) == len(rows)

@@ -1,0 +1,217 @@
+"""What people ask of their data: everything is found, and what is erased stays erased."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.db import connection
+from django.utils import timezone
+
+from campaigns.models import Delivery
+from consent import gate, imports, ledger, replay, sealing, services, verification
+from consent import rights as consent_rights
+from consent.models import ConsentEvent, ConsentEvidence, Suppression
+from contacts import holders, journal, rights
+from contacts import services as contacts
+from contacts.models import Channel, Contact, Identity, StaticList, SubjectRequest, Tag
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+NAMES = ("ada.martin", "Martin", "+33612345678", "Lyon-Croix-Rousse")
+
+
+@pytest.fixture(autouse=True)
+def _own_journal(tmp_path, settings):
+    settings.ASSENT_VAR = tmp_path
+
+
+@pytest.fixture
+def topic():
+    return make.topic()
+
+
+@pytest.fixture
+def ada(topic, tmp_path):
+    """Somebody who left traces everywhere."""
+    make.field("city")
+    person = make.contact(
+        "ada.martin@example.org",
+        phone="+33612345678",
+        first_name="Ada",
+        last_name="Martin",
+        attributes={"city": "Lyon-Croix-Rousse"},
+    )
+    person.tags.add(Tag.objects.create(name="vip"))
+    StaticList.objects.create(name="Guests").contacts.add(person)
+    make.granted(person, topic)
+    event = ConsentEvent.objects.get(subject=person.subject)
+    Delivery.objects.create(
+        campaign=make.campaign(topic),
+        contact=person,
+        state="failed",
+        reason="refused_by_relay",
+        event=event,
+        address=person.addresses.get(channel="email"),
+        attempt=1,
+        diagnostic="550 <ada.martin@example.org> unknown",
+    )
+    path = tmp_path / "people.csv"
+    path.write_text("email,status,topic\nADA.Martin@example.org,unsubscribed,no-such\n")
+    make.withdrawn(person, topic, Channel.SMS)
+    path.write_text("email,phone\nada.martin@example.org,+33612345679\n")
+    imports.run(imports.start(path=path))
+    rights.receive(
+        contact=person, kind="access", how="Ada Martin wrote from ada.martin@example.org"
+    )
+    return person
+
+
+def everything_stored():
+    """Every value of every table, as text."""
+    found = {}
+    for model in apps.get_models(include_auto_created=True):
+        table = model._meta.db_table
+        with connection.cursor() as cursor:
+            cursor.execute(f'SELECT t::text FROM "{table}" t')
+            found[table] = "\n".join(row for (row,) in cursor.fetchall())
+    return found
+
+
+def test_it_has_a_holder_for_every_table():
+    assert holders.unaccounted() == set()
+
+
+def test_it_exports_everything_as_plain_values(ada):
+    export = json.loads(json.dumps(rights.export(contact=ada)))
+    assert export["contact"]["identity"]["email"] == "ada.martin@example.org"
+    assert export["contact"]["attributes"][0]["value"] == "Lyon-Croix-Rousse"
+    assert export["consent"]["events"][0]["words"].startswith("Yes, send me")
+    assert export["consent"]["refused_import_rows"][0]["row"] == [
+        "ada.martin@example.org",
+        "+33612345679",
+    ]
+    assert export["campaigns"]["deliveries"][0]["state"] == "failed"
+
+
+def test_it_leaves_no_trace_of_a_name_or_address(ada):
+    assert any(name in text for text in everything_stored().values() for name in NAMES)
+    manifest = rights.erase(contact=ada)
+    left = {
+        (table, name)
+        for table, text in everything_stored().items()
+        for name in NAMES
+        if name in text
+    }
+    assert left == set()
+    assert {"contacts.Identity", "contacts.Address", "consent.ConsentEvidence"} <= set(manifest)
+    assert not Identity.objects.filter(contact=ada).exists()
+    assert not ConsentEvidence.objects.filter(event__subject=ada.subject).exists()
+    assert rights.erase(contact=ada) == {}
+
+
+def test_it_keeps_the_ledger_whole(ada):
+    events = ConsentEvent.objects.filter(subject=ada.subject).count()
+    rights.erase(contact=ada)
+    sealing.seal()
+    assert ConsentEvent.objects.filter(subject=ada.subject).count() == events + 1
+    assert not verification.verify().problems
+    assert list(replay.differences()) == []
+
+
+def test_it_keeps_the_address_suppressed_when_it_is_imported_again(ada, topic, tmp_path):
+    rights.erase(contact=ada)
+    path = tmp_path / "again.csv"
+    path.write_text(
+        "email,status,topic,date,source,wording\n"
+        "ada.martin@example.org,subscribed,product-news,2025-01-02,Form,Words\n"
+    )
+    batch = imports.run(imports.start(path=path))
+    again = contacts.find_contact(channel="email", address="ada.martin@example.org")
+    assert batch.grants == 0
+    assert gate.explain(contact=again, topic=topic, channel="email").reason == "suppressed"
+    make.granted(again, topic)
+    assert gate.explain(contact=again, topic=topic, channel="email").is_allowed
+
+
+def test_it_stops_no_other_person_who_has_the_address_now(topic):
+    ada = make.contact("shared@example.org")
+    contacts.change_address(contact=ada, channel="email", address="ada@example.org")
+    bo = make.contact("shared@example.org")
+    make.granted(bo, topic)
+    rights.erase(contact=ada)
+    assert gate.explain(contact=bo, topic=topic, channel="email").is_allowed
+    assert Suppression.objects.count() == 1
+
+
+def test_it_refuses_the_start_until_erasures_are_replayed(ada):
+    """A backup from before the erasure is restored."""
+    journal.note(ada.subject, timezone.now())
+    with pytest.raises(ImproperlyConfigured, match="replay_erasures"):
+        rights.check_erasures()
+    call_command("replay_erasures")
+    rights.check_erasures()
+    ada.refresh_from_db()
+    assert ada.erased_at
+    assert not Identity.objects.filter(contact=ada).exists()
+
+
+def test_it_passes_over_a_line_of_the_journal_that_was_cut_short(ada):
+    journal.note(ada.subject, timezone.now())
+    with journal.path().open("a") as file:
+        file.write('{"subject": "1234')
+    assert rights.returned() == [ada]
+
+
+def test_it_sends_nothing_while_processing_is_restricted(topic):
+    ada = make.contact()
+    make.granted(ada, topic)
+    consent_rights.restrict(contact=ada, actor=ledger.staff(1))
+    assert consent_rights.restrict(contact=ada) is None
+    assert gate.explain(contact=ada, topic=topic, channel="email").reason == "restricted"
+    consent_rights.lift_restriction(contact=ada)
+    assert gate.explain(contact=ada, topic=topic, channel="email").is_allowed
+
+
+def test_it_brings_no_one_back_by_erasing(topic):
+    cy = make.contact("cy@example.org")
+    services.object_to_everything(contact=cy, method="stop_page")
+    rights.erase(contact=cy)
+    assert {permission.state for permission in cy.permissions.all()} == {"erased"}
+
+
+@pytest.mark.parametrize(
+    ("received", "due"),
+    [("2026-01-15", "2026-02-15"), ("2026-01-31", "2026-02-28"), ("2026-12-31", "2027-01-31")],
+)
+def test_it_is_due_within_a_month(received, due):
+    at = datetime.fromisoformat(received).replace(tzinfo=UTC)
+    assert rights.due(at).date().isoformat() == due
+
+
+def test_it_settles_a_request_once(ada):
+    request = SubjectRequest.objects.get()
+    assert list(SubjectRequest.objects.open()) == [request]
+    with pytest.raises(rights.ReasonMissing):
+        rights.refuse(request=request, handler_id=None, reason=" ")
+    rights.settle(request=request, handler_id=make.staff().pk, outcome="Sent by mail")
+    assert request.settled_at
+    with pytest.raises(rights.RequestSettled):
+        rights.refuse(request=request, handler_id=None, reason="Too late")
+
+
+def test_it_finds_overdue_requests(ada):
+    late = rights.receive(contact=ada, kind="erasure", received_at=datetime(2024, 1, 1, tzinfo=UTC))
+    assert list(SubjectRequest.objects.overdue()) == [late]
+
+
+def test_it_adds_nothing_to_an_erased_contact(ada):
+    rights.erase(contact=ada)
+    gone = Contact.objects.get(pk=ada.pk)
+    with pytest.raises(contacts.ContactErased):
+        contacts.update_contact(contact=gone, first_name="Ada")
+    with pytest.raises(contacts.ContactErased):
+        contacts.change_address(contact=gone, channel="email", address="ada@example.org")
