@@ -1,0 +1,82 @@
+"""Campaigns and deliveries over the API: drafts are written, moves need their own permission."""
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from campaigns.models import Campaign
+from tests import make
+
+pytestmark = pytest.mark.django_db
+CONTENT = {"language": "en", "subject": "News", "body": "Hello, three new books this month."}
+
+
+def client(*codenames: str, superuser: bool = False) -> APIClient:
+    user = make.staff(superuser=superuser)
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    made = APIClient()
+    made.force_authenticate(user)
+    return made
+
+
+def draft(**fields: object) -> dict[str, object]:
+    make.organization()
+    return {
+        "name": "June",
+        "topic": make.topic().key,
+        "sender": make.sender().name,
+        "contents": [CONTENT],
+    } | fields
+
+
+def test_it_writes_and_changes_a_draft():
+    api = client(superuser=True)
+    made = api.post("/api/campaigns/", draft(), format="json")
+    assert made.status_code == 201
+    body = {"contents": [CONTENT | {"subject": "More news"}]}
+    changed = api.patch(f"/api/campaigns/{made.json()['id']}/", body, format="json")
+    assert [content["subject"] for content in changed.json()["contents"]] == ["More news"]
+
+
+def test_it_refuses_two_contents_in_one_language():
+    answer = client(superuser=True).post(
+        "/api/campaigns/", draft(contents=[CONTENT, CONTENT]), format="json"
+    )
+    assert answer.status_code == 400
+    assert not Campaign.objects.exists()
+
+
+def test_it_schedules_pauses_nothing_and_cancels():
+    api = client(superuser=True)
+    path = f"/api/campaigns/{api.post('/api/campaigns/', draft(), format='json').json()['id']}"
+    moment = {"send_at": timezone.now().isoformat()}
+    assert api.post(f"{path}/schedule/", moment, format="json").json()["state"] == "scheduled"
+    assert api.post(f"{path}/pause/").status_code == 409
+    assert api.patch(f"{path}/", {"name": "July"}, format="json").status_code == 409
+    assert api.post(f"{path}/cancel/").json()["state"] == "cancelled"
+
+
+def test_it_lets_only_those_schedule_who_may_send():
+    campaign = make.campaign(make.topic())
+    writer = client("view_campaign", "add_campaign", "change_campaign")
+    answer = writer.post(
+        f"/api/campaigns/{campaign.pk}/schedule/", {"send_at": timezone.now()}, format="json"
+    )
+    assert answer.status_code == 403
+    campaign.refresh_from_db()
+    assert campaign.state == Campaign.State.DRAFT
+
+
+def test_it_says_who_would_get_it_and_why_the_others_would_not():
+    topic = make.topic()
+    make.granted(make.contact(), topic)
+    make.contact()
+    campaign = make.campaign(topic)
+    counts = client(superuser=True).get(f"/api/campaigns/{campaign.pk}/audience/").json()
+    assert {row["reason"]: row["contacts"] for row in counts} == {"": 1, "never_asked": 1}
+
+
+@pytest.mark.parametrize("query", [{"state": "lost"}, {"campaign": "x"}, {"contact": "nobody"}])
+def test_it_answers_a_malformed_question_with_a_sentence(query):
+    assert client(superuser=True).get("/api/deliveries/", query).status_code == 400
