@@ -27,6 +27,7 @@ NONCE_SIZE = 12
 LONGEST = 1500
 MANAGE_LIFETIME_S = 60 * 60
 CONFIRM_LIFETIME_S = 7 * 24 * 60 * 60
+NEW_ADDRESS_LIFETIME_S = 24 * 60 * 60
 
 
 class LinkError(Exception):
@@ -57,7 +58,9 @@ class Stop:
 
 
 def stop_token(stop: Stop) -> str:
-    head = struct.pack(">16s32sBQ", stop.subject.bytes, stop.fingerprint, stop.generation, stop.message)
+    head = struct.pack(
+        ">16s32sBQ", stop.subject.bytes, stop.fingerprint, stop.generation, stop.message
+    )
     return _seal("stop", head + f"{stop.channel}:{stop.topic}".encode())
 
 
@@ -73,7 +76,7 @@ def read_stop(token: str) -> Stop:
 
 
 def manage_token(purpose: str, *, lifetime_s: int, **payload: Any) -> str:
-    """A short-lived capability for one purpose; `payload` is JSON without addresses."""
+    """A short-lived capability for one purpose; `payload` is JSON, and nobody can read it without the key."""
     body = {"purpose": purpose, "until": int(time.time()) + lifetime_s, **payload}
     return _seal("manage", json.dumps(body, separators=(",", ":")).encode())
 

@@ -119,7 +119,8 @@ def _send(mail: ServiceMail, backend: BaseEmailBackend) -> bool:
             backend.close()
         _try_later(mail)
         return False
-    ServiceMail.objects.filter(pk=mail.pk).update(sent_at=Now())
+    mail.details.pop("token", None)
+    ServiceMail.objects.filter(pk=mail.pk).update(sent_at=Now(), details=mail.details)
     return True
 
 
@@ -167,19 +168,18 @@ def letter_for(mail: ServiceMail) -> Letter:
     if address is None or contact.erased_at or _is_forbidden(address):
         raise NothingToSay
     with translation.override(mail.language):
-        context = {
+        context: dict[str, Any] = {
             "organization": Organization.objects.order_by("pk").first(),
             "language": mail.language,
             "public_url": settings.PUBLIC_URL,
-            **_WORDS[ServiceMail.Purpose(mail.purpose)](mail, contact, address),
+            "to": Identity.objects.get(contact=contact).email,
         }
+        context |= _WORDS[ServiceMail.Purpose(mail.purpose)](mail, contact, address)
         subject, text, html = (
             render_to_string(f"consent/mail/{mail.purpose}.{part}", context)
             for part in ("subject.txt", "txt", "html")
         )
-    return Letter(
-        Identity.objects.get(contact=contact).email, " ".join(subject.split()), text, html
-    )
+    return Letter(str(context["to"]), " ".join(subject.split()), text, html)
 
 
 def _is_forbidden(address: Address) -> bool:
@@ -242,6 +242,19 @@ def _receipt(mail: ServiceMail, contact: Contact, address: Address) -> dict[str,
     }
 
 
+def _new_address(mail: ServiceMail, _contact: Contact, _address: Address) -> dict[str, Any]:
+    token = mail.details["token"]
+    try:
+        asked = links.read_manage("new_address", token)
+    except links.LinkError:
+        raise NothingToSay from None
+    return {
+        "to": asked["email"],
+        "url": _absolute("new_address", token),
+        "hours": links.NEW_ADDRESS_LIFETIME_S // 3600,
+    }
+
+
 def stop_url(address: Address, topic: Topic, channel: str) -> str:
     """A link that takes back one topic on one channel, for ever."""
     return _absolute(
@@ -266,4 +279,5 @@ _WORDS = {
     ServiceMail.Purpose.CONFIRMATION: _confirmation,
     ServiceMail.Purpose.MANAGE_LINK: _manage_link,
     ServiceMail.Purpose.RECEIPT: _receipt,
+    ServiceMail.Purpose.NEW_ADDRESS: _new_address,
 }

@@ -33,6 +33,7 @@ from contacts.models import Address, Channel, Contact
 
 CONFIRMATIONS_A_DAY = 1
 CONFIRMATIONS_A_MONTH = 3
+NEW_ADDRESSES_A_DAY = 3
 
 
 class ConsentError(Exception):
@@ -451,6 +452,44 @@ def save_preferences(
 def choose_language(*, contact: Contact, language: str) -> None:
     """Write to this person in another language from now on."""
     Contact.objects.filter(pk=contact.pk, erased_at=None).update(language=language)
+
+
+def request_new_address(*, contact: Contact, email: str, language: str) -> None:
+    """Write to the address that a person wants to move to; nothing changes before they act there.
+
+    The address waits encrypted in the outbox. At most three a day; raises `AddressError`.
+    """
+    normalized = addresses.normalize_email(email)
+    today = ServiceMail.objects.filter(
+        contact=contact,
+        purpose=ServiceMail.Purpose.NEW_ADDRESS,
+        created_at__gte=timezone.now() - timedelta(days=1),
+    )
+    if today.count() < NEW_ADDRESSES_A_DAY:
+        token = links.manage_token(
+            "new_address",
+            lifetime_s=links.NEW_ADDRESS_LIFETIME_S,
+            contact=contact.pk,
+            email=normalized,
+        )
+        queue_service_mail(
+            contact=contact,
+            purpose=ServiceMail.Purpose.NEW_ADDRESS,
+            language=language,
+            details={"token": token},
+        )
+
+
+@transaction.atomic
+def move_to_address(*, contact: Contact, email: str) -> Address:
+    """The person acted on the message to their new address: it is theirs from now on.
+
+    Permissions do not move with them, they were given for the old one. Raises `ContactError`.
+    """
+    contact = contacts.lock(contact.pk)
+    address = contacts.change_address(contact=contact, channel=Channel.EMAIL, address=email)
+    contacts.verify_address(address=address)
+    return address
 
 
 def request_manage_link(*, email: str, language: str) -> None:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from consent.views import confirmation, preferences, sign_up, stop
+from consent.views import confirmation, my_data, preferences, sign_up, stop
 
 app_name = "consent"
 urlpatterns = [
@@ -14,5 +14,8 @@ urlpatterns = [
     path("undo/<str:token>/", stop.undo, name="undo"),
     path("preferences/", preferences.ask_for_link, name="ask_for_link"),
     path("preferences/<str:token>/", preferences.preferences, name="preferences"),
+    path("preferences/<str:token>/data/", my_data.page, name="my_data"),
+    path("preferences/<str:token>/data.json", my_data.download, name="my_data_download"),
+    path("address/<str:token>/", preferences.new_address, name="new_address"),
     path("m/<str:token>/", preferences.ask_by_stop_link, name="ask_by_stop_link"),
 ]

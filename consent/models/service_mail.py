@@ -16,12 +16,16 @@ class ServiceMailQuerySet(models.QuerySet["ServiceMail"]):
 
 
 class ServiceMail(models.Model):
-    """One confirmation, manage link or receipt to be sent. Links in it are minted at the hand-over."""
+    """One confirmation, manage link, receipt or check of a new address to be sent.
+
+    Links in it are minted at the hand-over.
+    """
 
     class Purpose(models.TextChoices):
         CONFIRMATION = "confirmation", _("confirmation")
         MANAGE_LINK = "manage_link", _("manage link")
         RECEIPT = "receipt", _("receipt")
+        NEW_ADDRESS = "new_address", _("new address")
 
     contact = models.ForeignKey(
         Contact, models.PROTECT, related_name="service_mails", verbose_name=_("contact")

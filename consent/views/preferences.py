@@ -16,8 +16,9 @@ from consent.preferences import lines_of
 from consent.services import Choice
 from consent.views import public
 from contacts import addresses
+from contacts.addresses import AddressError
 from contacts.models import Address, Channel, Contact, Identity
-from contacts.services import contact_of_subject
+from contacts.services import ContactError, contact_of_subject
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ def ask_by_stop_link(request: HttpRequest, token: str) -> HttpResponse:
 @public.page("POST")
 def preferences(request: HttpRequest, token: str) -> HttpResponse:
     try:
-        contact = _contact_of(token)
+        contact = contact_of(token)
     except links.LinkExpired:
         return public.show(request, "expired.html", status=410)
     except links.LinkError:
@@ -73,6 +74,8 @@ def preferences(request: HttpRequest, token: str) -> HttpResponse:
             message = _save(request, contact)
         except services.ConsentError:
             error = _("Some of the words have changed. Please read them and choose again.")
+        except AddressError:
+            error = _("This is not a complete email address, like name@example.org.")
     contact.refresh_from_db()
     identity = Identity.objects.get(contact=contact)
     return public.show(
@@ -85,11 +88,12 @@ def preferences(request: HttpRequest, token: str) -> HttpResponse:
             "message": message,
             "error": error,
             "contact": contact,
+            "token": token,
         },
     )
 
 
-def _contact_of(token: str) -> Contact:
+def contact_of(token: str) -> Contact:
     """The link is bound to the address it was mailed to. Raises `LinkError` or `LinkExpired`."""
     asked = links.read_manage("manage", token)
     address = (
@@ -109,6 +113,13 @@ def _save(request: HttpRequest, contact: Contact) -> str:
     pressed = request.POST.get("do", "")
     if pressed == "language":
         return _speak(contact, request.POST.get("language", ""))
+    if pressed == "address":
+        services.request_new_address(
+            contact=contact,
+            email=request.POST.get("email", ""),
+            language=(get_language() or settings.LANGUAGE_CODE)[:2],
+        )
+        return _("We have written to your new address. Press the button in the message there.")
     if pressed == "stop":
         stopped = services.withdraw(
             contact=contact, topic=None, channel="", method=Method.PREFERENCES, details=details
@@ -153,3 +164,27 @@ def _speak(contact: Contact, language: str) -> str:
         services.choose_language(contact=contact, language=language)
         translation.activate(language)
     return _("Saved.")
+
+
+@public.page("POST")
+def new_address(request: HttpRequest, token: str) -> HttpResponse:
+    """From the message to a new address: looking shows, the button moves the person there."""
+    try:
+        asked = links.read_manage("new_address", token)
+    except links.LinkExpired:
+        return public.show(request, "expired.html", status=410)
+    except links.LinkError:
+        return public.unreadable(request)
+    contact = Contact.objects.living().filter(pk=asked["contact"]).first()
+    if contact is None:
+        return public.show(request, "expired.html", status=410)
+    public.speak_to(request, contact)
+    masked = addresses.mask(Channel.EMAIL, asked["email"])
+    if request.method != "POST":
+        return public.show(request, "new_address.html", {"masked": masked})
+    try:
+        address = services.move_to_address(contact=contact, email=asked["email"])
+    except ContactError:
+        return public.show(request, "new_address_taken.html", {"masked": masked}, status=409)
+    fresh = links.manage_token("manage", lifetime_s=links.MANAGE_LIFETIME_S, address=address.pk)
+    return public.show(request, "new_address_done.html", {"masked": masked, "token": fresh})
