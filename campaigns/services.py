@@ -152,6 +152,29 @@ def has_verified_address(staff: User) -> bool:
 
 
 @transaction.atomic
+def duplicate_campaign(*, campaign: Campaign, name: str, author_id: int | None) -> Campaign:
+    """A fresh draft that says the same to the same segments; nothing of the schedule goes with it."""
+    draft = Campaign.objects.create(
+        name=name,
+        topic=campaign.topic,
+        channel=campaign.channel,
+        sender=campaign.sender,
+        timezone=campaign.timezone,
+        is_local_time=campaign.is_local_time,
+        quiet_from=campaign.quiet_from,
+        quiet_until=campaign.quiet_until,
+        author_id=author_id,
+    )
+    draft.segments.set(campaign.segments.all())
+    draft.excluded_segments.set(campaign.excluded_segments.all())
+    contents = list(campaign.contents.order_by("pk"))
+    for content in contents:
+        content.pk, content.campaign = None, draft
+    CampaignContent.objects.bulk_create(contents)
+    return draft
+
+
+@transaction.atomic
 def schedule_campaign(
     *,
     campaign: Campaign,

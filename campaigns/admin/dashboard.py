@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from redis.exceptions import RedisError
 
 from campaigns.admin import workspace
 from campaigns.admin.progress import progress_of
@@ -106,9 +107,12 @@ def _recent() -> list[Campaign]:
 
 def _audience() -> list[dict[str, Any]]:
     """People who said yes, by topic and channel, at most a minute old."""
-    counts: dict[tuple[int, str], int] = cache.get_or_set("granted counts", _granted, 60) or {}
+    try:
+        counts = cache.get_or_set("desk:granted", _granted, 60) or {}
+    except RedisError:
+        counts = _granted()
     topics = Topic.objects.published().filter(use=Topic.Use.MESSAGE).order_by("position", "key")
-    lines = [
+    lines: list[dict[str, Any]] = [
         {"topic": topic, "channel": channel, "count": counts.get((topic.pk, channel.value), 0)}
         for topic in topics
         for channel in topic.channels

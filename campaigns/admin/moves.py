@@ -67,6 +67,34 @@ def send_test(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> 
     )
 
 
+class NameForm(forms.Form):
+    name = forms.CharField(label=_("Name"), max_length=200, widget=UnfoldAdminTextInputWidget)
+
+
+def duplicate(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
+    campaign, moved_on = _begin(request, object_id, model_admin, "duplicate")
+    if moved_on:
+        return moved_on
+    form = NameForm(request.POST or None, initial={"name": _("%s (copy)") % campaign.name})
+    if request.method == "POST" and form.is_valid():
+        draft = services.duplicate_campaign(
+            campaign=campaign, name=form.cleaned_data["name"], author_id=request.user.pk
+        )
+        messages.success(request, _("Here is the copy, as a draft."))
+        return redirect(workspace.url(draft, "change"))
+    return workspace.show(
+        model_admin,
+        request,
+        campaign,
+        "admin/desk/act.html",
+        title=campaign.name,
+        sentence=_("A fresh draft with the same words, for the same segments."),
+        button=_("Duplicate"),
+        form=form,
+        back=workspace.url(campaign, "change"),
+    )
+
+
 def schedule(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
     campaign, moved_on = _begin(request, object_id, model_admin, "schedule")
     if moved_on:
@@ -178,6 +206,7 @@ def _simple(
 
 PAGES: dict[str, Callable[..., HttpResponse]] = {
     "test": send_test,
+    "duplicate": duplicate,
     "schedule": schedule,
     "pause": pause,
     "resume": resume,

@@ -32,6 +32,7 @@ MOVES = (
     ("pause", _("Pause"), {State.SENDING}, SEND, "primary"),
     ("resume", _("Resume"), {State.PAUSED}, SEND, "primary"),
     ("release", _("Release"), {State.HELD}, SEND, "primary"),
+    ("duplicate", _("Duplicate"), set(State), "campaigns.add_campaign", "default"),
     (
         "cancel",
         _("Cancel"),

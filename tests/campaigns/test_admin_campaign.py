@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from campaigns import audience, progress, services
 from campaigns.models import Campaign, Delivery
+from contacts.models import Segment
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -367,3 +368,40 @@ def test_it_never_changes_or_deletes_deliveries(client, campaign):
         == 403
     )
     assert client.get(reverse("admin:campaigns_delivery_add")).status_code == 403
+
+
+def test_it_duplicates_words_and_segments_but_no_schedule(client, campaign):
+    staff = allowed(client, *MARKETER)
+    campaign.segments.add(Segment.objects.create(name="French", rule={}))
+    services.schedule_campaign(campaign=campaign, send_at=SOON, actor_id=None)
+    client.get(at("duplicate", campaign))
+    assert Campaign.objects.count() == 1
+    client.post(at("duplicate", campaign), {"name": "Next letter"})
+    copy = Campaign.objects.get(name="Next letter")
+    assert (copy.state, copy.send_at, copy.author) == (State.DRAFT, None, staff)
+    assert copy.contents.get().body == campaign.contents.get().body
+    assert copy.segments.get().name == "French"
+
+
+def test_it_duplicates_nothing_without_add_campaign(client, campaign):
+    allowed(client, *(name for name in MARKETER if name != "campaigns.add_campaign"))
+    assert client.post(at("duplicate", campaign), {"name": "Copy"}).status_code == 403
+    assert Campaign.objects.count() == 1
+
+
+def test_it_opens_the_desk_with_what_this_person_may_see(client, campaign):
+    make.granted(make.contact(), campaign.topic)
+    started(campaign)
+    allowed(client, *MARKETER)
+    page = client.get(reverse("admin:index"))
+    assert page.context_data["running"][0]["progress"].waiting == 1
+    assert "audience" not in page.context_data
+    allowed(client, "consent.view_permission", username="officer")
+    page = client.get(reverse("admin:index"))
+    assert [line["count"] for line in page.context_data["audience"]] == [1, 0]
+    assert "running" not in page.context_data
+
+
+def test_it_says_where_to_begin_when_there_is_nobody(client):
+    client.force_login(make.staff())
+    assert "Where to begin" in client.get(reverse("admin:index")).content.decode()
