@@ -1,5 +1,6 @@
 """Every address of the product. The public pages carry no language in their address."""
 
+from allauth.account.decorators import secure_admin_login
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
@@ -26,7 +27,11 @@ api = [
     *router.urls,
 ]
 
+# Staff sign in at one door only.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
 urlpatterns = [
+    path("account/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("api/", include((api, "api"))),
     path("c/", include("campaigns.urls")),

@@ -4,6 +4,7 @@ import itertools
 from datetime import UTC, date, datetime
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.contrib.auth.models import User
 
 from campaigns.models import Campaign, CampaignContent, Sender
@@ -136,10 +137,12 @@ def campaign(topic: Topic, **fields: Any) -> Campaign:
 
 
 def staff(username: str = "marketer", *, superuser: bool = True) -> User:
-    return User.objects.create_user(
+    user = User.objects.create_user(
         username,
         f"{username}@lumen.example",
         "a long enough password",
         is_staff=True,
         is_superuser=superuser,
     )
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    return user
