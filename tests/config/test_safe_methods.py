@@ -61,6 +61,8 @@ def test_it_writes_nothing_when_it_is_only_looked_at(settings):
         "confirm": [confirm, "x"],
         "undo": [undo, "x"],
         "preferences": [manage_link(ada), "x"],
+        "my_data": [manage_link(ada), "x"],
+        "my_data_download": [manage_link(ada), "x"],
     }
     seen = list(paths(tokens))
     assert {"/", "/join/", f"/u/{stop}/", f"/confirm/{confirm}/"} <= set(seen)
