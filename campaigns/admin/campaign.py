@@ -82,6 +82,7 @@ class CampaignAdmin(BigList):
     autocomplete_fields = ("segments", "excluded_segments")
     warn_unsaved_form = True
     change_form_outer_before_template = "admin/campaigns/state.html"
+    change_form_outer_after_template = "admin/campaigns/composer.html"
     fieldsets = (
         (
             None,
@@ -99,6 +100,7 @@ class CampaignAdmin(BigList):
     def get_custom_urls(self) -> tuple[Any, ...]:
         pages = {
             "preview": preview.show_preview,
+            "live": preview.show_live,
             "audience": audience.show_audience,
             "progress": progress.show_progress,
             "counts": progress.show_counts,
@@ -146,6 +148,8 @@ class CampaignAdmin(BigList):
         form_url: str = "",
         obj: Any = None,
     ) -> HttpResponse:
+        if _is_draft(obj):
+            context["composer_fields"] = preview.composer_fields()
         if obj is not None:
             context |= workspace.surroundings(self, request, obj)
             if _is_draft(obj):

@@ -4,18 +4,24 @@ from typing import Any
 
 from django import forms
 from django.contrib.admin import ModelAdmin
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from campaigns import services
 from campaigns.admin import workspace
 from campaigns.admin.one_person import find_person
 from campaigns.content import ContentError
-from campaigns.models import Campaign
+from campaigns.letters import NOWHERE, Letters
+from campaigns.models import Campaign, CampaignContent
+from contacts import fields
 from contacts.admin.names import may_see_identities
+from contacts.models import DataField
 
+# What the composer's live preview sends along, all of it text.
+PARTS = ("language", "layout", "markup", "subject", "preheader", "body")
 VIEWS = {
     "desktop": gettext_lazy("Desktop"),
     "phone": gettext_lazy("Phone"),
@@ -60,6 +66,30 @@ def show_preview(request: HttpRequest, object_id: int, model_admin: ModelAdmin) 
         views=VIEWS,
         seen_as=seen_as if seen_as in VIEWS else "desktop",
     )
+
+
+@require_POST
+def show_live(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> JsonResponse:
+    """What is being written, rendered for nobody in particular: subject and html, or the problem."""
+    campaign = workspace.load(model_admin, request, object_id, workspace.CHANGE)
+    written = {part: request.POST.get(part, "") for part in PARTS}
+    content = CampaignContent(campaign=campaign, **written)
+    if content.layout not in content.Layout.values or content.markup not in content.Markup.values:
+        return JsonResponse({"problem": _("There is no such layout or markup.")}, status=400)
+    try:
+        rendered = Letters(campaign).render(content, None, NOWHERE)
+    except ContentError as error:
+        return JsonResponse({"problem": str(error)})
+    return JsonResponse({"subject": rendered.subject, "html": rendered.html})
+
+
+def composer_fields() -> list[list[str]]:
+    """What a message may say of a person: the name to write and the name to show."""
+    labels = dict(DataField.objects.in_use().values_list("key", "label"))
+    names = {"first_name": _("first name"), "last_name": _("last name")}
+    return [
+        [key, names.get(key) or labels.get(key, key)] for key in sorted(fields.template_names())
+    ]
 
 
 def _render(campaign: Campaign, form: PreviewForm) -> tuple[Any, str]:

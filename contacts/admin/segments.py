@@ -51,7 +51,7 @@ class RuleField(forms.JSONField):
 
 
 class SegmentForm(forms.ModelForm):
-    rule = RuleField(label=gettext_lazy("Who belongs to it"), required=False)
+    rule = RuleField(label=gettext_lazy("Who belongs to it"), required=False, initial=dict)
 
     class Meta:
         model = Segment

@@ -405,3 +405,26 @@ def test_it_opens_the_desk_with_what_this_person_may_see(client, campaign):
 def test_it_says_where_to_begin_when_there_is_nobody(client):
     client.force_login(make.staff())
     assert "Where to begin" in client.get(reverse("admin:index")).content.decode()
+
+
+WRITTEN = {
+    "language": "en", "layout": "letter", "markup": "markdown", "subject": "Draft",
+    "preheader": "", "body": "Half a *sentence*",
+}  # fmt: skip
+
+
+def test_it_renders_what_is_being_written_and_saves_nothing(client, campaign):
+    allowed(client, *MARKETER)
+    seen = client.post(at("live", campaign), WRITTEN).json()
+    assert seen["subject"] == "Draft"
+    assert "<em>sentence</em>" in seen["html"]
+    seen = client.post(at("live", campaign), WRITTEN | {"body": "{{ contact.shoe }}"}).json()
+    assert "shoe" in seen["problem"]
+    assert client.post(at("live", campaign), WRITTEN | {"layout": "../x"}).status_code == 400
+    assert campaign.contents.get().subject == "New this month"
+    assert client.get(at("live", campaign)).status_code == 405
+
+
+def test_it_renders_nothing_for_those_who_may_not_write(client, campaign):
+    allowed(client, "campaigns.view_campaign")
+    assert client.post(at("live", campaign), WRITTEN).status_code == 403

@@ -194,7 +194,7 @@
 
     let top;
     const start = () => {
-      try { top = readRoot(JSON.parse(source.value || "{}")); } catch { return; }
+      try { top = readRoot(JSON.parse(source.value || "{}") || {}); } catch { return; }
       redraw();
     };
     source.addEventListener("input", start);

@@ -1,0 +1,204 @@
+"""A marketer's day in a real browser: segment, words, preview, audience, schedule, progress, result."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from campaigns.models import Campaign
+from config import roles
+from contacts.models import Segment
+from tests import make
+from tests.campaigns import engine
+from tests.sink import Sink
+
+WORDS = "Hello {{ contact.first_name | default: 'reader' }},\n\nLook."
+
+
+@pytest.fixture
+def sink(settings):
+    with Sink(keep=True) as started:
+        engine.use(started, settings)
+        yield started
+
+
+@pytest.fixture
+def people():
+    """Ada granted, Bo was never asked, Cy withdrew; all French. Dee granted and is not."""
+    make.organization()
+    news = make.topic(offers_sms=False)
+    cast = {
+        name: make.contact(
+            f"{name}@example.org",
+            first_name=name.title(),
+            language="en" if name == "dee" else "fr",
+        )
+        for name in ("ada", "bo", "cy", "dee")
+    }
+    for name in ("ada", "cy", "dee"):
+        make.granted(cast[name], news)
+    make.withdrawn(cast["cy"], news)
+    make.sender()
+    return cast
+
+
+@pytest.fixture
+def desk(visit):
+    """Sign in as a marketer."""
+
+    def open_desk(path: str = "/admin/", **how: object) -> Page:
+        roles.make_missing()
+        staff = make.staff("nora", superuser=False)
+        staff.groups.add(Group.objects.get(name="Marketer"))
+        client = Client()
+        client.force_login(staff)
+        page: Page = visit("/", **how)
+        session = client.cookies["sessionid"].value
+        page.context.add_cookies([{"name": "sessionid", "value": session, "url": page.url}])
+        page.goto(path)
+        return page
+
+    return open_desk
+
+
+def test_it_takes_a_marketer_from_a_segment_to_the_result(desk, people, sink):
+    page = desk("/admin/contacts/segment/add/")
+    page.get_by_label("Name").fill("French readers")
+    page.get_by_role("button", name="Add a condition").click()
+    page.get_by_label("Value").fill("fr")
+    expect(page.locator(".desk-rule-figure")).to_have_text("3")
+    expect(page.locator(".desk-rule-splits")).to_contain_text("Product news · email 1")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.locator("#result_list").get_by_role("link", name="French readers").wait_for()
+
+    page.goto("/admin/campaigns/campaign/add/")
+    page.get_by_label("Name").fill("Spring letter")
+    page.get_by_label("Topic").select_option(label="Product news")
+    page.get_by_label("Sender").select_option(label="Lumen")
+    segments = page.locator(".field-segments")
+    segments.locator(".select2-search__field, .select2-selection").first.click()
+    page.locator(".select2-search__field").first.fill("French")
+    page.locator(".select2-results__option", has_text="French readers").click()
+    page.locator("#id_contents-0-subject").fill("Twelve new books")
+    page.locator("#id_contents-0-preheader").fill("For a wet April")
+    page.locator("#id_contents-0-body").fill(WORDS)
+    page.get_by_role("button", name="Save and continue editing").click()
+    page.get_by_role("button", name="Preview as you write").click()
+    live = page.frame_locator(".desk-live iframe")
+    expect(live.locator("body")).to_contain_text("Look.")
+    page.locator("#id_contents-0-body").fill("Changed {{ contact.shoe }}")
+    expect(page.locator(".desk-live")).to_contain_text("no registered field")
+    page.locator("#id_contents-0-body").fill("Changed.\n\n")
+    page.get_by_label("Insert a field").select_option("first_name")
+    expect(page.locator("#id_contents-0-body")).to_have_value(
+        re.compile(r"{{ contact.first_name \| default: '' }}")
+    )
+    expect(live.locator("body")).to_contain_text("Changed.")
+    page.locator("#id_contents-0-body").fill(WORDS)
+    page.get_by_role("button", name="Save and continue editing").click()
+    expect(page.locator(".desk-findings")).to_contain_text("Nothing stands against sending it.")
+
+    page.locator("#tabs-items").get_by_role("link", name="Preview").click()
+    frame = page.frame_locator("iframe[title='The message']")
+    expect(frame.locator("body")).to_contain_text("Hello reader,")
+    page.get_by_role("link", name="Text part").click()
+    expect(page.locator(".desk-text")).to_contain_text("Hello reader,")
+
+    page.locator("#tabs-items").get_by_role("link", name="Audience").click()
+    expect(page.locator(".desk-figures")).to_contain_text("Will receive it")
+    expect(page.locator(".desk-figure").first).to_contain_text("1")
+    row = page.get_by_role("row", name=re.compile("Withdrew"))
+    row.get_by_role("link", name="Who?").click()
+    expect(page.locator("#people")).to_contain_text(people["cy"].pseudonym)
+    expect(page.locator("#people")).to_contain_text("c***@e***.org")
+
+    page.get_by_role("link", name="Schedule").click()
+    soon = timezone.now() - timedelta(minutes=1)
+    page.get_by_label("Day").fill(soon.strftime("%Y-%m-%d"))
+    page.get_by_label("Time", exact=True).or_(page.locator("[name=hour]")).first.fill(
+        soon.strftime("%H:%M")
+    )
+    page.get_by_role("button", name="Schedule").click()
+    expect(page.get_by_role("status").first).to_contain_text("Scheduled")
+
+    campaign = Campaign.objects.get()
+    engine.progress.start_due()
+    expect(page.locator("#counts")).to_contain_text("0 of 1 sent", timeout=8_000)
+    engine.work(campaign)
+    engine.work(campaign)
+    expect(page.locator("#counts")).to_contain_text("1 of 1 sent", timeout=8_000)
+    assert [taken.recipient for taken in sink.taken()] == ["ada@example.org"]
+
+    page.locator("#tabs-items").get_by_role("link", name="One person").click()
+    page.get_by_label("Who?").fill("cy@example.org")
+    page.get_by_role("button", name="Why?").click()
+    expect(page.locator(".desk-no")).to_contain_text("Did not get it: withdrew.")
+
+
+def test_it_builds_nested_groups_by_keyboard_and_says_them_in_words(desk, people):
+    page = desk("/admin/contacts/segment/add/")
+    page.get_by_label("Name").fill("Nested")
+    page.get_by_role("button", name="Add a group").focus()
+    page.keyboard.press("Enter")
+    inner = page.locator(".desk-rule-group .desk-rule-group")
+    inner.get_by_label("How").first.select_option("none")
+    inner.get_by_label("What").select_option("lifecycle")
+    inner.get_by_label("Value").select_option("lead")
+    inner.get_by_role("button", name="Add a condition").click()
+    inner.get_by_label("What").nth(1).select_option("created")
+    inner.get_by_label("Value").nth(1).fill("7")
+    words = page.locator(".desk-rule-words")
+    expect(words).to_have_text("Not (lifecycle stage is lead or sign-up in the last 7 days)")
+    page.get_by_role("button", name="Remove").last.click()
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.locator("#result_list").get_by_role("link", name="Nested").wait_for()
+    [asked] = Segment.objects.get().rule["all"]
+    assert asked == {
+        "not": {"any": [{"condition": "lifecycle", "operator": "is", "value": "lead"}]}
+    }
+
+
+def test_it_opens_a_saved_rule_as_it_was_written(desk, people):
+    rule = {
+        "any": [
+            {"condition": "language", "operator": "is_any_of", "value": ["fr", "en"]},
+            {"not": {"condition": "last_active", "operator": "is_known"}},
+        ]
+    }
+    segment = Segment.objects.create(name="Kept", rule=rule)
+    page = desk(f"/admin/contacts/segment/{segment.pk}/change/")
+    before = page.locator(".desk-rule-words").inner_text()
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.locator("#result_list").get_by_role("link", name="Kept").wait_for()
+    segment.refresh_from_db()
+    assert segment.rule["any"][0] == rule["any"][0]
+    page.goto(f"/admin/contacts/segment/{segment.pk}/change/")
+    assert page.locator(".desk-rule-words").inner_text() == before
+
+
+# axe-core's rules for WCAG 2.2 AA, over what is ours of each page.
+OURS = {"include": [[".desk"]]}
+PAGES = ("", "preview", "audience", "progress", "person", "schedule")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_it_has_no_accessibility_violation(desk, people, dark):
+    campaign = make.campaign(make.topic())
+    Segment.objects.create(name="French", rule={})
+    page = desk(dark=dark)
+    page.evaluate("document.documentElement.classList.contains('dark')")
+    found = []
+    for name in PAGES:
+        page.goto(f"/admin/campaigns/campaign/{campaign.pk}/{name}/" if name else "/admin/")
+        page.locator(".desk").first.wait_for()
+        results = Axe().run(page, context=OURS, options={"resultTypes": ["violations"]})
+        found += [
+            (name, rule["id"], [node["html"][:120] for node in rule["nodes"]])
+            for rule in results.response["violations"]
+        ]
+    assert not found
