@@ -4,29 +4,76 @@ It trusts neither the database's triggers nor its leaf columns: every leaf is co
 every root from the leaves, and every checkpoint is held against its signature and the one before.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import islice
-from typing import Any
+from hashlib import sha256
+from typing import Any, NamedTuple
 
+import psycopg
 from django.db import connection, transaction
 
 from consent import leaf, merkle, sealing, signing
+from consent.merkle import HASH_SIZE
 from consent.models import Wording
 
-READ = 5_000
+BATCH = 5_000
 MOST_PROBLEMS = 1_000
 
+# One row per run of positions, everything in it strung together: hashing costs more than fetching then.
+# Fields that could pass for absent ones or for two lines have no text, and so are looked at one by one.
+BATCHES = """
+    SELECT runs.start, run.*
+    FROM (
+        SELECT DISTINCT position / %(batch)s * %(batch)s AS start FROM consent_ledgerentry ORDER BY 1
+    ) runs
+    CROSS JOIN LATERAL (
+        SELECT count(*), max(position), string_agg(sealed, ''), string_agg(leaf, ''),
+               convert_to(string_agg(text, E'\\n\\n'), 'UTF8'), string_agg(nonce, ''),
+               string_agg(details, E'\\n'), string_agg(commitment, '') FILTER (WHERE nonce IS NOT NULL)
+        FROM (
+            SELECT l.position, l.leaf AS sealed, e.leaf, v.nonce, v.details::text AS details,
+                   e.commitment,
+                   CASE WHEN concat_ws(E'\\n', e.topic_key, e.channel, e.kind, e.basis, e.method,
+                           e.wording_digest, e.actor_role, e.actor) !~ '(^|\\n)[*-](\\n|$)'
+                        AND e.topic_key IS DISTINCT FROM '' AND e.wording_digest IS DISTINCT FROM ''
+                        AND e.kind <> '' AND e.actor_role <> ''
+                   THEN concat_ws(E'\\n', 'assent-event-v1', e.id, e.subject, coalesce(e.topic_key, '*'),
+                        coalesce(nullif(e.channel, ''), '*'), e.kind, coalesce(nullif(e.basis, ''), '-'),
+                        coalesce(nullif(e.method, ''), '-'),
+                        (date_part('epoch', e.occurred_at) * 1000000)::bigint,
+                        (date_part('epoch', e.recorded_at) * 1000000)::bigint,
+                        coalesce(e.wording_digest, '-'), e.actor_role, coalesce(nullif(e.actor, ''), '-'),
+                        coalesce(e.undoes_id::text, '-'), encode(e.commitment, 'hex')) END AS text
+            FROM consent_ledgerentry l
+            LEFT JOIN consent_consentevent e ON e.id = l.event_id
+            LEFT JOIN consent_consentevidence v ON v.event_id = e.id
+            WHERE l.position >= runs.start AND l.position < runs.start + %(batch)s
+            ORDER BY l.position
+        ) entries
+    ) run
+"""
+# The runs are found by their keys: any other plan is a mistake of the estimate.
+PLANS = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
 EVENTS = """
     SELECT l.position, l.leaf, e.leaf, e.id, e.subject::text, e.topic_key, e.channel, e.kind, e.basis,
            e.method, (extract(epoch from e.occurred_at) * 1000000)::bigint,
            (extract(epoch from e.recorded_at) * 1000000)::bigint, e.wording_digest, e.actor_role,
            e.actor, e.undoes_id, e.commitment
     FROM consent_ledgerentry l LEFT JOIN consent_consentevent e ON e.id = l.event_id
+    WHERE l.position >= %(start)s AND l.position < %(start)s + %(batch)s
     ORDER BY l.position
 """
-EVIDENCE = "SELECT v.nonce, v.details, e.commitment, v.event_id FROM consent_consentevidence v \
-    JOIN consent_consentevent e ON e.id = v.event_id"
+EVIDENCE = """
+    SELECT v.nonce, v.details, e.commitment, v.event_id
+    FROM consent_consentevidence v
+    JOIN consent_consentevent e ON e.id = v.event_id
+    LEFT JOIN consent_ledgerentry l ON l.event_id = e.id
+"""
+EVIDENCE_OF_RUN = f"""{EVIDENCE}
+    WHERE l.position >= %(start)s AND l.position < %(start)s + %(batch)s ORDER BY l.position
+"""
+EVIDENCE_NOT_SEALED = f"{EVIDENCE} WHERE l.position IS NULL ORDER BY v.event_id"
 LOOSE = """
     SELECT e.id FROM consent_consentevent e
     WHERE NOT EXISTS (SELECT FROM consent_ledgerentry l WHERE l.event_id = e.id)
@@ -68,7 +115,38 @@ class Report:
             self.problems.append(Problem(kind, position))
 
 
-def verify(*, against: str | None = None) -> Report:
+class Run(NamedTuple):
+    """The entries from position `start` on, strung together; hashes are 32 bytes each."""
+
+    start: int
+    count: int
+    last: int
+    sealed: bytes
+    leaves: bytes | None
+    texts: bytes | None
+    nonces: bytes | None
+    details: str | None
+    commitments: bytes | None
+
+    def entries_hold(self) -> bool:
+        """Whether every event gives the leaf that was sealed, at positions without a gap."""
+        texts = self.texts.split(b"\n\n") if self.texts else []
+        computed = b"".join([sha256(b"\x00" + text).digest() for text in texts])
+        return (
+            computed == self.sealed == self.leaves
+            and len(computed) == HASH_SIZE * self.count
+            and self.last == self.start + self.count - 1
+        )
+
+    def evidence_holds(self) -> bool:
+        """Whether all evidence that still exists is what its event committed to."""
+        if self.nonces is None:
+            return True
+        details = (self.details or "").split("\n")
+        return self.commitments == _commitments(_pieces(self.nonces), details)
+
+
+def verify(*, against: str | None = None, batch: int = BATCH) -> Report:
     """Verify the ledger of this database, in one snapshot and flat memory.
 
     `against` is an exported checkpoint (a signed note): it finds a ledger that was cut or rewritten together
@@ -84,31 +162,42 @@ def verify(*, against: str | None = None) -> Report:
             cursor.execute("SELECT count(*) FROM consent_consentevent")
             report.events = cursor.fetchone()[0]
         report.unsealed = sealing.unsealed()
-        _verify_entries(report, anchor)
         _verify_loose(report)
-        _verify_evidence(report)
+        _name_evidence(report, EVIDENCE_NOT_SEALED)
         _verify_wordings(report)
+        _verify_entries(report, list(_expected_roots(report, anchor)), batch)
     return report
 
 
-def _verify_entries(report: Report, anchor: signing.Checkpoint | None) -> None:
-    """Leaves against events, positions without a gap, and the root at every checkpoint."""
+def _verify_entries(
+    report: Report, expected: Sequence[tuple[int, list[tuple[str, bytes]]]], batch: int
+) -> None:
+    """Leaves against events, positions without a gap, evidence, and the root at every checkpoint."""
     frontier = merkle.Frontier()
-    expected = _expected_roots(report, anchor)
-    size, roots = next(expected, (None, []))
-    for rows in _chunks(_stream(EVENTS)):
-        sealed = _verified_leaves(report, rows, frontier.size)
+    roots = iter(expected)
+    size, hashes = next(roots, (None, []))
+    changed, evidence_changed = [], []
+    for run in _runs(batch):
+        if not run.entries_hold():
+            changed.append(run.start)
+        if not run.evidence_holds():
+            evidence_changed.append(run.start)
+        sealed = _pieces(run.sealed)
         while size is not None and size <= frontier.size + len(sealed):
             take = size - frontier.size
             frontier.extend(sealed[:take])
             sealed = sealed[take:]
-            _compare(report, frontier, roots)
-            size, roots = next(expected, (None, []))
+            _compare(report, frontier, hashes)
+            size, hashes = next(roots, (None, []))
         frontier.extend(sealed)
     report.sealed = frontier.size
     while size is not None:
         report.add("tail_cut", size)
-        size, roots = next(expected, (None, []))
+        size, hashes = next(roots, (None, []))
+    for start in changed:
+        _name_changed(report, start, batch)
+    for start in evidence_changed:
+        _name_evidence(report, EVIDENCE_OF_RUN, start=start, batch=batch)
 
 
 def _compare(report: Report, frontier: merkle.Frontier, roots: list[tuple[str, bytes]]) -> None:
@@ -117,26 +206,16 @@ def _compare(report: Report, frontier: merkle.Frontier, roots: list[tuple[str, b
             report.add(kind, frontier.size)
 
 
-def _verified_leaves(report: Report, rows: Sequence[tuple[Any, ...]], start: int) -> list[bytes]:
-    """The stored leaves of a chunk, each held against its event."""
-    stored = [row[1] for row in rows]
-    computed = leaf.leaves([leaf.EventFields(*row[3:]) for row in rows if row[3] is not None])
-    if [row[0] for row in rows] != list(range(start, start + len(rows))):
-        at = next(index for index, row in enumerate(rows) if row[0] != start + index)
-        report.add("position_missing", start + at)
-    if computed != stored or any(row[2] != row[1] for row in rows):
-        _name_changed(report, rows, computed)
-    return stored
-
-
-def _name_changed(
-    report: Report, rows: Sequence[tuple[Any, ...]], computed: Iterable[bytes]
-) -> None:
-    fresh = iter(computed)
-    for position, sealed, column, event_id, *_ in rows:
-        if event_id is None:
+def _name_changed(report: Report, start: int, batch: int) -> None:
+    """Which events of a run are not what was sealed, one by one."""
+    expected = start
+    for position, sealed, column, *fields in _rows(EVENTS, start=start, batch=batch):
+        if position != expected:
+            report.add("position_missing", expected)
+        expected = position + 1
+        if fields[0] is None:
             report.add("event_missing", position)
-        elif next(fresh) != sealed:
+        elif leaf.leaves([leaf.EventFields(*fields)]) != [sealed]:
             report.add("event_changed", position)
         elif column != sealed:
             report.add("leaf_changed", position)
@@ -188,8 +267,9 @@ def _verify_loose(report: Report) -> None:
             report.add("event_never_sealed", event_id)
 
 
-def _verify_evidence(report: Report) -> None:
-    for nonce, details, commitment, event_id in _stream(EVIDENCE):
+def _name_evidence(report: Report, sql: str, **parameters: int) -> None:
+    """Which evidence is not what its event committed to, one by one."""
+    for nonce, details, commitment, event_id in _rows(sql, **parameters):
         if not _matches(nonce, details, commitment):
             report.add("evidence_changed", event_id)
 
@@ -207,15 +287,40 @@ def _verify_wordings(report: Report) -> None:
             report.add("wording_changed", wording.pk)
 
 
-def _stream(sql: str) -> Iterator[tuple[Any, ...]]:
+def _commitments(nonces: Sequence[bytes], details: Sequence[str]) -> bytes:
+    """All of them strung together; empty where one has none."""
+    if len(nonces) != len(details):
+        return b""
+    try:
+        return b"".join(
+            [
+                leaf.commitment(nonce, json.loads(text))
+                for nonce, text in zip(nonces, details, strict=True)
+            ]
+        )
+    except (leaf.MalformedDetails, ValueError, AttributeError):
+        return b""
+
+
+def _pieces(hashes: bytes) -> list[bytes]:
+    return [hashes[at : at + HASH_SIZE] for at in range(0, len(hashes), HASH_SIZE)]
+
+
+def _runs(batch: int) -> Iterator[Run]:
+    """Streamed: the database strings the next run together while this one is hashed."""
+    connection.ensure_connection()
+    with connection.cursor() as cursor:
+        cursor.execute(PLANS)
+    # Django's own cursors put values together on this side, and take text only.
+    with psycopg.Cursor(connection.connection) as cursor:
+        for row in cursor.stream(BATCHES, {"batch": batch}, binary=True):
+            yield Run(*row)
+
+
+def _rows(sql: str, **parameters: int) -> Iterator[tuple[Any, ...]]:
     """Rows of a server-side cursor, binary: memory stays flat however many there are."""
     connection.ensure_connection()
     with connection.connection.cursor(name="verify", binary=True) as cursor:
-        cursor.itersize = READ
-        cursor.execute(sql)
+        cursor.itersize = BATCH
+        cursor.execute(sql, parameters)
         yield from cursor
-
-
-def _chunks(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
-    while chunk := list(islice(rows, READ)):
-        yield chunk

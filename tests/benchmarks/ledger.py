@@ -1,0 +1,113 @@
+"""How fast the ledger takes events, seals and verifies them, beside bare SHA-256 over the same bytes.
+
+    python -m tests.benchmarks.ledger --events 1000000 [--json]
+
+Each event has a subject of its own, evidence and a wording. Engines of its own in a temporary folder.
+"""
+
+import argparse
+import json
+import os
+import resource
+import time
+import uuid
+from hashlib import sha256
+from typing import Any
+
+from tests.benchmarks.stage import open_stage
+
+BATCH = 10_000
+SAMPLE = 200_000
+EVENT = """id subject topic_key channel kind basis method occurred_at recorded_at wording_digest actor_role
+    actor commitment""".split()
+
+
+def measure(events: int) -> dict[str, Any]:
+    """Needs a stage. Rates are per second, memory in megabytes."""
+    from consent import sealing, verification
+    from tests import make
+
+    words = make.wording(make.topic())
+    began = time.monotonic()
+    for start in range(0, events, BATCH):
+        append(start, min(BATCH, events - start), str(words.digest))
+    appended = time.monotonic() - began
+    began = time.monotonic()
+    assert sealing.seal() == events
+    sealed = time.monotonic() - began
+    _vacuum()
+    began = time.monotonic()
+    report = verification.verify()
+    verified = time.monotonic() - began
+    assert report.ok, report.problems[:10]
+    assert report.sealed == report.events == events
+    return {
+        "events": events,
+        "append_per_s": round(events / appended),
+        "seal_per_s": round(events / sealed),
+        "verify_per_s": round(events / verified),
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "bare_sha256_per_s": round(bare(min(events, SAMPLE))),
+    }
+
+
+def append(start: int, count: int, wording: str) -> None:
+    """One batch of grants with their evidence, in one transaction, as an import writes them."""
+    from django.db import transaction
+
+    from consent import leaf
+    from contacts.copying import copy_into, next_ids
+
+    rows, evidence = [], []
+    with transaction.atomic():
+        for number, event_id in enumerate(next_ids("consent_consentevent", count), start):
+            details = {"source": "Sign-up form on lumen.example", "row": str(number)}
+            nonce = os.urandom(leaf.NONCE_SIZE)
+            at = f"2026-01-{number % 28 + 1:02}T12:00:00.{number % 1000000:06}+00:00"
+            rows.append(
+                f"{event_id}\t{uuid.uuid4()}\tproduct-news\temail\tgiven\tconsent\timport\t{at}\t{at}"
+                f"\t{wording}\tstaff\tstaff-1\t\\\\x{leaf.commitment(nonce, details).hex()}"
+            )
+            evidence.append(f"{event_id}\t\\\\x{nonce.hex()}\t{json.dumps(details)}")
+        copy_into("consent_consentevent", EVENT, rows)
+        copy_into("consent_consentevidence", ["event_id", "nonce", "details"], evidence)
+
+
+def bare(events: int) -> float:
+    """Leaves per second of nothing but SHA-256 over the canonical texts, already in memory."""
+    from django.db import connection
+
+    from consent import leaf, verification
+
+    with connection.cursor() as cursor:
+        cursor.execute(f"{verification.EVENTS} LIMIT %s", [events])
+        rows = cursor.fetchall()
+    texts = [b"\x00" + leaf.EventFields(*row[3:]).text().encode() for row in rows]
+    began = time.perf_counter()
+    for text in texts:
+        sha256(text).digest()
+    return len(texts) / (time.perf_counter() - began)
+
+
+def _vacuum() -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--events", type=int, default=100_000)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    with open_stage({}):
+        result = measure(options.events)
+    if options.json:
+        print(json.dumps(result))
+    else:
+        print("  ".join(f"{name} {value:g}" for name, value in result.items()))
+
+
+if __name__ == "__main__":
+    main()
