@@ -24,5 +24,5 @@ def zone(name: str) -> ZoneInfo | None:
     """The time zone of an IANA name, if there is one."""
     try:
         return ZoneInfo(name) if name else None
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError
         return None
