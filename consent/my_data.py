@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db import transaction
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -68,7 +69,7 @@ def readable(contact: Contact) -> list[Section]:
                     _("Last name"): identity.last_name,
                     _("Email address"): identity.email,
                     _("Phone number"): identity.phone,
-                    _("Language"): contact.language,
+                    _("Language"): dict(settings.LANGUAGES).get(contact.language, contact.language),
                     _("Time zone"): contact.timezone,
                     _("With us since"): date_format(contact.created_at, "DATE_FORMAT"),
                     _("Tags"): ", ".join(tags),

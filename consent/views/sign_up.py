@@ -1,5 +1,6 @@
 """Sign-up: the page, the form on other sites, and the one answer to every address."""
 
+import logging
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -8,16 +9,21 @@ from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from consent import forms, services
+from consent import forms, services, work
 from consent.budgets import Budget, network_of
 from consent.offers import offers
 from consent.views import public
 from contacts.models import Channel
 
+logger = logging.getLogger(__name__)
+
 # A text message needs a confirmation of its own, so a number is not taken here.
 CHANNELS = [Channel.EMAIL, Channel.DATA]
 FROM_OUR_PAGE = Budget("sign-up", limit=30, window_s=3600)
 FROM_OTHER_SITES = Budget("sign-up-unstamped", limit=10, window_s=3600)
+# Whoever is over the budget of their network may go on, a little slower, by a proof of work.
+BY_WORK = Budget("sign-up-by-work", limit=300, window_s=3600)
+EVERYWHERE = Budget("sign-up-everywhere", limit=5000, window_s=3600)
 
 
 @public.page("POST")
@@ -25,32 +31,52 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     offered = offers(language=get_language() or settings.LANGUAGE_CODE, channels=CHANNELS)
     wordings = [wording for offer in offered for wording in offer.wordings]
     form = forms.SignUpForm(request.POST if request.method == "POST" else None, wordings=wordings)
-    status = 200
-    if form.is_bound:
-        if form.is_trap_sprung:
-            return public.show(request, "sign_up_done.html")
-        if form.is_valid():
-            age = forms.seconds_since(request.POST.get("stamp", ""))
-            if age is not None and age < forms.LEAST_SECONDS:
-                form.add_error(None, _("That was very quick. Please press the button once more."))
-            elif not (FROM_OTHER_SITES if age is None else FROM_OUR_PAGE).spend(
-                network_of(request)
-            ):
-                status = 429
-                form.add_error(
-                    None,
-                    _(
-                        "Too many sign-ups come from your network just now. Please try again in an hour."
-                    ),
-                )
-            else:
-                return _take(request, form, is_ours=age is not None)
-    return public.show(
-        request,
-        "sign_up.html",
-        {"form": form, "offers": offered, "stamp": forms.form_stamp()},
-        status=status,
+    context = {"form": form, "offers": offered, "stamp": forms.form_stamp()}
+    if not form.is_bound:
+        return public.show(request, "sign_up.html", context)
+    if form.is_trap_sprung:
+        return public.show(request, "sign_up_done.html")
+    if not form.is_valid():
+        return public.show(request, "sign_up.html", context)
+    age = forms.seconds_since(request.POST.get("stamp", ""))
+    if age is not None and age < forms.LEAST_SECONDS:
+        form.add_error(None, _("That was very quick. Please press the button once more."))
+        return public.show(request, "sign_up.html", context)
+    if not _is_within_budget(request, is_ours=age is not None):
+        return _ask_for_work(request, form, context)
+    return _take(request, form, is_ours=age is not None)
+
+
+def _is_within_budget(request: HttpRequest, *, is_ours: bool) -> bool:
+    network = network_of(request)
+    everywhere = EVERYWHERE.count("all")
+    if everywhere == EVERYWHERE.limit + 1:
+        logger.error(
+            "Over %s sign-ups within an hour: every form now asks for work", everywhere - 1
+        )
+    budget = FROM_OUR_PAGE if is_ours else FROM_OTHER_SITES
+    if everywhere <= EVERYWHERE.limit and budget.spend(network):
+        return True
+    return work.is_done(request.POST.get("work", "")) and BY_WORK.spend(network)
+
+
+def _ask_for_work(
+    request: HttpRequest, form: forms.SignUpForm, context: dict[str, object]
+) -> HttpResponse:
+    """The form again, with a small computation for the browser; without scripts it is for later."""
+    form.add_error(
+        None,
+        _(
+            "Many sign-ups come from your network just now. Please press the button once more;"
+            " if that does not help, try again in an hour."
+        ),
     )
+    context |= {"challenge": work.challenge(), "bits": work.BITS}
+    response = public.show(request, "sign_up.html", context, status=429)
+    response.headers["Content-Security-Policy"] = (
+        f"{public.HEADERS['Content-Security-Policy']}; script-src 'self'"
+    )
+    return response
 
 
 def _take(request: HttpRequest, form: forms.SignUpForm, *, is_ours: bool) -> HttpResponse:
@@ -65,11 +91,7 @@ def _take(request: HttpRequest, form: forms.SignUpForm, *, is_ours: bool) -> Htt
             "network": network_of(request),
         },
     )
-    return public.show(
-        request,
-        "sign_up_done.html",
-        {"is_to_confirm": any(wording.topic.double_opt_in for wording in chosen)},
-    )
+    return public.show(request, "sign_up_done.html")
 
 
 def _site(request: HttpRequest) -> str:

@@ -8,6 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from consent import gate, services
 from consent.models import ConsentEvent
+from consent.views import sign_up
 from contacts.models import Channel, Contact
 from tests import make
 from tests.consent.public import mailed, manage_link, stop_link
@@ -174,3 +175,15 @@ def test_it_has_a_heading_for_every_section_in_order(visit, ada, news):
     assert levels[0] == 1
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
     assert re.search("Your choices", page.title())
+
+
+def test_it_does_the_work_by_itself_when_the_door_is_used_too_much(visit, news, monkeypatch):
+    monkeypatch.setattr(sign_up, "FROM_OUR_PAGE", sign_up.Budget("none", limit=0, window_s=3600))
+    page = visit("/")
+    page.get_by_role("checkbox").check()
+    page.get_by_label("Email address").fill("bo@example.org")
+    page.get_by_role("button", name="Sign up").click()
+    page.get_by_text("Many sign-ups come from your network").wait_for()
+    page.get_by_role("button", name="Sign up").click()
+    page.get_by_role("heading", name="Look into your inbox").wait_for(timeout=30_000)
+    assert Contact.objects.count() == 1
