@@ -59,8 +59,11 @@ class Engine(ABC):
         """Raise EngineError where its programs are missing."""
 
     @abstractmethod
-    def prepare(self) -> list[str]:
-        """Make its folder ready, once nothing of it runs, and return the command that starts it."""
+    def prepare(self, running: int) -> list[str]:
+        """Make its folder ready, once nothing of it runs, and return the command that starts it.
+
+        What it starts meanwhile keeps the descriptor `running`: our successor waits for it, too.
+        """
 
     @abstractmethod
     def answers(self) -> bool:
@@ -118,9 +121,9 @@ class PostgreSQL(Engine):
     def find(self) -> None:
         programs.postgresql_folders()
 
-    def prepare(self) -> list[str]:
+    def prepare(self, running: int) -> list[str]:
         if not (self.folder / "PG_VERSION").exists():
-            self._create()
+            self._create(running)
         version = int((self.folder / "PG_VERSION").read_text().split(".")[0])
         program = programs.postgresql(self.places, version) / "postgres"
         # Whoever these name is not ours, even if the process number lives again.
@@ -141,7 +144,7 @@ class PostgreSQL(Engine):
         goodbye = b"X\0\0\0\x04"
         return self._ask(hello + goodbye).startswith(b"R")
 
-    def _create(self) -> None:
+    def _create(self, running: int) -> None:
         """Make the data folder aside and move it into place when it is whole."""
         folder = programs.postgresql(self.places, None)
         fresh = self.folder.with_name(f"{self.name}.new")
@@ -152,15 +155,18 @@ class PostgreSQL(Engine):
         superuser = ["-U", "postgres", "--auth=trust"]
         is_durable = self.options.get("fsync") != "off"
         sync = [] if is_durable else ["--no-sync"]
-        self._run([initdb, "-D", str(fresh), "--encoding=UTF8", *locale, *superuser, *sync])
+        make = [initdb, "-D", str(fresh), "--encoding=UTF8", *locale, *superuser, *sync]
+        self._run(make, running)
         self._run(
             [postgres, "--single", "-D", str(fresh), *([] if is_durable else ["-F"]), "postgres"],
+            running,
             "CREATE ROLE assent LOGIN CREATEDB;\nCREATE DATABASE assent OWNER assent;\n",
         )
         fresh.rename(self.folder)
 
-    def _run(self, command: list[str], text: str = "") -> None:
-        process = launch(self.places, command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    def _run(self, command: list[str], running: int, text: str = "") -> None:
+        pipe = subprocess.PIPE
+        process = launch(self.places, command, stdin=pipe, stdout=pipe, keep=[running])
         output = process.communicate(text.encode())[0].decode(errors="replace")
         # In single-user mode PostgreSQL goes on after an error and ends with 0.
         if process.returncode != 0 or "ERROR:" in output:
@@ -188,7 +194,7 @@ class Redis(Engine):
     def find(self) -> None:
         programs.redis()
 
-    def prepare(self) -> list[str]:
+    def prepare(self, running: int) -> list[str]:
         self.places.own(self.folder)
         settings = {**self.SETTINGS, "unixsocket": str(self.socket_path), "dir": str(self.folder)}
         words = (word for key, value in settings.items() for word in (f"--{key}", value))

@@ -20,6 +20,8 @@ PATIENCE_SECONDS = 900
 # Long enough for the last checkpoint or dump of a laptop's data; then it is told less gently.
 STOP_SECONDS = 120
 ROUGH_STOP_SECONDS = 20
+# How soon a removed socket or folder is noticed.
+LOOK_EVERY_SECONDS = 1
 # Far more than an engine needs from its start to its socket; recovery comes after that.
 LISTEN_SECONDS = 60
 
@@ -61,9 +63,8 @@ class Supervisor:
         while True:
             age = time.monotonic() - self.started
             try:
-                return self.events.get(
-                    timeout=5 if self.has_answered else min(0.05 + age / 10, 0.5)
-                )
+                pause = LOOK_EVERY_SECONDS if self.has_answered else min(0.05 + age / 10, 0.5)
+                return self.events.get(timeout=pause)
             except Empty:
                 self._look_after()
 
@@ -86,7 +87,7 @@ class Supervisor:
             # The engine's own copy of the descriptor keeps the lock while any of its processes lives.
             try:
                 self.engine.places.create()
-                command = self.engine.prepare()
+                command = self.engine.prepare(running)
                 self.child = launch(self.engine.places, command, keep=[running])
             finally:
                 os.close(running)

@@ -3,7 +3,6 @@
 import os
 import signal
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import kombu
@@ -29,14 +28,8 @@ from tests.config.holders import (
 )
 
 
-@pytest.fixture
-def var() -> Iterator[Path]:
-    with var_folder() as folder:
-        yield folder
-
-
-def test_it_serves_an_app_that_is_no_superuser(var):
-    with Holder(var) as holder:
+def test_it_serves_an_app_that_is_no_superuser(bare):
+    with Holder(bare) as holder:
         found = holder.addresses()
 
         role = "SELECT rolname, rolsuper, rolcreatedb FROM pg_roles WHERE rolname = current_user"
@@ -57,12 +50,12 @@ def test_it_serves_an_app_that_is_no_superuser(var):
             assert client.config_get("port") == {"port": "0"}
         with kombu.Connection(found.celery_url) as connection:
             connection.ensure_connection(max_retries=1)
-        for process in processes(var):
+        for process in processes(bare):
             assert not process.net_connections("inet")
 
 
-def test_it_is_durable_when_nothing_else_is_asked(var):
-    with Holder(var, options={}, redis=False) as holder:
+def test_it_is_durable_when_nothing_else_is_asked(bare):
+    with Holder(bare, options={}, redis=False) as holder:
         found = holder.addresses()
 
         assert execute(found, "SHOW fsync") == [("on",)]
@@ -70,14 +63,14 @@ def test_it_is_durable_when_nothing_else_is_asked(var):
         assert execute(found, "SHOW shared_buffers") == [("256MB",)]
 
 
-def test_it_says_the_addresses_without_starting_anything(var):
-    found = embedded.addresses(var)
+def test_it_says_the_addresses_without_starting_anything(bare):
+    found = embedded.addresses(bare)
 
-    assert list(var.iterdir()) == []
-    assert processes(var) == []
-    with Holder(var) as holder:
-        assert holder.addresses() == found == embedded.addresses(var)
-    assert embedded.addresses(var / "other") != found
+    assert list(bare.iterdir()) == []
+    assert processes(bare) == []
+    with Holder(bare) as holder:
+        assert holder.addresses() == found == embedded.addresses(bare)
+    assert embedded.addresses(bare / "other") != found
 
 
 def test_it_keeps_addresses_usable_when_the_path_is_odd():
@@ -134,14 +127,14 @@ def test_it_starts_only_what_is_asked_for(var):
         assert postmaster(var)
 
 
-def test_it_serves_one_engine_when_many_start_at_the_same_moment(var):
-    holders = [Holder(var) for _ in range(5)]
+def test_it_serves_one_engine_when_many_start_at_the_same_moment(bare):
+    holders = [Holder(bare) for _ in range(5)]
 
     found = {holder.addresses() for holder in holders}
 
     assert len(found) == 1
-    assert postmaster(var)
-    assert len(supervisors(var)) == 2
+    assert postmaster(bare)
+    assert len(supervisors(bare)) == 2
     for holder in holders:
         holder.leave()
 
@@ -185,7 +178,7 @@ if os.fork() == 0:
 """
     forks = run_script(script, var)
     assert forks.stdout.readline() == b"ready\n"
-    forks.wait(timeout=20)
+    forks.wait(timeout=120)
 
     assert postmaster(var)
     forks.stdin.close()
@@ -200,7 +193,7 @@ def test_it_survives_control_c_in_the_terminal_of_a_holder(var):
         before = postmaster(var).pid, redis_server(var).pid
 
         os.killpg(interrupted.process.pid, signal.SIGINT)
-        interrupted.process.wait(timeout=20)
+        interrupted.process.wait(timeout=120)
 
         assert execute(found, "SELECT 1") == [(1,)]
         assert (postmaster(var).pid, redis_server(var).pid) == before
@@ -223,7 +216,7 @@ print(psutil.Process().children(), sorted(n for n in sys.modules if "pgserver" i
     holder.stdin.close()
     assert holder.stdout.read() == b"[] []\n"
     holder.stdout.close()
-    assert holder.wait(timeout=20) == 0
+    assert holder.wait(timeout=120) == 0
 
 
 def test_it_starts_an_engine_again_when_it_dies_under_a_holder(var):
@@ -232,8 +225,7 @@ def test_it_starts_an_engine_again_when_it_dies_under_a_holder(var):
         execute(found, "CREATE TABLE kept AS SELECT 42 AS answer")
         died = postmaster(var), redis_server(var)
 
-        for process in died:
-            kill(process)
+        kill(*died)
         with Holder(var) as other:
             other.addresses()
 
@@ -294,9 +286,9 @@ def test_it_says_why_when_the_data_folder_is_broken(var, file, text, reason):
     assert postmasters(var) == []
 
 
-def test_it_makes_the_data_folder_anew_when_making_it_was_cut_short(var):
-    home = Places.of(var).home
+def test_it_makes_the_data_folder_anew_when_making_it_was_cut_short(bare):
+    home = Places.of(bare).home
     (home / "postgresql.new" / "base").mkdir(parents=True)
 
-    with Holder(var, redis=False) as holder:
+    with Holder(bare, redis=False) as holder:
         assert execute(holder.addresses(), "SELECT 1") == [(1,)]

@@ -1,22 +1,20 @@
 """Embedded engines when processes are killed: nothing is lost, nothing runs twice, nothing stays."""
 
-import contextlib
 import shutil
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
-import psutil
 import pytest
 import redis
 
 from config.embedded.places import Places
 from tests.config.holders import (
     Holder,
+    checkpointer,
     execute,
+    is_gone,
     kill,
     postmaster,
     postmasters,
@@ -24,17 +22,10 @@ from tests.config.holders import (
     redis_server,
     remove,
     supervisors,
-    var_folder,
     wait_until,
 )
 
 pytestmark = pytest.mark.faults
-
-
-@pytest.fixture
-def var() -> Iterator[Path]:
-    with var_folder() as folder:
-        yield folder
 
 
 def test_it_stops_the_engines_when_every_holder_was_killed(var):
@@ -57,8 +48,7 @@ def test_it_adopts_the_engines_when_their_supervisors_were_killed(var):
     with Holder(var) as first:
         found = first.addresses()
         engines = postmaster(var), redis_server(var)
-        for supervisor in supervisors(var):
-            kill(supervisor)
+        kill(*supervisors(var))
 
         with Holder(var) as second:
             second.addresses()
@@ -72,8 +62,7 @@ def test_it_runs_one_engine_when_many_come_after_everything_was_killed_but_the_e
     with Holder(var) as first:
         found = first.addresses()
         execute(found, "CREATE TABLE kept AS SELECT 42 AS answer")
-        for supervisor in supervisors(var):
-            kill(supervisor)
+        kill(*supervisors(var))
         first.kill()
         assert postmaster(var)
 
@@ -91,8 +80,7 @@ def test_it_runs_one_engine_when_many_come_after_everything_was_killed_but_the_e
 def test_it_starts_an_adopted_engine_again_when_it_dies(var):
     with Holder(var) as first:
         found = first.addresses()
-        for supervisor in supervisors(var):
-            kill(supervisor)
+        kill(*supervisors(var))
         with Holder(var) as second:
             second.addresses()
             kill(postmaster(var))
@@ -106,7 +94,7 @@ def test_it_waits_for_the_backends_of_a_killed_postmaster(var):
     with Holder(var, redis=False) as first:
         first.addresses()
         old = postmaster(var)
-        (backend,) = [child for child in old.children() if "checkpointer" in child.cmdline()[0]]
+        backend = checkpointer(old)
         backend.suspend()
         supervisors(var)[0].kill()
         kill(old)
@@ -158,9 +146,7 @@ def test_it_recovers_what_was_committed_when_all_were_killed_under_load(var):
         load = threading.Thread(target=go_on)
         load.start()
         time.sleep(0.5)
-        for process in (*supervisors(var), *postmaster(var).children(), postmaster(var)):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+        kill(*supervisors(var), *postmaster(var).children(), postmaster(var))
         load.join()
         first.kill()
 
@@ -173,8 +159,7 @@ def test_it_recovers_what_was_committed_when_all_were_killed_under_load(var):
 def test_it_waits_for_a_slow_recovery_as_long_as_the_engine_lives(var):
     with Holder(var, redis=False) as first:
         first.addresses()
-        kill(supervisors(var)[0])
-        kill(postmaster(var))
+        kill(*supervisors(var), postmaster(var))
     wait_until(lambda: not processes(var))
 
     with Holder(var, redis=False) as second:
@@ -193,7 +178,7 @@ def test_it_waits_for_the_end_of_a_slow_stop_and_starts_anew(var):
     with Holder(var, redis=False) as first:
         first.addresses()
         old = postmaster(var)
-        (slow,) = [child for child in old.children() if "checkpointer" in child.cmdline()[0]]
+        slow = checkpointer(old)
         slow.suspend()
     log = Places.of(var).home / "postgresql.log"
     wait_until(lambda: "received fast shutdown request" in log.read_text())
@@ -224,7 +209,7 @@ def test_it_ends_everything_when_the_var_folder_was_removed(var):
             client.set("unsaved", "1")
         remains = processes(var)
         remove(var)
-    wait_until(lambda: not any(process.is_running() for process in remains))
+    wait_until(lambda: all(map(is_gone, remains)))
     var.mkdir()
 
 
@@ -241,7 +226,7 @@ def test_it_starts_anew_when_the_var_folder_was_removed_under_a_holder(var):
             time.sleep(1)
             first.leave()
             # The old one takes the new one's socket with it.
-            wait_until(lambda: not old.is_running())
+            wait_until(lambda: is_gone(old))
             with Holder(var) as third:
                 third.addresses()
                 assert execute(found, "SELECT 1") == [(1,)]
@@ -260,20 +245,21 @@ def test_it_listens_again_when_a_socket_was_removed(var):
                 assert client.ping()
 
 
-def test_it_leaves_nothing_when_a_holder_is_killed_while_it_starts(var):
+def test_it_leaves_nothing_when_a_holder_is_killed_while_it_starts(bare):
     for delay in (0.05, 0.15, 0.3, 0.6, 0.9):
-        holder = Holder(var)
+        holder = Holder(bare)
         time.sleep(delay)
         holder.kill()
-    wait_until(lambda: not processes(var), 30)
-    with Holder(var) as holder:
+    wait_until(lambda: not processes(bare))
+    with Holder(bare) as holder:
         assert execute(holder.addresses(), "SELECT 1") == [(1,)]
 
 
-def test_it_starts_when_the_supervisor_was_killed_while_it_made_the_data_folder(var):
-    with Holder(var, redis=False) as first:
-        wait_until((Places.of(var).home / "postgresql.new" / "global").exists)
-        for process in processes(var):
-            process.kill()
+@pytest.mark.parametrize("of", [supervisors, processes])
+def test_it_starts_when_making_the_data_folder_was_killed(bare, of):
+    with Holder(bare, redis=False) as first:
+        wait_until((Places.of(bare).home / "postgresql.new" / "global").exists)
+        kill(*of(bare))  # initdb alone would go on writing
+
         assert execute(first.addresses(), "SELECT 1") == [(1,)]
-        assert not (Places.of(var).home / "postgresql.new").exists()
+        assert not (Places.of(bare).home / "postgresql.new").exists()
