@@ -285,6 +285,12 @@ class Session:
             assert row is not None
             return row[0], sorted(map(_claimed, seen))
 
+    def look(self, unit: uuid.UUID) -> list[Claimed]:
+        """The second look alone."""
+        return sorted(
+            map(_claimed, _execute(self._connection, _LOOK, self._parameters | {"unit": unit}))
+        )
+
     def record(self, records: Records) -> None:
         """Settle what is claimed, or became unknown meanwhile, under this unit."""
         _execute(self._connection, *records.statement())

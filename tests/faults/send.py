@@ -157,6 +157,7 @@ class _Run:
             "web", "django", "runserver", "--noreload", "--skip-checks", f"127.0.0.1:{self._port}"
         )
         stage.wait_for(Heartbeat.objects.exists, seconds=stage.PATIENCE_S, what="the first tick")
+        self._warm_up_web()
         chaos = threading.Thread(target=self._guarded, args=[self._chaos])
         leavers = threading.Thread(target=self._guarded, args=[self._withdraw])
         chaos.start()
@@ -171,6 +172,21 @@ class _Run:
         if self._trouble:
             raise self._trouble[0]
         return self._outcome
+
+    def _warm_up_web(self) -> None:
+        """Its first answer takes a second of imports."""
+
+        def answers() -> bool:
+            url = f"http://127.0.0.1:{self._port}/u/no-token/"
+            try:
+                urllib.request.urlopen(url, timeout=10).close()
+            except urllib.error.HTTPError:
+                return True
+            except OSError:
+                return False
+            return True
+
+        stage.wait_for(answers, seconds=stage.PATIENCE_S, what="the web server")
 
     def _guarded(self, work: Any) -> None:
         from django.db import connections
@@ -336,7 +352,7 @@ class _Run:
     # Withdrawals
 
     def _withdraw(self) -> None:
-        for _ in range(self._options.withdrawals):
+        while len(self._outcome.answers) < self._options.withdrawals:
             while not self._sending.wait(0.1):
                 if self._over.is_set():
                     return
