@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 LINKS_MAILED = Budget("manage-links", limit=20, window_s=3600)
 
 
-@public.page("POST")
+@public.page("POST", evenly=True)
 def ask_for_link(request: HttpRequest) -> HttpResponse:
     """Mail a fresh link to an address; the answer is the same for every address."""
     form = forms.AddressForm(request.POST if request.method == "POST" else None)
@@ -43,7 +43,7 @@ def ask_for_link(request: HttpRequest) -> HttpResponse:
     return public.show(request, "ask_for_link.html", {"form": form})
 
 
-@public.page("POST")
+@public.page("POST", evenly=True)
 def ask_by_stop_link(request: HttpRequest, token: str) -> HttpResponse:
     """From a newsletter: one button that mails a fresh link to the person it was sent to, nobody else."""
     try:

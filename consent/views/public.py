@@ -5,6 +5,7 @@ POST does anything.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, cast
@@ -36,11 +37,16 @@ HEADERS = {
 }
 
 
-def page(*methods: str) -> Callable[[Page[P]], Page[P]]:
+# Long enough for the slowest of the answers that must not be told apart by the clock.
+EVEN_S = 0.3
+
+
+def page(*methods: str, evenly: bool = False) -> Callable[[Page[P]], Page[P]]:
     """Make a view a public page that takes GET, HEAD, OPTIONS and the `methods` named.
 
     There is no CSRF token, because there is no cookie to ride on: what a POST may do is in its link, or,
-    for a sign-up, in the mail that follows.
+    for a sign-up, in the mail that follows. `evenly` answers every accepted POST after the same time, so
+    that nobody learns from the clock whether an address is known.
     """
     allowed = ["GET", "HEAD", "OPTIONS", *methods]
 
@@ -49,6 +55,7 @@ def page(*methods: str) -> Callable[[Page[P]], Page[P]]:
         @wraps(view)
         def answer(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             request.COOKIES = {}
+            started = time.monotonic()
             with translation.override(_language_asked_for(request)):
                 if request.method == "OPTIONS":
                     response = HttpResponse(status=204, headers={"Allow": ", ".join(allowed)})
@@ -59,6 +66,8 @@ def page(*methods: str) -> Callable[[Page[P]], Page[P]]:
                 response.headers["Content-Language"] = translation.get_language()
             for name, value in HEADERS.items():
                 response.headers.setdefault(name, value)
+            if evenly and request.method == "POST" and response.status_code == 200:
+                time.sleep(max(0.0, EVEN_S - (time.monotonic() - started)))
             # Django would write the path of a refused request to the log, and the path is the token.
             response._has_been_logged = True  # type: ignore[attr-defined]
             return response

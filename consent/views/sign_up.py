@@ -26,7 +26,7 @@ BY_WORK = Budget("sign-up-by-work", limit=300, window_s=3600)
 EVERYWHERE = Budget("sign-up-everywhere", limit=5000, window_s=3600)
 
 
-@public.page("POST")
+@public.page("POST", evenly=True)
 def sign_up(request: HttpRequest) -> HttpResponse:
     offered = offers(language=get_language() or settings.LANGUAGE_CODE, channels=CHANNELS)
     wordings = [wording for offer in offered for wording in offer.wordings]

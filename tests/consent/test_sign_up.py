@@ -1,6 +1,7 @@
 """The sign-up page and the form on other sites."""
 
 import re
+import time
 
 import pytest
 
@@ -186,3 +187,17 @@ def test_it_binds_a_use_of_data_to_its_own_box(news):
     wording = make.wording(measure, Channel.DATA)
     stranger().post("/join/", fill(wording))
     assert ConsentEvent.objects.get().channel == Channel.DATA
+
+
+def test_it_answers_known_and_unknown_addresses_after_the_same_time(news, monkeypatch):
+    monkeypatch.setattr("consent.views.public.EVEN_S", 0.2)
+    wording = make.wording(news)
+    make.granted(make.contact("known@example.org"), news)
+    for path, form in (
+        ("/join/", lambda email: fill(wording, email=email)),
+        ("/preferences/", lambda email: {"email": email}),
+    ):
+        for email in ("known@example.org", "unknown@example.org"):
+            started = time.monotonic()
+            stranger().post(path, form(email))
+            assert time.monotonic() - started >= 0.2
