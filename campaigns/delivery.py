@@ -197,7 +197,12 @@ class _Worker:
         try:
             results = self._transport.hand_over(envelopes, go_on=go_on)
         except RelayDown as down:
-            results, outage = down.results or [NOT_TRIED] * len(envelopes), down.reason
+            # What a relay that closes its doors put off was not tried: an outage burns no attempt.
+            outage = down.reason
+            results = [
+                NOT_TRIED if result.outcome is Outcome.DEFERRED else result
+                for result in down.results or [NOT_TRIED] * len(envelopes)
+            ]
         except BaseException:
             for each in tried:
                 self._judge(each, _NO_WORD, records)
