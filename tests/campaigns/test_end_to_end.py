@@ -4,14 +4,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from celery import current_app
 from django.utils import timezone
 
 from campaigns import services
-from campaigns.models import Campaign, Delivery
+from campaigns.models import Campaign, Delivery, Unit
+from consent.models import ServiceMail
 from contacts import services as contacts
 from tests import make, processes
 from tests.campaigns import engine
-from tests.sink import Sink
+from tests.sink import Mode, Sink
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,3 +50,60 @@ def test_it_starts_by_itself_and_reaches_everybody_when_worker_and_beat_run(
     assert recipients == sorted(f"reader{number}@example.org" for number in range(30))
     assert engine.states(campaign) == {"sent": 30, "withheld": 1}
     assert not Delivery.objects.filter(state="sent", event=None).exists()
+
+
+def _sending_slowly(sink: Sink, count: int) -> Campaign:
+    contacts.record_key_checks()
+    topic = make.topic()
+    for _ in range(count):
+        make.granted(make.contact(), topic)
+    ServiceMail.objects.all().delete()
+    sink.change(Mode(delay=0.02))
+    return engine.started(make.campaign(topic))
+
+
+def test_it_leaves_nothing_unknown_when_a_worker_is_shut_down_in_mid_campaign(
+    sink: Sink, tmp_path: Path
+) -> None:
+    campaign = _sending_slowly(sink, 200)
+    environment = processes.environment()
+
+    with processes.running(processes.worker_command("one"), environment) as worker:
+        current_app.send_task("campaigns.tick")
+        processes.wait_for(lambda: sink.count() > 10, seconds=40, what="the first messages")
+        worker.terminate()
+        worker.wait(20)
+    sent = sink.count()
+
+    assert 10 < sent < 200
+    assert engine.states(campaign) == {"sent": sent, "pending": 200 - sent}
+    sink.change(Mode())
+    engine.work(campaign)
+    recipients = [taken.recipient for taken in sink.taken()]
+    assert len(recipients) == len(set(recipients)) == 200
+    assert campaign.state == Campaign.State.SENT
+
+
+def test_it_shows_at_most_a_unit_for_each_connection_when_a_worker_is_killed(
+    sink: Sink, tmp_path: Path
+) -> None:
+    campaign = _sending_slowly(sink, 200)
+
+    with processes.running(processes.worker_command("one"), processes.environment()) as worker:
+        current_app.send_task("campaigns.tick")
+        processes.wait_for(lambda: sink.count() > 10, seconds=40, what="the first messages")
+        processes.kill(worker)
+    claimed = engine.states(campaign).get("claimed", 0)
+    Unit.objects.update(lease_until=timezone.now())
+    sink.change(Mode())
+    engine.work(campaign)
+
+    recipients = [taken.recipient for taken in sink.taken()]
+    assert len(recipients) == len(set(recipients))
+    assert claimed <= 2 * 20
+    assert engine.states(campaign) == {
+        "sent": 200 - claimed,
+        **({"unknown": claimed} if claimed else {}),
+    }
+    unreached = Delivery.objects.exclude(contact__identity__email__in=recipients)
+    assert set(unreached.values_list("state", flat=True)) <= {"unknown"}
