@@ -7,10 +7,11 @@ class CampaignsConfig(AppConfig):
     verbose_name = _("Campaigns")
 
     def ready(self) -> None:
-        from campaigns import claims, holding
-        from consent import in_flight
+        from campaigns import claims, holding, justification
+        from consent import in_flight, justified
         from contacts import holders
 
         in_flight.register(claims.is_in_flight)
+        justified.register(justification.messages_of)
         holders.register(holding.HOLDER)
         holders.declare_impersonal(*holding.IMPERSONAL)

@@ -80,7 +80,7 @@ def bare(events: int) -> float:
     from consent import leaf, verification
 
     with connection.cursor() as cursor:
-        cursor.execute(f"{verification.EVENTS} LIMIT %s", [events])
+        cursor.execute(verification.EVENTS, {"start": 0, "batch": events})
         rows = cursor.fetchall()
     texts = [b"\x00" + leaf.EventFields(*row[3:]).text().encode() for row in rows]
     began = time.perf_counter()
