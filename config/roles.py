@@ -32,6 +32,8 @@ ROLES: dict[str, tuple[str, ...]] = {
     "Privacy officer": (
         *_PEOPLE, *_CONSENT, *_PROOF,
         "contacts.view_identity", "contacts.change_contact", "contacts.view_datafield",
+        "contacts.view_subjectrequest", "contacts.add_subjectrequest",
+        "contacts.change_subjectrequest", "contacts.view_identityview",
         "consent.view_consentevidence", "consent.view_suppression", "consent.add_suppression",
         "consent.view_importbatch", "consent.view_refusedrow", "consent.view_servicemail",
         "consent.view_organization",

@@ -11,7 +11,16 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 
 from contacts import addresses, fields, retention
-from contacts.models import Address, Channel, Contact, DataField, Identity, KeyCheck, Tag
+from contacts.models import (
+    Address,
+    Channel,
+    Contact,
+    DataField,
+    Identity,
+    IdentityView,
+    KeyCheck,
+    Tag,
+)
 
 FINGERPRINTS = "fingerprint"
 
@@ -175,6 +184,13 @@ def find_or_create_contact(*, email: str, language: str) -> tuple[Contact, bool]
         if known is None:
             raise
         return known, False
+
+
+def note_identity_view(
+    *, staff_id: int | None, contact: Contact | None, reason: str, people: int = 1
+) -> None:
+    """Note that staff looked at, or took out, identities, and why; `contact=None` is an export of many."""
+    IdentityView.objects.create(staff_id=staff_id, contact=contact, reason=reason, people=people)
 
 
 def lock(contact_id: int) -> Contact:

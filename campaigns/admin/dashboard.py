@@ -18,7 +18,7 @@ from campaigns.admin import workspace
 from campaigns.admin.progress import progress_of
 from campaigns.models import Campaign
 from consent.models import Permission, Topic
-from contacts.models import Contact, DataField
+from contacts.models import Contact, DataField, SubjectRequest
 
 State = Campaign.State
 DAYS = 30
@@ -74,6 +74,10 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         context |= {"audience": _audience(), "moves": _moves(), "moves_options": _OPTIONS}
     if user.has_perm("contacts.view_datafield"):
         context["to_review"] = DataField.objects.overdue_for_review().order_by("review_on", "pk")
+    if user.has_perm("contacts.view_subjectrequest"):
+        waiting = SubjectRequest.objects.open().select_related("contact")
+        context["requests"] = waiting.order_by("due_at", "pk")[:SHOWN]
+    context["now"] = timezone.now()
     context["is_new"] = not Contact.objects.exists()
     return context
 

@@ -10,10 +10,8 @@ from campaigns import audience
 from campaigns.admin import workspace
 from campaigns.admin.deliveries import reason_text
 from consent import gate
-from contacts import addresses, services
 from contacts.admin.names import address_of, may_see_identities, name_of
-from contacts.admin.people import pseudonyms_from
-from contacts.models import Channel, Contact
+from contacts.admin.people import find_person
 
 
 class PersonForm(forms.Form):
@@ -23,18 +21,6 @@ class PersonForm(forms.Form):
         widget=UnfoldAdminTextInputWidget,
         help_text=_("Exact email address, phone number or pseudonym"),
     )
-
-
-def find_person(term: str) -> Contact | None:
-    """The one contact at an exact address, or under a pseudonym that fits nobody else."""
-    if pseudonyms := pseudonyms_from(term.strip()):
-        found = list(Contact.objects.filter(subject__range=pseudonyms)[:2])
-        return found[0] if len(found) == 1 else None
-    channel = Channel.EMAIL if "@" in term else Channel.SMS
-    try:
-        return services.find_contact(channel=channel, address=term)
-    except addresses.AddressError:
-        return None
 
 
 def show_person(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:

@@ -12,12 +12,12 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from campaigns import services
 from campaigns.admin import workspace
-from campaigns.admin.one_person import find_person
 from campaigns.content import ContentError
 from campaigns.letters import NOWHERE, Letters
 from campaigns.models import Campaign, CampaignContent
 from contacts import fields
 from contacts.admin.names import may_see_identities
+from contacts.admin.people import find_person
 from contacts.models import DataField
 
 # What the composer's live preview sends along, all of it text.

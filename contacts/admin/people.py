@@ -235,6 +235,18 @@ def pseudonyms_from(term: str) -> tuple[uuid.UUID, uuid.UUID] | None:
     return uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
 
 
+def find_person(term: str) -> Contact | None:
+    """The one contact at an exact address, or under a pseudonym that fits nobody else."""
+    if pseudonyms := pseudonyms_from(term.strip()):
+        found = list(Contact.objects.filter(subject__range=pseudonyms)[:2])
+        return found[0] if len(found) == 1 else None
+    channel = Channel.EMAIL if "@" in term else Channel.SMS
+    try:
+        return services.find_contact(channel=channel, address=term)
+    except addresses.AddressError:
+        return None
+
+
 @admin.register(Tag)
 class TagAdmin(ModelAdmin):
     search_fields = ("name",)

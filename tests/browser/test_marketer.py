@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from campaigns import progress
 from campaigns.models import Campaign
 from config import roles
 from contacts.models import Segment
@@ -127,7 +128,7 @@ def test_it_takes_a_marketer_from_a_segment_to_the_result(desk, people, sink):
     expect(page.get_by_role("status").first).to_contain_text("Scheduled")
 
     campaign = Campaign.objects.get()
-    engine.progress.start_due()
+    progress.start_due()
     expect(page.locator("#counts")).to_contain_text("0 of 1 sent", timeout=8_000)
     engine.work(campaign)
     engine.work(campaign)
