@@ -233,6 +233,7 @@ UNFOLD = {
     "BORDER_RADIUS": "6px",
     "DASHBOARD_CALLBACK": "campaigns.admin.dashboard.fill",
     "STYLES": [lambda _request: static("desk/desk.css")],
+    "SCRIPTS": [lambda _request: static("desk/tabs.js")],
     "COLORS": {
         "primary": {
             "50": "oklch(97.4% .014 196)",
@@ -274,6 +275,8 @@ UNFOLD = {
                 (_("Suppressions"), "block", "consent.suppression"),
                 (_("Ledger"), "menu_book", "consent.consentevent"),
                 (_("Checkpoints"), "verified", "consent.ledgercheckpoint"),
+                (_("Requests"), "assignment_ind", "contacts.subjectrequest"),
+                (_("Views of identities"), "visibility", "contacts.identityview"),
             ),
             _pages(
                 _("House"),
