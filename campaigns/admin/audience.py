@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
+from django.db import OperationalError, connection, transaction
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 
@@ -16,6 +17,7 @@ from contacts.admin.names import address_of, may_see_identities, name_of
 from contacts.models import Channel, Contact
 
 PER_PAGE = 50
+AT_ONCE_MS = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ def is_frozen(campaign: Campaign) -> bool:
 
 def show_audience(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
     campaign = workspace.load(model_admin, request, object_id, workspace.VIEW)
-    shares = shares_of(campaign)
+    is_patient = "patient" in request.GET
+    shares = shares_of(campaign) if is_patient else shares_at_once(campaign)
     chosen = request.GET.get("reason")
     people: list[int] = []
     if chosen is not None and request.user.has_perm("contacts.view_contact"):
@@ -47,15 +50,34 @@ def show_audience(request: HttpRequest, object_id: int, model_admin: ModelAdmin)
         "admin/campaigns/audience.html",
         title=campaign.name,
         is_frozen=is_frozen(campaign),
-        will=sum(share.count for share in shares if not share.reason),
-        not_sent=sum(share.count for share in shares if share.reason),
-        will_not=[share for share in shares if share.reason],
-        total=sum(share.count for share in shares),
+        **figures(shares),
         chosen=chosen,
         chosen_words=reason_text(chosen) if chosen else "",
         rows=_rows(request, people[:PER_PAGE]),
         older=f"{OLDER}={people[PER_PAGE - 1]}" if len(people) > PER_PAGE else "",
     )
+
+
+def figures(shares: list[Share] | None) -> dict[str, Any]:
+    """What the templates show of the shares; nothing but `is_counting` where they are not counted yet."""
+    if shares is None:
+        return {"is_counting": True}
+    return {
+        "will": sum(share.count for share in shares if not share.reason),
+        "not_sent": sum(share.count for share in shares if share.reason),
+        "will_not": [share for share in shares if share.reason],
+        "total": sum(share.count for share in shares),
+    }
+
+
+def shares_at_once(campaign: Campaign) -> list[Share] | None:
+    """As `shares_of`, or None where it takes too long for a page: then the page asks again by itself."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL statement_timeout = {AT_ONCE_MS}")
+            return shares_of(campaign)
+    except OperationalError:
+        return None
 
 
 def shares_of(campaign: Campaign) -> list[Share]:

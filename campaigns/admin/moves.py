@@ -100,7 +100,6 @@ def schedule(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> H
     if moved_on:
         return moved_on
     form = ScheduleForm(request.POST or None, instance=campaign)
-    shares = audience.shares_of(campaign)
     return acts.ask(
         model_admin,
         request,
@@ -114,8 +113,7 @@ def schedule(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> H
         refusals=REFUSALS,
         template="admin/campaigns/schedule.html",
         then=workspace.url(campaign, "progress"),
-        will=sum(share.count for share in shares if not share.reason),
-        will_not=sum(share.count for share in shares if share.reason),
+        **audience.figures(audience.shares_at_once(campaign)),
         findings=services.check_content(campaign=campaign),
         audience_url=workspace.url(campaign, "audience"),
         **workspace.surroundings(model_admin, request, campaign),

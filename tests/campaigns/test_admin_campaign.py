@@ -428,3 +428,23 @@ def test_it_renders_what_is_being_written_and_saves_nothing(client, campaign):
 def test_it_renders_nothing_for_those_who_may_not_write(client, campaign):
     allowed(client, "campaigns.view_campaign")
     assert client.post(at("live", campaign), WRITTEN).status_code == 403
+
+
+def test_it_shows_the_page_at_once_and_counts_afterwards_when_counting_takes_long(
+    client, campaign, monkeypatch
+):
+    make.granted(make.contact(), campaign.topic)
+    allowed(client, *MARKETER)
+    monkeypatch.setattr("campaigns.admin.audience.AT_ONCE_MS", 1)
+    monkeypatch.setattr(
+        "campaigns.audience._JUDGED",
+        "SELECT c.id AS contact_id, NULL::text AS reason, NULL::bigint AS event_id,"
+        " NULL::bigint AS address_id, c.timezone FROM contacts_contact c, pg_sleep(0.05)"
+        " WHERE c.id IN ({candidates})",
+    )
+    for page in ("audience", "schedule"):
+        shown = client.get(at(page, campaign)).content.decode()
+        assert "Counting who will get it" in shown
+        assert "?patient=1" in shown
+    counted = client.get(at("audience", campaign), {"patient": "1"})
+    assert counted.context_data["will"] == 1
