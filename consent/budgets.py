@@ -55,7 +55,8 @@ def client_address(request: HttpRequest) -> str:
     peer = request.META.get("REMOTE_ADDR") or ""
     if not settings.TRUSTED_PROXIES:
         return peer
-    hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
+    forwarded = request.headers.get("X-Forwarded-For", "")
+    hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
     return hops[-settings.TRUSTED_PROXIES] if len(hops) >= settings.TRUSTED_PROXIES else peer
 
 

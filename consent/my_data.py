@@ -69,7 +69,9 @@ def readable(contact: Contact) -> list[Section]:
                     _("Last name"): identity.last_name,
                     _("Email address"): identity.email,
                     _("Phone number"): identity.phone,
-                    _("Language"): dict(settings.LANGUAGES).get(contact.language, contact.language),
+                    _("Language"): str(
+                        dict(settings.LANGUAGES).get(contact.language, contact.language)
+                    ),
                     _("Time zone"): contact.timezone,
                     _("With us since"): date_format(contact.created_at, "DATE_FORMAT"),
                     _("Tags"): ", ".join(tags),

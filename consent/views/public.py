@@ -54,7 +54,6 @@ def page(*methods: str, evenly: bool = False) -> Callable[[Page[P]], Page[P]]:
         @csrf_exempt
         @wraps(view)
         def answer(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-            request.COOKIES = {}
             started = time.monotonic()
             with translation.override(_language_asked_for(request)):
                 if request.method == "OPTIONS":
@@ -102,7 +101,6 @@ def show(
                 {"code": code, "name": translation.get_language_info(code)["name_local"]}
                 for code, _name in settings.LANGUAGES
             ],
-            "language": translation.get_language(),
             **(context or {}),
         },
         status=status,

@@ -11,7 +11,9 @@ from django.utils.translation import templatize
 
 ROOT = Path(settings.BASE_DIR)
 TEMPLATES = [
-    *ROOT.glob("templates/consent/**/*.*"),
+    # The proof is a document for authorities, in the language of the ledger.
+    *(p for p in ROOT.glob("templates/consent/**/*.*") if p.name != "proof.html"),
+    ROOT / "templates/500.html",
     ROOT / "templates/base.html",
     ROOT / "templates/mail_base.html",
     ROOT / "templates/mail_base.txt",
