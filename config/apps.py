@@ -1,4 +1,4 @@
-from django.apps import AppConfig, apps
+from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
 
@@ -11,7 +11,13 @@ class ConfigApp(AppConfig):
         from config import (
             celery,  # noqa: F401
             roles,
+            watch,
         )
+        from config.access import signals  # noqa: F401 - connects itself
+        from config.api import authentication  # noqa: F401 - describes itself to the API's schema
+        from contacts import holders
 
-        # The last of the apps whose permissions roles are made of.
-        post_migrate.connect(roles.make_missing, sender=apps.get_app_config("campaigns"))
+        # This app is the last one installed: by now every table and permission is there.
+        post_migrate.connect(roles.make_missing, sender=self)
+        post_migrate.connect(watch.hold, sender=self)
+        holders.declare_impersonal("config.ApiToken", "config.AuditEntry", "config.ScopedUser")

@@ -4,15 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from allauth.account.authentication import get_authentication_records
-from allauth.account.internal.flows.login import record_authentication
-from allauth.mfa.models import Authenticator
-from allauth.mfa.signals import authenticator_added
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
-from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -54,14 +49,3 @@ class SecondFactorRequired:
             return redirect_to_login(request.get_full_path(), reverse("mfa_reauthenticate"))
         messages.info(request, _("Set up a second factor first: an app or a security key."))
         return redirect("mfa_index")
-
-
-@receiver(authenticator_added)
-def _note_possession(
-    request: HttpRequest, user: User, authenticator: Authenticator, **_signal: Any
-) -> None:
-    """Whoever adds an app or a key has just shown that they hold it."""
-    if authenticator.type != Authenticator.Type.RECOVERY_CODES:
-        record_authentication(
-            request, user, method="mfa", id=authenticator.pk, type=authenticator.type
-        )

@@ -46,5 +46,5 @@ def test_it_gives_no_token_for_a_wrong_password_and_few_tries():
     make.staff()
     wrong = {"username": "marketer", "password": "a guess"}
     answers = [Client().post("/api/token/", wrong).status_code for _ in range(12)]
-    assert set(answers[:10]) == {400}
-    assert answers[-1] == 429
+    assert set(answers[:5]) == {400}
+    assert set(answers[5:]) == {429}
