@@ -61,6 +61,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     # In development Django's own server finds the files where they are written.
     *([] if DEVELOPMENT else ["whitenoise.middleware.WhiteNoiseMiddleware"]),
+    "consent.middleware.CookieFree",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
