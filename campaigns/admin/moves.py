@@ -87,7 +87,7 @@ def duplicate(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> 
         request,
         campaign,
         "admin/desk/act.html",
-        title=campaign.name,
+        title=_("Duplicate"),
         sentence=_("A fresh draft with the same words, for the same segments."),
         button=_("Duplicate"),
         form=form,

@@ -1,6 +1,7 @@
 """The pages of consent: what people are asked, what they said, and the proof of it."""
 
 from consent.admin import (
+    as_of,
     imports,
     ledger,
     organization,
@@ -13,6 +14,7 @@ from consent.admin import (
 )
 
 __all__ = [
+    "as_of",
     "imports",
     "ledger",
     "organization",

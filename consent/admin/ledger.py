@@ -67,7 +67,7 @@ class ConsentEventAdmin(ReadOnly, BigList):
                 )
             },
         ),
-        (_("What was shown"), {"fields": ("words", "wording_id")}),
+        (_("What was shown"), {"fields": ("words", "wording_digest")}),
         (_("Proof"), {"fields": ("sealed", "leaf_hex", "commitment_hex", "evidence_kept")}),
         (_("Evidence"), {"fields": ("evidence_details",)}),
     )
@@ -126,7 +126,7 @@ class ConsentEventAdmin(ReadOnly, BigList):
         return event.wording.text if event.wording else "-"
 
     @display(description=_("digest"))
-    def wording_id(self, event: ConsentEvent) -> str:
+    def wording_digest(self, event: ConsentEvent) -> str:
         return event.wording_id or "-"
 
     @display(description=_("leaf"))

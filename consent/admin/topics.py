@@ -144,6 +144,9 @@ class TopicAdmin(Kept, ModelAdmin):
             each for each in allowed if possible[each.action_name.removeprefix("consent_topic_")]
         ]
 
+    def has_publish_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return bool(request.user.has_perm("consent.publish_topic"))
+
     @display(description=_("status"), label=STATUS_COLORS)
     def state(self, topic: Topic) -> tuple[str, str]:
         return topic.status, topic.get_status_display()
@@ -155,7 +158,7 @@ class TopicAdmin(Kept, ModelAdmin):
     @action(
         description=_("Publish"),
         url_path="publish",
-        permissions=["change"],
+        permissions=["publish"],
         variant=ActionVariant.PRIMARY,
     )
     def publish(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -177,7 +180,7 @@ class TopicAdmin(Kept, ModelAdmin):
     @action(
         description=_("Retire"),
         url_path="retire",
-        permissions=["change"],
+        permissions=["publish"],
         variant=ActionVariant.DANGER,
     )
     def retire(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -264,6 +267,9 @@ class WordingAdmin(ModelAdmin):
             obj.author = request.user
         super().save_model(request, obj, form, change)
 
+    def has_publish_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return bool(request.user.has_perm("consent.publish_wording"))
+
     @display(description=_("state"), label={"published": "success", "draft": "warning"})
     def state(self, wording: Wording) -> tuple[str, Any]:
         return ("published", _("published")) if wording.published_at else ("draft", _("draft"))
@@ -275,7 +281,7 @@ class WordingAdmin(ModelAdmin):
     @action(
         description=_("Publish"),
         url_path="publish",
-        permissions=["change"],
+        permissions=["publish"],
         variant=ActionVariant.PRIMARY,
     )
     def publish(self, request: HttpRequest, object_id: str) -> HttpResponse:

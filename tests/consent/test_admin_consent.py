@@ -1,10 +1,13 @@
 """Topics, words, the ledger and suppressions in the admin: what it does, and what nobody can do."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import Permission as StaffPermission
 from django.contrib.auth.models import User
 from django.urls import reverse
 
+from consent.admin import as_of
 from consent.models import (
     ConsentEvent,
     ConsentEvidence,
@@ -221,3 +224,21 @@ def test_it_keeps_one_organization(client):
     assert client.get(at("organization", "add")).status_code == 403
     kept = Organization.objects.get()
     assert client.post(at("organization", "delete", kept.pk)).status_code == 403
+
+
+def test_it_shows_what_stood_at_a_moment_by_what_was_recorded_then(client):
+    ada, news = make.contact(), make.topic()
+    given = make.granted(ada, news)
+    withdrawn = make.withdrawn(ada, news)
+    between = given.recorded_at + (withdrawn.recorded_at - given.recorded_at) / 2
+    assert [line.standing.state for line in as_of.standing_at(ada, between)] == ["granted"]
+    assert as_of.standing_at(ada, given.recorded_at - timedelta(seconds=1)) == []
+    client.force_login(make.staff())
+    page = reverse("admin:contacts_contact_change", args=[ada.pk])
+    shown = client.get(page, {"as_of": "2099-01-01T00:00"}).content.decode()
+    assert f"#{withdrawn.pk}" in shown
+    assert (
+        "Nothing was recorded by then."
+        in client.get(page, {"as_of": "2001-01-01T00:00"}).content.decode()
+    )
+    assert client.get(page, {"as_of": "yesterday"}).status_code == 200
