@@ -1,7 +1,8 @@
 """Whatever people, staff, providers and imports do, in any order: what must hold after each act."""
 
+import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.utils import timezone
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from consent import gate, ledger, links, replay, services
+from consent import gate, imports, ledger, links, replay, services
 from consent.models import (
     ActorRole,
     Basis,
@@ -36,6 +37,8 @@ MAILBOXES = ["one@example.org", "two@example.org", "three@example.org"]
 CHANNELS = [Channel.EMAIL, Channel.SMS]
 OWN = {Method.CONFIRMATION, Method.PREFERENCES, Method.KEYWORD}
 NO = {Kind.WITHDRAWN, Kind.OBJECTED, Kind.COMPLAINED, Kind.REFUSED}
+STATUSES = ["subscribed", "pending", "unsubscribed", "bounced", "complained", "suppressed"]
+WORDS = "Yes; send me your news by email. I can stop at any time."
 REDUCING = [
     Kind.WITHDRAWN, Kind.OBJECTED, Kind.COMPLAINED, Kind.RESTRICTED, Kind.UNRESTRICTED, Kind.ERASED,
 ]  # fmt: skip
@@ -62,7 +65,7 @@ class World:
         try:
             with transaction.atomic():
                 act.deed(self, contact, topic, act)
-        except (ConsentError, contacts.ContactError):
+        except (ConsentError, contacts.ContactError, imports.ImportRefused):
             pass
 
 
@@ -170,9 +173,23 @@ def record_twice(world: World, contact: Contact, topic: Topic, act: Act) -> None
     record(world, contact, topic, act)
 
 
+def bring_in(world: World, contact: Contact, topic: Topic, act: Act) -> None:
+    """A file with a row for every mailbox, of any status, shown or only claimed."""
+    status = STATUSES[(act.days_ago + list(Kind).index(act.kind)) % len(STATUSES)]
+    dates = ["", "2024-03-01T10:00:00+00:00", timezone.now().isoformat(), "2026-11-20"]
+    lines = ["email,status,topic,channel,consent_date,source,wording"]
+    for mailbox in MAILBOXES:
+        row = [mailbox, status, topic.key, Channel.EMAIL, dates[act.days_ago], "Paper form"]
+        lines.append(",".join([*row, WORDS if act.everything else ""]))
+    with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
+        file.write("\n".join(lines))
+        file.flush()
+        imports.run(imports.start(path=file.name))
+
+
 DEEDS = [
     ask, confirm, confirm, give_elsewhere, choose, withdraw, withdraw, object_to, complain,
-    follow_stop_link, undo, move, suppress, record, record, record_twice,
+    follow_stop_link, undo, move, suppress, record, record, record_twice, bring_in,
 ]  # fmt: skip
 acts = st.builds(
     Act,
@@ -189,7 +206,7 @@ acts = st.builds(
 )
 histories = st.lists(acts, min_size=1, max_size=14)
 examples = settings(
-    max_examples=40, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate]
+    max_examples=25, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate]
 )
 
 
@@ -284,6 +301,21 @@ def test_it_never_allows_a_person_who_said_no_without_a_fresh_act_of_theirs(
                 contact, topic, channel
             ):
                 assert not services.is_allowed(contact=contact, topic=topic, channel=channel)
+
+    in_a_world(run)
+
+
+@examples
+@given(histories, st.lists(acts, min_size=1, max_size=4))
+def test_no_file_brings_back_a_person_who_said_no(history: list[Act], files: list[Act]) -> None:
+    def run(world: World) -> None:
+        for act in history:
+            world.do(act)
+        stopped = [each for each in everywhere(world) if has_said_no(*each)]
+        for act in files:
+            world.do(replace(act, deed=bring_in))
+        for contact, topic, channel in stopped:
+            assert not services.is_allowed(contact=contact, topic=topic, channel=channel)
 
     in_a_world(run)
 
