@@ -4,15 +4,17 @@ import logging
 from collections.abc import Iterable
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import translation
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from consent import forms, history, links, services
+from consent import forms, history, links, proving, services
 from consent.budgets import Budget, network_of
-from consent.models import ConsentEvent, Kind, Method
+from consent.models import ConsentEvent, Kind, Method, Organization, Topic
 from consent.preferences import lines_of
+from consent.proving import NotSealedYet
+from consent.receipts import NoConsentStandsError
 from consent.services import Choice
 from consent.views import public
 from contacts import addresses
@@ -71,9 +73,13 @@ def preferences(request: HttpRequest, token: str) -> HttpResponse:
     message, error = "", ""
     if request.method == "POST":
         try:
+            if receipt := _receipt(request, contact):
+                return receipt
             message = _save(request, contact)
         except services.ConsentError:
             error = _("Some of the words have changed. Please read them and choose again.")
+        except (NoConsentStandsError, NotSealedYet, Organization.DoesNotExist):
+            error = _("There is no receipt to give at this moment. Please try again in a minute.")
         except AddressError:
             error = _("This is not a complete email address, like name@example.org.")
     contact.refresh_from_db()
@@ -105,6 +111,22 @@ def contact_of(token: str) -> Contact:
     if address is None:
         raise links.LinkExpired
     return address.contact
+
+
+def _receipt(request: HttpRequest, contact: Contact) -> HttpResponse | None:
+    """The receipt of the box whose button was pressed. It may seal the ledger first, so no GET gives it."""
+    pressed, _colon, key = request.POST.get("do", "").partition(":")
+    if pressed != "receipt":
+        return None
+    topic_key, _colon, channel = key.replace("\0", "").partition(":")
+    topic = Topic.objects.filter(key=topic_key).first()
+    if topic is None:
+        raise NoConsentStandsError(NoConsentStandsError.__doc__)
+    return JsonResponse(
+        proving.standing_receipt_of(contact=contact, topic=topic, channel=channel),
+        json_dumps_params={"ensure_ascii": False, "indent": 2},
+        headers={"Content-Disposition": f'attachment; filename="receipt-{topic.key}.json"'},
+    )
 
 
 def _save(request: HttpRequest, contact: Contact) -> str:

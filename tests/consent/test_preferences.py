@@ -284,3 +284,21 @@ def test_it_shows_what_the_gate_says_and_nothing_more(ada, news):
     _, form, text = open_page(ada)
     assert form["yes"] == []
     assert "No, since" in text
+
+
+def test_it_gives_a_receipt_that_anybody_can_check(ada, news):
+    path, _, text = open_page(ada)
+    assert 'value="receipt:product-news:email"' in text
+    answer = stranger().post(path, {"do": "receipt:product-news:email"})
+    assert answer["Content-Disposition"] == 'attachment; filename="receipt-product-news.json"'
+    assert answer.json()["piiPrincipalId"] == str(ada.subject)
+
+
+@pytest.mark.parametrize(
+    "asked", ["receipt:product-news:sms", "receipt:nowhere:email", "receipt", "receipt:\0:\0"]
+)
+def test_it_gives_no_receipt_where_no_consent_stands(ada, asked):
+    path, _, _ = open_page(ada)
+    answer = stranger().post(path, {"do": asked})
+    assert answer.status_code == 200
+    assert "There is no receipt to give" in answer.content.decode()
