@@ -41,8 +41,9 @@ def show_audience(request: HttpRequest, object_id: int, model_admin: ModelAdmin)
     shares = shares_of(campaign) if is_patient else shares_at_once(campaign)
     chosen = request.GET.get("reason")
     people: list[int] = []
+    cursor = None
     if chosen is not None and request.user.has_perm("contacts.view_contact"):
-        people = _people(campaign, chosen, before=number(request.GET.get(OLDER)))
+        people, cursor = _people(campaign, chosen, before=number(request.GET.get(OLDER)))
     return workspace.show(
         model_admin,
         request,
@@ -53,8 +54,8 @@ def show_audience(request: HttpRequest, object_id: int, model_admin: ModelAdmin)
         **figures(shares),
         chosen=chosen,
         chosen_words=reason_text(chosen) if chosen else "",
-        rows=_rows(request, people[:PER_PAGE]),
-        older=f"{OLDER}={people[PER_PAGE - 1]}" if len(people) > PER_PAGE else "",
+        rows=_rows(request, people),
+        older=f"{OLDER}={cursor}" if cursor else "",
     )
 
 
@@ -101,14 +102,21 @@ def _frozen_counts(campaign: Campaign) -> list[tuple[str, int]]:
     return sorted(counts, key=lambda entry: entry[0] != "")
 
 
-def _people(campaign: Campaign, reason: str, *, before: int | None) -> list[int]:
-    """The contacts behind a reason, newest first, and one more where there is another page."""
+def _people(campaign: Campaign, reason: str, *, before: int | None) -> tuple[list[int], int | None]:
+    """The contacts behind a reason, newest first, and the cursor of the next page if there is one.
+
+    The cursor is the contact's key while it is a draft, and the delivery's from the start on.
+    """
     if not is_frozen(campaign):
-        return audience.people(campaign, reason, before=before, limit=PER_PAGE + 1)
-    found = campaign.deliveries.filter(reason=reason)
-    if before is not None:
-        found = found.filter(contact__lt=before)
-    return list(found.order_by("-contact").values_list("contact", flat=True)[: PER_PAGE + 1])
+        found = audience.people(campaign, reason, before=before, limit=PER_PAGE + 1)
+        keyed = [(contact, contact) for contact in found]
+    else:
+        deliveries = campaign.deliveries.filter(reason=reason)
+        if before is not None:
+            deliveries = deliveries.filter(pk__lt=before)
+        keyed = list(deliveries.order_by("-pk").values_list("pk", "contact")[: PER_PAGE + 1])
+    page = keyed[:PER_PAGE]
+    return [contact for _key, contact in page], page[-1][0] if len(keyed) > PER_PAGE else None
 
 
 def _rows(request: HttpRequest, people: list[int]) -> list[dict[str, Any]]:

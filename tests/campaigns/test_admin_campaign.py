@@ -448,3 +448,15 @@ def test_it_shows_the_page_at_once_and_counts_afterwards_when_counting_takes_lon
         assert "?patient=1" in shown
     counted = client.get(at("audience", campaign), {"patient": "1"})
     assert counted.context_data["will"] == 1
+
+
+def test_it_pages_through_the_people_behind_a_reason_once_started(client, campaign):
+    people = [make.contact() for _ in range(52)]
+    allowed(client, *MARKETER)
+    started(campaign)
+    first = client.get(at("audience", campaign), {"reason": "never_asked"})
+    cursor, _, key = first.context_data["older"].partition("=")
+    second = client.get(at("audience", campaign), {"reason": "never_asked", cursor: key})
+    shown = [row["contact"].pk for row in second.context_data["rows"]]
+    assert shown == [people[1].pk, people[0].pk]
+    assert second.context_data["older"] == ""
