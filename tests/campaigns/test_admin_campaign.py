@@ -5,11 +5,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.contrib.auth.models import Permission as StaffPermission
 from django.contrib.auth.models import User
+from django.db.models import Q
+from django.db.models.expressions import RawSQL
 from django.test import Client
 from django.urls import reverse
 
 from campaigns import audience, progress, services
 from campaigns.models import Campaign, Delivery
+from contacts import segments
 from contacts.models import Segment
 from tests import make
 
@@ -435,13 +438,13 @@ def test_it_shows_the_page_at_once_and_counts_afterwards_when_counting_takes_lon
 ):
     make.granted(make.contact(), campaign.topic)
     allowed(client, *MARKETER)
-    monkeypatch.setattr("campaigns.admin.audience.AT_ONCE_MS", 1)
-    monkeypatch.setattr(
-        "campaigns.audience._JUDGED",
-        "SELECT c.id AS contact_id, NULL::text AS reason, NULL::bigint AS event_id,"
-        " NULL::bigint AS address_id, c.timezone FROM contacts_contact c, pg_sleep(0.05)"
-        " WHERE c.id IN ({candidates})",
-    )
+    asleep = Q(pk__in=RawSQL("SELECT id FROM contacts_contact, pg_sleep(0.05)", []))
+    slow = segments.Operator("is", "is", "nothing", lambda _value: asleep, "%(label)s")
+    condition = segments.Condition("slow", "slow", segments.by_name(slow))
+    monkeypatch.setattr("contacts.segments.conditions._sources", [lambda: [condition]])
+    rule = {"condition": "slow", "operator": "is"}
+    campaign.segments.add(Segment.objects.create(name="Slow", rule=rule))
+    monkeypatch.setattr("campaigns.admin.audience.AT_ONCE_MS", 20)
     for page in ("audience", "schedule"):
         shown = client.get(at(page, campaign)).content.decode()
         assert "Counting who will get it" in shown

@@ -49,7 +49,13 @@ TOPIC_FORM = {
 
 
 def test_it_drafts_and_publishes_a_topic_with_its_translation(client):
-    allowed(client, "consent.view_topic", "consent.add_topic", "consent.change_topic")
+    allowed(
+        client,
+        "consent.view_topic",
+        "consent.add_topic",
+        "consent.change_topic",
+        "consent.publish_topic",
+    )
     page = client.post(at("topic", "add"), TOPIC_FORM)
     assert page.status_code == 302, page.context_data["errors"]
     topic = Topic.objects.get(key="author-evenings")
@@ -98,7 +104,13 @@ def test_it_lets_those_who_may_only_look_change_no_topic(client):
 def test_it_drafts_words_with_the_next_version_and_publishes_them_for_ever(client):
     topic = make.topic()
     make.wording(topic)
-    staff = allowed(client, "consent.view_wording", "consent.add_wording", "consent.change_wording")
+    staff = allowed(
+        client,
+        "consent.view_wording",
+        "consent.add_wording",
+        "consent.change_wording",
+        "consent.publish_wording",
+    )
     words = {
         "topic": topic.pk, "channel": "email", "language": "en", "valid_for": "730",
         "text": "Yes, write to me about new books once a month.",
