@@ -18,12 +18,11 @@ _JUDGED = f"""
     SELECT c.id AS contact_id, {gate.REASON} AS reason, {gate.EVENT} AS event_id,
         a.id AS address_id, c.timezone
     FROM contacts_contact c {gate.JOINS}
-    WHERE c.id IN ({{candidates}})
+    WHERE {{candidates}}
 """
-# Zone names that PostgreSQL does not know would end the statement.
+# Zone names that PostgreSQL does not know would end the statement. OFFSET 0: each is judged once.
 _FREEZE = """
-    WITH judged AS MATERIALIZED ({judged}),
-    zones AS MATERIALIZED (SELECT name FROM pg_timezone_names WHERE %(is_local)s)
+    WITH zones AS MATERIALIZED (SELECT name FROM pg_timezone_names WHERE %(is_local)s)
     INSERT INTO campaigns_delivery (
         campaign_id, contact_id, state, reason, event_id, address_id, attempt, due_at, settled_at,
         provider_id, diagnostic
@@ -34,7 +33,7 @@ _FREEZE = """
             (%(send_at)s AT TIME ZONE %(zone)s) AT TIME ZONE coalesce(zones.name, %(zone)s)
         END,
         CASE WHEN reason IS NOT NULL THEN now() END, '', ''
-    FROM judged LEFT JOIN zones ON zones.name = judged.timezone
+    FROM ({judged} OFFSET 0) judged LEFT JOIN zones ON zones.name = judged.timezone
     ORDER BY contact_id
 """
 _LANES = """
@@ -115,9 +114,11 @@ def freeze(campaign: Campaign, *, lanes: int) -> None:
 
 
 def _judged(campaign: Campaign) -> tuple[str, dict[str, Any]]:
+    parameters = gate.parameters(topic=campaign.topic, channel=campaign.channel)
+    if not campaign.segments.exists() and not campaign.excluded_segments.exists():
+        return _JUDGED.format(candidates="c.erased_at IS NULL"), parameters
     sql, values = candidates(campaign).values("pk").query.sql_with_params()
     named = {f"c{index}": value for index, value in enumerate(values)}
     names = iter(named)
     sql = re.sub("%([%s])", lambda match: "%%" if match[1] == "%" else f"%({next(names)})s", sql)
-    parameters = gate.parameters(topic=campaign.topic, channel=campaign.channel)
-    return _JUDGED.format(candidates=sql), parameters | named
+    return _JUDGED.format(candidates=f"c.id IN ({sql})"), parameters | named

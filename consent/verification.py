@@ -119,7 +119,7 @@ class Run(NamedTuple):
     """The entries from position `start` on, strung together; hashes are 32 bytes each."""
 
     start: int
-    count: int
+    entries: int
     last: int
     sealed: bytes
     leaves: bytes | None
@@ -134,8 +134,8 @@ class Run(NamedTuple):
         computed = b"".join([sha256(b"\x00" + text).digest() for text in texts])
         return (
             computed == self.sealed == self.leaves
-            and len(computed) == HASH_SIZE * self.count
-            and self.last == self.start + self.count - 1
+            and len(computed) == HASH_SIZE * self.entries
+            and self.last == self.start + self.entries - 1
         )
 
     def evidence_holds(self) -> bool:

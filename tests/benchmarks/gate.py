@@ -120,10 +120,10 @@ def measure(contacts: int) -> dict[str, Any]:
     campaigns = [make.campaign(topic, name=f"Letter {number}") for number in range(4)]
     asked, bare = [], []
     for first, second in ((0, 1), (2, 3)):
-        asked.append(timed(lambda at=first: audience.freeze(campaigns[at], lanes=2)))
+        asked.append(timed(functools.partial(audience.freeze, campaigns[first], lanes=2)))
         with connection.cursor() as cursor:
             which = {"campaign": campaigns[second].pk, "like": campaigns[first].pk}
-            bare.append(timed(lambda w=which, c=cursor: c.execute(_BARE, w)))
+            bare.append(timed(functools.partial(cursor.execute, _BARE, which)))
             cursor.execute("VACUUM ANALYZE campaigns_delivery")
     reasons = dict(audience.preview_audience(campaigns[0]))
     assert sum(reasons.values()) == contacts

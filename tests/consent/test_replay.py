@@ -329,6 +329,7 @@ def test_it_allows_nobody_without_a_yes_for_the_current_address(history: list[Ac
         for contact, topic, channel in everywhere(world):
             decision = gate.explain(contact=contact, topic=topic, channel=channel)
             if decision.is_allowed:
+                assert decision.event_id
                 event = ConsentEvent.objects.get(pk=decision.event_id)
                 assert event.kind in (Kind.GIVEN, Kind.RENEWED, Kind.UNDONE)
                 assert event.subject == contact.subject
