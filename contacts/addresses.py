@@ -6,7 +6,7 @@ dots and plus tags stay, because only the mailbox's owner knows what they mean. 
 
 import hmac
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 import idna
@@ -57,10 +57,12 @@ def normalize_email(address: str) -> str:
 # A list of people has few different domains.
 @lru_cache(maxsize=65_536)
 def _normalize_domain(domain: str) -> str:
-    try:
-        normalized = idna.encode(domain, uts46=True).decode("ascii").lower()
-    except (idna.IDNAError, UnicodeError):
-        raise EmailAddressError from None
+    normalized = domain.lower()
+    if not domain.isascii() or "--" in domain or not domain:
+        try:
+            normalized = idna.encode(domain, uts46=True).decode("ascii").lower()
+        except (idna.IDNAError, UnicodeError):
+            raise EmailAddressError from None
     is_allowed = normalized in validate_email.domain_allowlist
     if not is_allowed and not validate_email.validate_domain_part(normalized):
         raise EmailAddressError
@@ -94,6 +96,12 @@ def domain_of(channel: str, normalized: str) -> str:
 def fingerprint(normalized: str) -> bytes:
     """The 32 bytes that stand for a normalized address outside the vault."""
     return advance(normalized.encode(), settings.ASSENT_KEYS["fingerprint"].values())
+
+
+def fingerprinter() -> Callable[[str], bytes]:
+    """`fingerprint` with the key ring as it is now, for many addresses."""
+    keys = list(settings.ASSENT_KEYS["fingerprint"].values())
+    return lambda normalized: advance(normalized.encode(), keys)
 
 
 def advance(value: bytes, keys: Iterable[bytes]) -> bytes:

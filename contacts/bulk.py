@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from django.db import connection
 
 from contacts import addresses
-from contacts.copying import NULL, copy_into, next_ids, text
+from contacts.copying import NULL, bytea_array, copy_into, next_ids, text
 from contacts.fields import Value
 from contacts.models import Channel, Tag
 
@@ -119,19 +119,20 @@ def _known(marks: set[tuple[str, bytes]]) -> dict[tuple[str, bytes], Person]:
     found: dict[tuple[str, bytes], Person] = {}
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            SELECT id, subject, restricted_at IS NOT NULL FROM contacts_contact
-            WHERE erased_at IS NULL AND id IN (
-                SELECT contact_id FROM contacts_address
-                WHERE fingerprint = ANY(%s) AND retired_at IS NULL)
-            ORDER BY id FOR NO KEY UPDATE
-            """,
-            [[fingerprint for _channel, fingerprint in marks]],
+            "SELECT DISTINCT contact_id FROM contacts_address"
+            " WHERE fingerprint = ANY(%s::bytea[]) AND retired_at IS NULL",
+            [bytea_array(fingerprint for _channel, fingerprint in marks)],
+        )
+        ids = [contact_id for (contact_id,) in cursor.fetchall()]
+        if not ids:
+            return found
+        cursor.execute(
+            "SELECT id, subject, restricted_at IS NOT NULL FROM contacts_contact"
+            " WHERE id = ANY(%s) AND erased_at IS NULL ORDER BY id FOR NO KEY UPDATE",
+            [ids],
         )
         for contact_id, subject, is_restricted in cursor.fetchall():
             people[contact_id] = Person(Arrival(), contact_id, str(subject), False, is_restricted)
-        if not people:
-            return found
         cursor.execute(
             """
             SELECT contact_id, channel, id, fingerprint FROM contacts_address

@@ -13,6 +13,12 @@ def text(value: str) -> str:
     return value.translate(_ESCAPES)
 
 
+def bytea_array(values: Iterable[bytes]) -> str:
+    """Many byte strings as one parameter, to be cast to `bytea[]`."""
+    marks = ",".join([f'"\\\\x{value.hex()}"' for value in values])
+    return f"{{{marks}}}"
+
+
 def copy_into(table: str, columns: Sequence[str], lines: Iterable[str]) -> None:
     """Append lines (cells that `text` has made safe, between tabs, without a line break) to a table.
 
@@ -35,9 +41,9 @@ def next_ids(table: str, count: int) -> list[int]:
         return []
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT array_agg(nextval(pg_get_serial_sequence(%s, 'id')))"
-            " FROM generate_series(1, %s)",
-            [table, count],
+            "SELECT array_agg(nextval(sequence)) FROM generate_series(1, %s),"
+            " (SELECT pg_get_serial_sequence(%s, 'id')::regclass AS sequence OFFSET 0) named",
+            [count, table],
         )
         ids: list[int] = cursor.fetchone()[0]
     return ids

@@ -4,8 +4,11 @@
 transactions: killed at any moment, it goes on where it was, and nothing is doubled.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -50,7 +53,12 @@ __all__ = [
     "start",
 ]
 
-BATCH_ROWS = 1000
+BATCH_ROWS = 2000
+FIRST_ROWS = 500
+FEWEST_ROWS = 50
+# A withdrawal of somebody known in a batch waits until its transaction ends: so long, about, on any machine.
+TRANSACTION_S = 0.2
+REHEARSED_ROWS = 1000
 TRIES = 5
 _LOCK_SPACE = 8501
 
@@ -123,13 +131,16 @@ def _check_declared(declared: declaration.Declaration, registry: Registry) -> No
         raise DeclarationRefused(error) from error
 
 
-def rehearse(batch: ImportBatch, *, rows: int = BATCH_ROWS) -> tuple[Tally, list[tuple[int, str]]]:
+def rehearse(
+    batch: ImportBatch, *, rows: int = REHEARSED_ROWS
+) -> tuple[Tally, list[tuple[int, str]]]:
     """What would become of the first rows, and why some would be refused: done, read off, and taken back."""
-    chunk = next(_Run(batch).chunks(rows), None)
+    work = _Run(batch, first_rows=rows)
+    chunk = next(work.chunks(rows), None)
     if chunk is None:
         return Tally(), []
     with transaction.atomic():
-        tally = _Run(batch).write(chunk)
+        tally = work.write(chunk)
         refused = list(
             batch.refused_rows.order_by("line", "pk")
             .filter(line__gte=batch.next_line)
@@ -144,8 +155,9 @@ def run(
 ) -> ImportBatch:
     """Import the file from where it stands, and call `progress` with the batch after each transaction.
 
-    Each transaction takes `batch_rows` rows; only acts of people in it wait for it. Raises an
-    `ImportRefused`; what was imported before stays, and the batch can be run again.
+    Each transaction takes at most `batch_rows` rows, and so few that it is over in 0.2 s; only acts of
+    people in it wait for it. Raises an `ImportRefused`; what was imported before stays, and the batch can
+    be run again.
     """
     with _only_once(batch):
         batch.refresh_from_db()
@@ -155,7 +167,7 @@ def run(
         try:
             work = _Run(batch)
             work.check_file()
-            for chunk in work.chunks(batch_rows):
+            for chunk in _ahead(work.chunks(batch_rows)):
                 work.take(chunk)
                 if progress:
                     progress(batch)
@@ -166,6 +178,28 @@ def run(
     if batch.is_upload:
         Path(batch.path).unlink(missing_ok=True)
     return batch
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Rows for one transaction, those that cannot be read by line, and the line that comes after."""
+
+    rows: list[Row]
+    refused: dict[int, tuple[Record, str]]
+    next_line: int
+
+
+def _ahead(chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
+    """The same chunks, each read by a thread of its own while the database writes the one before."""
+
+    def read() -> _Chunk | None:
+        return next(chunks, None)
+
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        ahead = reader.submit(copy_context().run, read)
+        while chunk := ahead.result():
+            ahead = reader.submit(copy_context().run, read)
+            yield chunk
 
 
 def _set(batch: ImportBatch, **columns: Any) -> None:
@@ -188,20 +222,12 @@ def _only_once(batch: ImportBatch) -> Iterator[None]:
                 cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK_SPACE, batch.pk])
 
 
-@dataclass(frozen=True, slots=True)
-class _Chunk:
-    """Rows for one transaction, those that cannot be read by line, and the line that comes after."""
-
-    rows: list[Row]
-    refused: dict[int, tuple[Record, str]]
-    next_line: int
-
-
 class _Run:
     """One run over the file of a batch."""
 
-    def __init__(self, batch: ImportBatch) -> None:
+    def __init__(self, batch: ImportBatch, *, first_rows: int = FIRST_ROWS) -> None:
         self.batch = batch
+        self.rows = first_rows
         self.path = Path(batch.path)
         self.written = Format(batch.encoding, batch.delimiter, batch.lines, batch.file_digest)
         self.registry = Registry.load()
@@ -212,8 +238,8 @@ class _Run:
         if reading.inspect(self.path).digest != self.written.digest:
             raise FileChanged
 
-    def chunks(self, size: int) -> Iterator[_Chunk]:
-        """From the batch's next line on, which `take` moves."""
+    def chunks(self, most: int) -> Iterator[_Chunk]:
+        """From the batch's next line on, which `take` moves; as large as `take` found good."""
         reader = RowReader(
             columns=reading.header(self.path, self.written),
             mapping=self.batch.mapping,
@@ -223,7 +249,7 @@ class _Run:
         )
         chunk = _Chunk([], {}, 0)
         for record in reading.records(self.path, self.written, from_line=self.batch.next_line):
-            if len(chunk.rows) + len(chunk.refused) == size:
+            if len(chunk.rows) + len(chunk.refused) >= min(most, self.rows):
                 yield replace(chunk, next_line=record.line)
                 chunk = _Chunk([], {}, 0)
             try:
@@ -238,6 +264,7 @@ class _Run:
 
         Where somebody signed up meanwhile who is in it, or two imports met, it is done again.
         """
+        began = time.monotonic()
         for tries_left in reversed(range(TRIES)):
             try:
                 with transaction.atomic():
@@ -246,6 +273,8 @@ class _Run:
             except (IntegrityError, OperationalError):
                 if not tries_left or not connection.is_usable():
                     raise
+        pace = TRANSACTION_S / max(time.monotonic() - began, 0.001)
+        self.rows = max(FEWEST_ROWS, int(self.rows * min(2, pace)))
         self.batch.refresh_from_db()
 
     def write(self, chunk: _Chunk) -> Tally:

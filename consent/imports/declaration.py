@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from consent.imports.errors import BoughtList, DeclarationRefused, RowRefused
-from consent.imports.values import STATUSES, channels_of, moment, split_words
+from consent.imports.values import STATUSES, channels_of, latest_moment, moment, split_words
 from consent.models import ImportBatch
 
 KEYS = frozenset(
@@ -62,3 +62,10 @@ def read(declared: Mapping[str, Any], *, source: str) -> Declaration:
         )
     except RowRefused as error:
         raise DeclarationRefused(error) from error
+
+
+def _past(text: str, day_first: bool | None) -> datetime:
+    at = moment(text, day_first)
+    if at > latest_moment():
+        raise DeclarationRefused(_("The date “%s” lies in the future.") % text[:40])
+    return at

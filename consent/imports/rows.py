@@ -28,6 +28,7 @@ from contacts.models import Channel, DataField
 LONGEST_NAME = 200
 LONGEST_EVIDENCE = 4000
 MOST_TAGS = 50
+MOST_WORDINGS = 10_000
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -103,6 +104,11 @@ class RowReader:
         self.declaration = declaration
         self.registry = registry
         self.batch_id = str(batch_id)
+        self.latest = values.latest_moment()
+        self.fingerprint = addresses.fingerprinter()
+        self.offered = {topic.pk: topic.channels for topic in registry.topics.values()}
+        self.known_topics: dict[str, Sequence[Topic]] = {}
+        self.known_wordings: dict[tuple[int, str, str], Wording | None] = {}
         self.places: dict[str, list[int]] = {}
         for place, column in enumerate(columns):
             if target := mapping.get(column, ""):
@@ -150,8 +156,7 @@ class RowReader:
             arrival.tags = _tags(self._cell(cells, "tags"))
         for target in ("created_at", "last_active_at"):
             if target in places and (cell := self._cell(cells, target)):
-                at = values.moment(cell, self.declaration.day_first)
-                setattr(arrival, target, at.isoformat())
+                setattr(arrival, target, self._past(cell).isoformat())
         self._read_attributes(cells, arrival)
         return arrival
 
@@ -159,10 +164,10 @@ class RowReader:
         try:
             if email := self._cell(cells, "email"):
                 arrival.email = addresses.normalize_email(email)
-                arrival.email_fingerprint = addresses.fingerprint(arrival.email)
+                arrival.email_fingerprint = self.fingerprint(arrival.email)
             if phone := self._cell(cells, "phone"):
                 arrival.phone = addresses.normalize_phone(phone, region=self.declaration.region)
-                arrival.phone_fingerprint = addresses.fingerprint(arrival.phone)
+                arrival.phone_fingerprint = self.fingerprint(arrival.phone)
         except addresses.AddressError as error:
             raise RowRefused(error) from error
         if not (email or phone):
@@ -217,12 +222,20 @@ class RowReader:
 
     def _moment(self, cells: Sequence[str], target: str) -> datetime | None:
         cell = self._cell(cells, target)
-        return values.moment(cell, self.declaration.day_first) if cell else None
+        return self._past(cell) if cell else None
+
+    def _past(self, cell: str) -> datetime:
+        at = values.moment(cell, self.declaration.day_first)
+        if at > self.latest:
+            raise RowRefused(_("The date “%s” lies in the future.") % cell[:40])
+        return at
 
     def _topics(self, cells: Sequence[str]) -> Sequence[Topic]:
         cell = self._cell(cells, "topic")
-        names = values.split_words(cell) if cell else self.declaration.topics
-        return [self.registry.topic(name) for name in names]
+        if cell not in self.known_topics:
+            names = values.split_words(cell) if cell else self.declaration.topics
+            self.known_topics[cell] = [self.registry.topic(name) for name in names]
+        return self.known_topics[cell]
 
     def _channels(self, row: Row) -> Sequence[str]:
         cell = self._cell(row.record.cells, "channel")
@@ -270,8 +283,8 @@ class RowReader:
             if topic.use == Topic.Use.DATA:
                 yield topic, Channel.DATA.value
                 continue
-            for channel in channels or list(reached)[:1]:
-                if channel not in topic.channels:
+            for channel in channels or tuple(reached)[:1]:
+                if channel not in self.offered[topic.pk]:
                     raise RowRefused(
                         _("The topic “%(topic)s” is not offered by %(channel)s.")
                         % {"topic": topic.key, "channel": Channel(channel).label}
@@ -282,10 +295,15 @@ class RowReader:
 
     def _wording(self, topic: Topic, channel: str, words: str) -> Wording | None:
         """The published words of this very topic and channel; else they stay evidence as they are."""
-        found = self.registry.wordings.get((topic.pk, channel, " ".join(words.split())))
-        if found is None and _DIGEST.fullmatch(words) and words not in self.registry.digests:
-            raise RowRefused(_("There is no published wording “%s”.") % words)
-        return found
+        asked = (topic.pk, channel, words)
+        if asked not in self.known_wordings:
+            found = self.registry.wordings.get((topic.pk, channel, " ".join(words.split())))
+            if found is None and _DIGEST.fullmatch(words) and words not in self.registry.digests:
+                raise RowRefused(_("There is no published wording “%s”.") % words)
+            if len(self.known_wordings) > MOST_WORDINGS:
+                self.known_wordings.clear()
+            self.known_wordings[asked] = found
+        return self.known_wordings[asked]
 
     def _details(self, row: Row, *, source: str = "", words: str = "") -> dict[str, str]:
         details = {"import": self.batch_id, "line": str(row.record.line)}

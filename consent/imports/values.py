@@ -96,19 +96,21 @@ def channels_of(text: str) -> tuple[str, ...]:
 def moment(text: str, day_first: bool | None = None) -> datetime:
     """A date or time in ISO 8601 or with the year last; without a zone it is UTC.
 
-    Raises `RowRefused` for anything else, for 03/04/2025 where nothing says which is the day, and for the
-    future beyond a day (a date is that of the person's own time zone).
+    Raises `RowRefused` for anything else, and for 03/04/2025 where nothing says which is the day.
     """
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
         at = _with_year_last(text, day_first)
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    if at > timezone.now() + timedelta(days=1):
-        raise RowRefused(_("The date “%s” lies in the future.") % text[:40])
     if at.year < 1900:
         raise RowRefused(_("The date “%s” is not one.") % text[:40])
     return at
+
+
+def latest_moment() -> datetime:
+    """A date is that of the person's own time zone, so today has begun somewhere else."""
+    return timezone.now() + timedelta(days=1)
 
 
 def _with_year_last(text: str, day_first: bool | None) -> datetime:

@@ -7,7 +7,7 @@ the same acts, under the same lock per person, only the rows travel by COPY.
 import json
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,13 +32,17 @@ from consent.models import (
 from consent.standing import NO, Act, Standing, follow
 from contacts import bulk
 from contacts.bulk import Person
-from contacts.copying import NULL, copy_into, next_ids, text
+from contacts.copying import NULL, bytea_array, copy_into, next_ids, text
 from contacts.models import Channel, DataField
 
 State = Permission.State
 Key = tuple[str | None, str]
 
 _TICK = timedelta(microseconds=1)
+_IMPORT = Method.IMPORT.value
+_CONSENT = Basis.CONSENT.value
+_EMAIL = Channel.EMAIL.value
+_DATA = Channel.DATA.value
 
 
 class SaidNo(RowRefused):
@@ -117,7 +121,8 @@ class BatchWriter:
         self.topics = {topic.key: topic for topic in topics}
         self.keys = {topic.pk: topic.key for topic in self.topics.values()}
         self.topic_of_field = {each.key: each.topic_key for each in fields if each.topic_key}
-        self.actor = actor
+        self.actor_role = actor.role.value
+        self.by = f"{actor.role.value}\t{text(actor.pseudonym)}"
         self.language = language
         self.tally = Tally()
         self.reasons: dict[int, list[str]] = defaultdict(list)
@@ -125,6 +130,7 @@ class BatchWriter:
         self.events: list[str] = []
         self.evidence: list[str] = []
         self.stops: dict[tuple[str, bytes], list[_Stop]] = {}
+        self.moments: dict[datetime, str] = {}
         self.new_stops: dict[tuple[str, bytes, int | None], _Stop] = {}
 
     def write(
@@ -134,7 +140,9 @@ class BatchWriter:
         people = self._recognize(rows)
         self._load(list(people.values()))
         self.now = _database_time()
-        ids = iter(next_ids("consent_consentevent", sum(len(row.said) for row in rows)))
+        most = sum(len(row.said) for row in rows)
+        ids = iter(next_ids("consent_consentevent", most))
+        self.nonces = _nonces(most)
         for row in rows:
             if person := people.get(id(row)):
                 self._take(row, person, ids)
@@ -164,10 +172,14 @@ class BatchWriter:
         marks = {address.fingerprint for person in people for address in person.addresses.values()}
         if known:
             self._load_standings(known)
-        for stop in Suppression.objects.filter(fingerprint__in=marks).iterator():
-            self.stops.setdefault((stop.channel, bytes(stop.fingerprint)), []).append(
-                _Stop(stop.topic_id, stop.cause, stop.since, stop.event_id)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT channel, fingerprint, topic_id, cause, since, event_id"
+                " FROM consent_suppression WHERE fingerprint = ANY(%s::bytea[])",
+                [bytea_array(marks)],
             )
+            for channel, fingerprint, *stop in cursor.fetchall():
+                self.stops.setdefault((channel, bytes(fingerprint)), []).append(_Stop(*stop))
 
     def _load_standings(self, known: set[int]) -> None:
         for permission in Permission.objects.filter(contact__in=known).iterator():
@@ -300,10 +312,10 @@ class BatchWriter:
         address = person.addresses.get(_reached_at(said.channel))
         return Act(
             event_id,
-            said.kind,
-            Method.IMPORT,
-            self.actor.role,
-            Basis.CONSENT if is_given else "",
+            said.kind.value,
+            _IMPORT,
+            self.actor_role,
+            _CONSENT if is_given else "",
             min(at, self.now - _TICK) if at else self.now,
             self.now,
             address_id=address.id if address else None,
@@ -317,17 +329,17 @@ class BatchWriter:
         if address:
             details["address"] = str(address.id)
             details["fingerprint"] = address.fingerprint.hex()
-        nonce = secrets.token_bytes(leaf.NONCE_SIZE)
-        commitment = leaf.commitment(nonce, details).hex()
+        nonce = next(self.nonces)
+        canonical = leaf.canonical_details(details)
+        commitment = leaf.commitment_to(nonce, canonical).hex()
+        topic = said.topic.key if said.topic else NULL
+        wording = said.wording.digest if said.wording else NULL
+        occurred_at = self._moment(act.occurred_at)
         self.events.append(
-            f"{act.event_id}\t{person.subject}\t{said.topic.key if said.topic else NULL}\t"
-            f"{said.channel}\t{said.kind.value}\t{act.basis}\t{Method.IMPORT.value}\t"
-            f"{act.occurred_at.isoformat()}\t{self.now.isoformat()}\t"
-            f"{said.wording.digest if said.wording else NULL}\t{self.actor.role.value}\t"
-            f"{self.actor.pseudonym}\t\\\\x{commitment}"
+            f"{act.event_id}\t{person.subject}\t{topic}\t{said.channel}\t{act.kind}\t{act.basis}\t"
+            f"{act.method}\t{occurred_at}\t{self._moment(self.now)}\t{wording}\t{self.by}\t\\\\x{commitment}"
         )
-        kept = text(json.dumps(details, ensure_ascii=False))
-        self.evidence.append(f"{act.event_id}\t\\\\x{nonce.hex()}\t{kept}")
+        self.evidence.append(f"{act.event_id}\t\\\\x{nonce.hex()}\t{text(canonical.decode())}")
 
     # What follows
 
@@ -368,29 +380,45 @@ class BatchWriter:
             self.events,
         )
         copy_into("consent_consentevidence", ["event_id", "nonce", "details"], self.evidence)
-        fresh: list[list[str]] = []
-        changed: list[list[str]] = []
+        fresh: list[str] = []
+        changed: list[dict[str, Any]] = []
         for person in people:
             history = self.histories[person.contact_id]
             for key in history.changed:
-                cells = self._permission(person.contact_id, key, history.standings[key])
-                (changed if key in history.stored else fresh).append(cells)
-        copy_into("consent_permission", _PERMISSION, ["\t".join(cells) for cells in fresh])
+                standing = history.standings[key]
+                topic_id = self.topics[key[0]].pk if key[0] else None
+                if key in history.stored:
+                    place = {
+                        "contact_id": person.contact_id,
+                        "topic_id": topic_id,
+                        "channel": key[1],
+                    }
+                    changed.append(place | columns(standing))
+                else:
+                    place_cells = f"{person.contact_id}\t{topic_id or NULL}\t{key[1]}"
+                    fresh.append(f"{place_cells}\t{self._standing_cells(standing)}")
+        copy_into("consent_permission", _PERMISSION, fresh)
         if changed:
             self._update_permissions(changed)
 
-    def _permission(self, contact_id: int, key: Key, standing: Standing) -> list[str]:
-        topic_id = self.topics[key[0]].pk if key[0] else None
-        return [_cell(each) for each in (contact_id, topic_id, key[1], *columns(standing).values())]
+    def _standing_cells(self, standing: Standing) -> str:
+        return (
+            f"{standing.state}\t{standing.stopped}\t{self._moment(standing.fresh_at)}\t"
+            f"{self._moment(standing.since)}\t{self._moment(standing.valid_until)}\t"
+            f"{standing.basis}\t{standing.method}\t{standing.wording_id or NULL}\t"
+            f"{standing.address_id or NULL}\t{standing.event_id}"
+        )
 
-    def _update_permissions(self, changed: Iterable[Sequence[str]]) -> None:
-        rows = [
-            {
-                name: None if cell == NULL else cell
-                for name, cell in zip(_PERMISSION, cells, strict=True)
-            }
-            for cells in changed
-        ]
+    def _moment(self, at: datetime | None) -> str:
+        """The same moment stands in an event, its permission and its neighbors: write it out once."""
+        if at is None:
+            return NULL
+        found = self.moments.get(at)
+        if found is None:
+            found = self.moments[at] = at.isoformat()
+        return found
+
+    def _update_permissions(self, changed: Sequence[Mapping[str, Any]]) -> None:
         with connection.cursor() as cursor:
             cursor.execute(
                 """
@@ -405,7 +433,7 @@ class BatchWriter:
                 WHERE p.contact_id = c.contact_id AND p.topic_id IS NOT DISTINCT FROM c.topic_id
                     AND p.channel = c.channel
                 """,
-                [json.dumps(rows)],
+                [json.dumps(changed, default=datetime.isoformat)],
             )
 
     def _suppress(self) -> None:
@@ -471,13 +499,14 @@ def _as_it_stood(record: Record) -> list[str]:
 
 def _reached_at(channel: str) -> str:
     """Permissions for the use of data are tied to the email address."""
-    return Channel.EMAIL.value if channel == Channel.DATA else channel
+    return _EMAIL if channel == _DATA else channel
 
 
-def _cell(value: Any) -> str:
-    if value is None:
-        return NULL
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+def _nonces(count: int) -> Iterator[bytes]:
+    """Asked of the system once, not once for each event."""
+    size = leaf.NONCE_SIZE
+    random = secrets.token_bytes(count * size)
+    return (random[start : start + size] for start in range(0, count * size, size))
 
 
 def _database_time() -> datetime:

@@ -86,7 +86,10 @@ def copy_again(folder: Path) -> float:
 
     with connection.cursor() as cursor:
         for table in TABLES:
-            with (folder / table).open("wb") as file, cursor.copy(f"COPY {table} TO STDOUT") as copy:
+            with (
+                (folder / table).open("wb") as file,
+                cursor.copy(f"COPY {table} TO STDOUT") as copy,
+            ):
                 for block in copy:
                     file.write(block)
     with transaction.atomic(), pgtrigger.ignore(), connection.cursor() as cursor:
