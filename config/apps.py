@@ -18,6 +18,6 @@ class ConfigApp(AppConfig):
         from contacts import holders
 
         # This app is the last one installed: by now every table and permission is there.
-        post_migrate.connect(roles.make_missing, sender=self)
+        post_migrate.connect(roles.hold, sender=self)
         post_migrate.connect(watch.hold, sender=self)
         holders.declare_impersonal("config.ApiToken", "config.AuditEntry", "config.ScopedUser")

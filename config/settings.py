@@ -232,6 +232,14 @@ UNFOLD = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "6px",
+    "ACCOUNT": {
+        "navigation": [
+            {"title": _("Second factor"), "link": reverse_lazy("mfa_index")},
+            {"title": _("Password"), "link": reverse_lazy("account_change_password")},
+            {"title": _("Email"), "link": reverse_lazy("account_email")},
+            {"title": _("API tokens"), "link": reverse_lazy("admin:config_apitoken_changelist")},
+        ]
+    },
     "DASHBOARD_CALLBACK": "campaigns.admin.dashboard.fill",
     "STYLES": [lambda _request: static("desk/desk.css")],
     "SCRIPTS": [lambda _request: static("desk/tabs.js")],
@@ -286,6 +294,7 @@ UNFOLD = {
                 (_("Service mail"), "mark_email_unread", "consent.servicemail"),
                 (_("Staff"), "badge", "auth.user"),
                 (_("Roles"), "admin_panel_settings", "auth.group"),
+                (_("Audit trail"), "history", "config.auditentry"),
             ),
         ],
     },

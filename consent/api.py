@@ -36,6 +36,7 @@ class TopicViewSet(
     queryset = Topic.objects.all()
     lookup_field = "key"
     lookup_value_regex = "[-a-zA-Z0-9_]+"
+    needs: ClassVar = {"publish": "consent.publish_topic", "retire": "consent.publish_topic"}
 
     @extend_schema(request=None, responses=TopicSerializer)
     @action(detail=True, methods=["post"])
@@ -148,6 +149,10 @@ class PermissionViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Permissio
 
     serializer_class = PermissionSerializer
     queryset = Permission.objects.select_related("contact", "topic")
+    needs: ClassVar = {
+        "give": "consent.record_consent",
+        "withdraw": "consent.record_withdrawal",
+    }
 
     def get_queryset(self) -> QuerySet[Permission]:
         return (

@@ -36,7 +36,9 @@ class ContactSerializer(serializers.ModelSerializer[Contact]):
             "lifecycle", "attributes", "tags", "addresses", "created_at", "last_active_at",
             "restricted_at", "erased_at",
         ]  # fmt: skip
-        read_only_fields: ClassVar = ["subject", "attributes", "created_at", "last_active_at"]
+        read_only_fields: ClassVar = [
+            "subject", "attributes", "created_at", "last_active_at", "restricted_at", "erased_at",
+        ]  # fmt: skip
 
     def to_representation(self, instance: Contact) -> dict[str, Any]:
         identity = getattr(instance, "identity", None)

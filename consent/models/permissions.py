@@ -99,6 +99,10 @@ class Permission(models.Model):
     class Meta:
         verbose_name = _("permission")
         verbose_name_plural = _("permissions")
+        permissions = [
+            ("record_consent", _("Can record a consent given elsewhere")),
+            ("record_withdrawal", _("Can record a withdrawal")),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["contact", "topic", "channel"],

@@ -88,6 +88,7 @@ class Topic(models.Model):
     class Meta:
         verbose_name = _("topic")
         verbose_name_plural = _("topics")
+        permissions = [("publish_topic", _("Can publish and retire topics"))]
         triggers = [
             pgtrigger.Protect(name="keep_key", operation=pgtrigger.UpdateOf("key", "use")),
         ]
@@ -192,6 +193,7 @@ class Wording(models.Model):
     class Meta:
         verbose_name = _("wording")
         verbose_name_plural = _("wordings")
+        permissions = [("publish_wording", _("Can publish wordings"))]
         triggers = [
             pgtrigger.Protect(
                 name="keep_published_words",

@@ -53,7 +53,7 @@ def desk(visit):
     """Sign in as a marketer."""
 
     def open_desk(path: str = "/admin/", **how: object) -> Page:
-        roles.make_missing()
+        roles.hold()
         staff = make.staff("nora", superuser=False)
         staff.groups.add(Group.objects.get(name="Marketer"))
         client = Client()

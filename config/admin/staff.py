@@ -1,4 +1,8 @@
-"""The pages of staff accounts and their roles. Only a superuser can make or change a superuser."""
+"""The pages of staff accounts and their roles.
+
+Only a superuser makes or changes a superuser, nobody changes their own roles, and the roles that come with
+Assent are read only: a group beside them can be cut otherwise.
+"""
 
 from typing import Any
 
@@ -12,6 +16,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from config import roles
 from contacts.admin.lists import Kept
 
 admin.site.unregister(User)
@@ -32,7 +37,11 @@ class UserAdmin(Kept, DjangoUserAdmin, ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         dates = ("last_login", "date_joined")
-        return dates if request.user.is_superuser else (*dates, "is_superuser", "user_permissions")
+        if request.user.is_superuser:
+            return dates
+        is_own = obj is not None and obj.pk == request.user.pk
+        own = ("groups", "is_staff", "is_active") if is_own else ()
+        return (*dates, "is_superuser", "user_permissions", *own)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         is_above = isinstance(obj, User) and obj.is_superuser and not request.user.is_superuser
@@ -46,3 +55,14 @@ class UserAdmin(Kept, DjangoUserAdmin, ModelAdmin):
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
     list_display = ("name",)
+    actions = None
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return not _comes_with_assent(obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return not _comes_with_assent(obj) and super().has_delete_permission(request, obj)
+
+
+def _comes_with_assent(group: object) -> bool:
+    return isinstance(group, Group) and group.name in roles.ROLES

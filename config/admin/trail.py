@@ -1,0 +1,123 @@
+"""The audit trail to read: who did what to which object, when, from where."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.models import Group, User
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import (
+    ChoicesDropdownFilter,
+    DropdownFilter,
+    FieldTextFilter,
+    RangeDateTimeFilter,
+)
+from unfold.decorators import display
+
+from config.models import AuditEntry
+from config.watch import WATCHED
+from contacts.admin.lists import BigList, ReadOnly
+from contacts.models import IdentityView
+
+COLORS = {
+    "added": "success",
+    "changed": "info",
+    "removed": "warning",
+    "viewed": "primary",
+    "exported": "primary",
+    "sign_in_failed": "danger",
+    "refused": "danger",
+}
+
+
+class StaffFilter(DropdownFilter):
+    title = _("who")
+    parameter_name = "staff"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(pk), name) for pk, name in User.objects.values_list("pk", "username")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        return queryset.filter(staff_id=value) if value and value.isdecimal() else queryset
+
+
+class ObjectFilter(DropdownFilter):
+    title = _("kind of object")
+    parameter_name = "object_type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        kinds = {watched.of or watched.model.lower() for watched in WATCHED}
+        return [(kind, kind) for kind in sorted(kinds | {"contacts.identity"})]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(object_type=self.value()) if self.value() else queryset
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnly, BigList):
+    list_display = ("happened_at", "who", "did", "what", "told", "address")
+    list_filter = (
+        ("action", ChoicesDropdownFilter),
+        StaffFilter,
+        ObjectFilter,
+        ("object_id", FieldTextFilter),
+        ("address", FieldTextFilter),
+        ("happened_at", RangeDateTimeFilter),
+    )
+    list_filter_submit = True
+    fields = ("happened_at", "who", "did", "what", "told", "door", "address", "reason")
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        found: QuerySet[Any] = super().get_queryset(request)
+        return found.select_related("staff")  # an account that is gone is none here, not an error
+
+    @display(description=_("who"))
+    def who(self, entry: AuditEntry) -> Any:
+        if entry.staff_id is None:
+            return _("nobody signed in") if entry.door else _("the system")
+        return entry.staff.get_username() if entry.staff else f"#{entry.staff_id}"
+
+    @display(description=_("did"), label=COLORS)
+    def did(self, entry: AuditEntry) -> tuple[str, str]:
+        return entry.action, entry.get_action_display()
+
+    @display(description=_("what"))
+    def what(self, entry: AuditEntry) -> str:
+        place = f"{entry.object_type} {entry.object_id}".strip()
+        return f"{place} · {entry.part}" if entry.part else place
+
+    @display(description=_("details"))
+    def told(self, entry: AuditEntry) -> str:
+        return format_html_join("; ", "{}", ((line,) for line in _lines(entry))) or "-"
+
+    @display(description=_("reason"))
+    def reason(self, entry: AuditEntry) -> str:
+        """Beside the trail, because it may name the person: erased with them."""
+        if entry.object_type != "contacts.identityview" or not entry.object_id.isdecimal():
+            return "-"
+        view = IdentityView.objects.filter(pk=int(entry.object_id)).first()
+        return view.reason if view else "-"
+
+
+def _lines(entry: AuditEntry) -> Iterator[str]:
+    for column, values in sorted(entry.details.items()):
+        if not isinstance(values, list):
+            yield column if values is None else f"{column}: {values}"
+            continue
+        before, after = (_shown(column, value) for value in values)
+        yield (
+            f"{column}: {before} → {after}"
+            if entry.action == "changed"
+            else (f"{column}: {after if entry.action == 'added' else before}")
+        )
+
+
+def _shown(column: str, value: Any) -> str:
+    if column == "group_id" and value is not None:
+        return Group.objects.filter(pk=value).values_list("name", flat=True).first() or f"#{value}"
+    return "-" if value is None else str(value)
