@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -20,6 +21,8 @@ def main() -> int:
         return 0
     os.setsid()
     os.umask(0o077)
+    # A shell ignores it for what it starts in the background, and the engine would inherit that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.set_inheritable(int(lock), False)
     return supervise(ENGINES[name](Places.of(Path(var)), json.loads(options)), int(lock))
 

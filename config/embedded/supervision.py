@@ -20,6 +20,7 @@ PATIENCE_SECONDS = 900
 # Long enough for the last checkpoint or dump of a laptop's data; then it is told less gently.
 STOP_SECONDS = 120
 ROUGH_STOP_SECONDS = 20
+TELL_EVERY_SECONDS = 2
 # How soon a removed socket or folder is noticed.
 LOOK_EVERY_SECONDS = 1
 # Far more than an engine needs from its start to its socket; recovery comes after that.
@@ -121,10 +122,13 @@ class Supervisor:
         self.events.put(Event.NO_HOLDER_LEFT)
 
     def _stop(self) -> None:
+        # Told while it starts, an engine may not listen yet: it is told again until it ends.
         # Without its folders nothing is left to save, and Redis would refuse to end.
-        self._tell(self.engine.gentle)
-        if self._ends_within(STOP_SECONDS, while_=self._has_home):
-            return
+        until = time.monotonic() + STOP_SECONDS
+        while self._has_home() and time.monotonic() < until:
+            self._tell(self.engine.gentle)
+            if self._ends_within(TELL_EVERY_SECONDS, while_=self._has_home):
+                return
         for number in (self.engine.rough, signal.SIGKILL):
             self._tell(number)
             if self._ends_within(ROUGH_STOP_SECONDS):

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -49,11 +49,12 @@ class Holder:
         search: Path = ROOT,
         environment: Mapping[str, str] | None = None,
         user: int | None = None,
+        wrapper: Sequence[str] = (),
         **how: Any,
     ) -> None:
         how.setdefault("options", FAST)
         self.process = subprocess.Popen(
-            [python, "-P", "-c", SCRIPT, str(var), json.dumps(how)],
+            [*wrapper, python, "-P", "-c", SCRIPT, str(var), json.dumps(how)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd="/",
@@ -126,7 +127,7 @@ def give(data: Path, var: Path) -> None:
     """Spare a var folder its first start."""
     places = Places.of(var)
     places.create()
-    subprocess.run(["cp", "-a", data, places.home], check=True)
+    subprocess.run(["cp", "-a", "--sparse=always", data, places.home], check=True)
 
 
 def processes(var: Path) -> list[psutil.Process]:

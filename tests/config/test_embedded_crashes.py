@@ -27,6 +27,9 @@ from tests.config.holders import (
 
 pytestmark = pytest.mark.faults
 
+# What a script starts with `&` ignores Ctrl-C, and so does what that starts.
+IN_THE_BACKGROUND = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh")
+
 
 def test_it_stops_the_engines_when_every_holder_was_killed(var):
     first, second = Holder(var), Holder(var)
@@ -247,7 +250,7 @@ def test_it_listens_again_when_a_socket_was_removed(var):
 
 def test_it_leaves_nothing_when_a_holder_is_killed_while_it_starts(bare):
     for delay in (0.05, 0.15, 0.3, 0.6, 0.9):
-        holder = Holder(bare)
+        holder = Holder(bare, wrapper=IN_THE_BACKGROUND)
         time.sleep(delay)
         holder.kill()
     wait_until(lambda: not processes(bare))
