@@ -29,6 +29,7 @@ class Children:
         self.logs = logs
         self._environment = os.environ | settings
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._watched: dict[str, subprocess.Popen[str]] = {}
         logs.mkdir(parents=True, exist_ok=True)
 
     def start(self, name: str, arguments: Sequence[str]) -> None:
@@ -45,8 +46,15 @@ class Children:
                 preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
             )
 
+    def watch(self, name: str, process: "subprocess.Popen[str]") -> None:
+        """Have `check` look at a process, too, that somebody else started and stops."""
+        self._watched[name] = process
+
     def check(self) -> None:
         """Raise `ChildEnded`, with the end of its log, for a process that is gone."""
+        for name, watched in self._watched.items():
+            if watched.poll() is not None:
+                raise ChildEnded(f"The {name} has ended with {watched.returncode}.")
         for name, process in self._running.items():
             if process.poll() is not None:
                 log = (self.logs / f"{name}.log").read_text(errors="replace").splitlines()

@@ -20,7 +20,7 @@ from contacts import services as contacts
 from contacts.models import Channel
 
 CONTACTS = Path(__file__).with_name("contacts.csv")
-PATIENCE_S = 90
+PATIENCE_S = 180
 LOOK_EVERY_S = 0.25
 READ_FORM_FOR_S = 2.5
 HANDED_OVER = {Delivery.State.SENT, Delivery.State.DELIVERED}
@@ -217,7 +217,7 @@ class Story:
             self.detail(f"✓ {promise}")
 
     def wait(self, look: Callable[[], T | None], what: str) -> T:
-        """Look until there is something; a child that ended or a minute and a half end the waiting."""
+        """Look until there is something; a child that ended or three minutes end the waiting."""
         self.detail(f"… waiting {what}")
         give_up_at = time.monotonic() + PATIENCE_S
         while not (found := look()):
