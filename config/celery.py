@@ -1,5 +1,6 @@
 """The Celery application. Workers and beat find their engines running."""
 
+import gc
 import os
 from typing import Any
 
@@ -24,6 +25,13 @@ def hold_engines(**_: Any) -> None:
 
         services.check_keys()
         rights.check_erasures()
+
+
+@worker_init.connect
+def share_memory(**_: Any) -> None:
+    """What was imported before the fork stays shared: the collector of a child would copy its pages."""
+    gc.collect()
+    gc.freeze()
 
 
 @worker_shutting_down.connect

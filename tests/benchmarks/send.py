@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from multiprocessing.queues import SimpleQueue
 from typing import Any
 
 from tests.benchmarks import stage
@@ -66,13 +67,18 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.send", description=__doc__)
     parser.add_argument("--recipients", type=int, default=20_000)
     parser.add_argument("--smtp", default="", help="HOST:PORT of a given sink")
-    parser.add_argument("--workers", type=int, default=2, help="worker processes that deliver")
-    parser.add_argument("--lanes", type=int, default=0, help="by default one per worker")
+    parser.add_argument(
+        "--workers", type=int, default=2, help="cores to use: two lanes, each a process, for one"
+    )
+    parser.add_argument(
+        "--lanes", type=int, default=0, help="by default two per worker: one waits while one works"
+    )
+    parser.add_argument("--pool", choices=["prefork", "threads"], default="threads")
     parser.add_argument("--unit", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    options.lanes = options.lanes or options.workers
+    options.lanes = options.lanes or 2 * options.workers
     return options
 
 
@@ -82,19 +88,32 @@ def _measure(
     began = time.monotonic()
     stage.people(options.recipients)
     print(f"{options.recipients} people in {time.monotonic() - began:.1f} s")
-    prepared.start_worker("work", queues="deliver", concurrency=options.workers)
-    prepared.start_worker("clock", queues="default,service", concurrency=1)
+    if options.pool == "threads":
+        for number in range(options.workers):
+            prepared.start_worker(
+                f"work{number}", queues="default,service,deliver", pool="threads",
+                concurrency=options.lanes // options.workers + 1,
+            )  # fmt: skip
+    else:
+        prepared.start_worker("work", queues="deliver", concurrency=options.lanes)
+        prepared.start_worker("clock", queues="default,service", concurrency=1)
     prepared.start_beat()
     _warm_up()
     pids = [process.pid for process in prepared.processes.values()]
-    memory = stage.Memory([prepared.processes["work"].pid, prepared.processes["clock"].pid])
+    memory = stage.Memory(
+        [process.pid for name, process in prepared.processes.items() if name != "beat"]
+    )
     memory.start()
     raw = _ready_bytes()
-    rounds, floors = [], []
+    rounds, floors, floor_cpus = [], [], []
     for number in range(options.rounds):
-        floors.append(_floor(raw, min(options.recipients, FLOOR_RECIPIENTS), sink, host, port))
+        plain_rate, plain_cpu = _floor(
+            raw, min(options.recipients, FLOOR_RECIPIENTS), sink, host, port
+        )
+        floors.append(plain_rate)
+        floor_cpus.append(plain_cpu)
         rounds.append(_round(f"Round {number}", options, prepared, pids, sink))
-        print(f"floor {floors[-1]:.0f}/s, {rounds[-1]}")
+        print(f"floor {plain_rate:.0f}/s {plain_cpu:.3f} ms, {rounds[-1]}")
     memory.stop()
     rate = statistics.median(each.messages_per_s for each in rounds)
     floor = statistics.median(floors)
@@ -110,6 +129,7 @@ def _measure(
         "cpu_ms_per_message": round(worker_cpu + postgresql_cpu, 4),
         "worker_cpu_ms_per_message": round(worker_cpu, 4),
         "postgresql_cpu_ms_per_message": round(postgresql_cpu, 4),
+        "floor_cpu_ms_per_message": round(statistics.median(floor_cpus), 4),
         "peak_memory_mb": round(memory.peak_mb, 1),
         "peak_memory_rss_sum_mb": round(memory.peak_rss_mb, 1),
         "duplicates": sum(each.duplicates for each in rounds),
@@ -146,13 +166,16 @@ def _ready_bytes() -> bytes:
     return letter.as_bytes(eight_bit=True)
 
 
-def _floor(raw: bytes, recipients: int, sink: Sink | None, host: str, port: int) -> float:
-    """Messages a second of plain `smtplib` with ready bytes."""
+def _floor(
+    raw: bytes, recipients: int, sink: Sink | None, host: str, port: int
+) -> tuple[float, float]:
+    """Plain `smtplib` with ready bytes: messages a second and CPU in ms a message."""
     before = sink.count() if sink else 0
     share = recipients // FLOOR_PROCESSES
     context = multiprocessing.get_context("spawn")
+    cpu: SimpleQueue[float] = context.SimpleQueue()
     senders = [
-        context.Process(target=plain, args=(raw, host, port, number * share, share))
+        context.Process(target=plain, args=(raw, host, port, number * share, share, cpu))
         for number in range(FLOOR_PROCESSES)
     ]
     began = time.monotonic()
@@ -160,18 +183,22 @@ def _floor(raw: bytes, recipients: int, sink: Sink | None, host: str, port: int)
         each.start()
     for each in senders:
         each.join()
-    if sink is None:
-        return recipients / (time.monotonic() - began)
-    return _rate(sink.taken()[before:])
+    wall = time.monotonic() - began
+    cpu_ms = sum(cpu.get() for _ in senders) * 1000 / recipients
+    return (_rate(sink.taken()[before:]) if sink else recipients / wall), cpu_ms
 
 
-def plain(raw: bytes, host: str, port: int, first: int, count: int) -> None:
+def plain(
+    raw: bytes, host: str, port: int, first: int, count: int, cpu: "SimpleQueue[float]"
+) -> None:
+    began = time.process_time()
     with smtplib.SMTP(host, port) as relay:
         relay.ehlo()
         for number in range(first, first + count):
             relay.sendmail(
                 "news@lumen.example", f"floor{number}@example.org", raw, ["BODY=8BITMIME"]
             )
+    cpu.put(time.process_time() - began)
 
 
 def _round(

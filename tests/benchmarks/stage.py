@@ -79,7 +79,9 @@ class Stage:
         self.processes[name] = process
         return process
 
-    def start_worker(self, name: str, *, queues: str, concurrency: int) -> None:
+    def start_worker(
+        self, name: str, *, queues: str, concurrency: int, pool: str = "prefork"
+    ) -> None:
         self.start(
             name,
             *(
@@ -93,7 +95,7 @@ class Stage:
                 "-Q",
                 queues,
             ),
-            *("-c", str(concurrency), "-l", "WARNING"),
+            *("-P", pool, "-c", str(concurrency), "-l", "WARNING"),
             *("--without-gossip", "--without-mingle", "--without-heartbeat"),
         )
 
