@@ -186,7 +186,8 @@ def test_the_receipt_still_proves_it_after_everything_about_the_person_was_erase
     receipt = proving.receipt_of(standing_event(ada, topic))
     rights.erase(contact=ada)
     sealing.seal()
-    assert is_good(receipt)
+    answers = verifier.verify(receipt, sealing.public_keys())
+    assert all(check.passed for check in answers), answers
     assert verification.verify().ok
     ada.refresh_from_db()
     bundle = proof_of(ada, topic)

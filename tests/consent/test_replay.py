@@ -297,9 +297,11 @@ def test_it_never_allows_a_person_who_said_no_without_a_fresh_act_of_theirs(
         for act in history:
             world.do(act)
         for contact, topic, channel in everywhere(world):
-            if has_said_no(contact, topic, channel) or is_stopped_at_the_address(
-                contact, topic, channel
-            ):
+            no = has_said_no(contact, topic, channel)
+            if no:
+                granted = contact.permissions.granted().filter(topic=topic, channel=channel)
+                assert not granted.exists()
+            if no or is_stopped_at_the_address(contact, topic, channel):
                 assert not services.is_allowed(contact=contact, topic=topic, channel=channel)
 
     in_a_world(run)
@@ -315,6 +317,7 @@ def test_no_file_brings_back_a_person_who_said_no(history: list[Act], files: lis
         for act in files:
             world.do(replace(act, deed=bring_in))
         for contact, topic, channel in stopped:
+            assert not contact.permissions.granted().filter(topic=topic, channel=channel).exists()
             assert not services.is_allowed(contact=contact, topic=topic, channel=channel)
 
     in_a_world(run)
