@@ -31,6 +31,7 @@ def permissions() -> Iterable[Condition]:
                 f"{topic.name} · {channel.label}",
                 by_name(*_operators(topic.pk, channel)),
                 group=_("Permission"),
+                cost=2,
             )
 
 

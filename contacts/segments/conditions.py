@@ -43,7 +43,11 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Something that a rule can ask about. With `is_open`, choices are only suggestions."""
+    """Something that a rule can ask about. With `is_open`, choices are only suggestions.
+
+    `cost` says what it asks of the database: 0 a column, 1 an attribute, 2 another table. The cheap ones
+    are asked first.
+    """
 
     name: str
     label: Label
@@ -51,6 +55,7 @@ class Condition:
     choices: Choices = ()
     is_open: bool = False
     group: Label = field(default=_("Profile"))
+    cost: int = 0
 
     def operator(self, name: object) -> Operator:
         """Raises `RuleError` where this condition has no such operator."""

@@ -6,7 +6,6 @@ from functools import partial
 
 from django.conf import settings
 from django.db.models import Q
-from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -42,14 +41,14 @@ def moments(column: str) -> dict[str, Operator]:
             "in_the_last",
             _("in the last … days"),
             "days",
-            lambda days: Q(**{f"{column}__gte": Now() - timedelta(days=days)}),
+            lambda days: Q(**{f"{column}__gte": _days_ago(days)}),
             _("%(label)s in the last %(value)s days"),
         ),
         Operator(
             "not_in_the_last",
             _("more than … days ago"),
             "days",
-            lambda days: Q(**{f"{column}__lt": Now() - timedelta(days=days)}),
+            lambda days: Q(**{f"{column}__lt": _days_ago(days)}),
             _("%(label)s more than %(value)s days ago"),
         ),
         Operator(
@@ -76,6 +75,11 @@ def moments(column: str) -> dict[str, Operator]:
     )
 
 
+def _days_ago(days: int) -> datetime:
+    """A constant: the database would compute its own `now() - interval` again for every row."""
+    return timezone.now() - timedelta(days=days)
+
+
 def _midnight(day: date) -> datetime:
     return datetime.combine(day, time.min, tzinfo=timezone.get_default_timezone())
 
@@ -99,6 +103,7 @@ def tags() -> Iterable[Condition]:
             ),
         ),
         names,
+        cost=2,
     )
 
 
@@ -127,6 +132,7 @@ def static_lists() -> Iterable[Condition]:
             ),
         ),
         [(str(pk), name) for pk, name in named],
+        cost=2,
     )
 
 
@@ -145,6 +151,7 @@ def registered_fields() -> Iterable[Condition]:
             [(choice, choice) for choice in field.choices],
             is_open=field.type in {DataField.Type.TEXT, DataField.Type.LIST} and not field.choices,
             group=_("Registered fields"),
+            cost=1,
         )
 
 

@@ -130,10 +130,15 @@ class _Reading:
 def _query(part: Part) -> Q:
     if isinstance(part, Asked):
         return part.operator.query(part.value)
-    queries = [_query(inner) for inner in part.parts]
+    queries = [_query(inner) for inner in sorted(part.parts, key=_cost)]
     if part.how == "not":
         return ~Q(_known_truth(queries[0]))
     return Q(*queries, _connector=Q.AND if part.how == "all" else Q.OR)
+
+
+def _cost(part: Part) -> int:
+    """PostgreSQL asks conditions in the order they are written, as long as it holds them equally dear."""
+    return part.condition.cost if isinstance(part, Asked) else max(map(_cost, part.parts))
 
 
 def _known_truth(query: Q) -> Coalesce:
