@@ -79,6 +79,14 @@ def database(value: str) -> dict[str, Any]:
     }
 
 
+def broker(value: str) -> str:
+    """Celery's spelling of a Redis address: that of a socket has a name of its own."""
+    if not value.startswith("unix://"):
+        return value
+    path, _, query = value.removeprefix("unix").partition("?")
+    return f"redis+socket{path}" + (f"?{query.replace('db=', 'virtual_host=')}" if query else "")
+
+
 def email(value: str) -> dict[str, Any]:
     """Django's SMTP settings of `smtp://`, `smtp+starttls://` or `smtps://user:password@host:port`."""
     parts = urlsplit(url("EMAIL_URL", value, {"smtp", "smtp+starttls", "smtps"}))

@@ -107,7 +107,7 @@ CACHES = {
 }
 
 # Celery: a task is a nudge that carries ids; nothing waits for a result and nothing has an eta
-CELERY_BROKER_URL = environment.text("REDIS_URL") or _embedded.celery_url
+CELERY_BROKER_URL = environment.broker(REDIS_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 5, "socket_timeout": 30}
 CELERY_TASK_SERIALIZER = "json"
