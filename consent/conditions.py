@@ -64,6 +64,13 @@ def _operators(topic_id: int, channel: str) -> Iterable[Operator]:
         _("permitted %(label)s in the last %(value)s days"),
     )
     yield Operator(
+        "expires_in_the_next",
+        _("expires in the next … days"),
+        "days",
+        lambda days: has(valid_until__lte=Now() + timedelta(days=days)),
+        _("permits %(label)s for at most %(value)s more days"),
+    )
+    yield Operator(
         "lost",
         _("lost"),
         "nothing",

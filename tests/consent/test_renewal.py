@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from consent import gate, ledger, renewal, services, soft_opt_in
 from consent.models import ConsentEvent, Kind, Method, Permission, Wording
+from contacts import segments
 from contacts.models import Channel
 from tests import make
 
@@ -67,6 +68,16 @@ def test_it_renews_nothing_where_no_yes_stands(kind):
     )
     with pytest.raises(renewal.NotRenewable):
         renewal.renew(contact=ada, wordings=[make.wording(topic)])
+
+
+def test_it_finds_who_is_to_be_asked_before_silence_ends_it():
+    ada, bo, topic = make.contact(), make.contact(), make.topic()
+    make.granted(ada, topic)
+    make.granted(bo, topic)
+    Permission.objects.filter(contact=ada).update(valid_until=timezone.now() + timedelta(days=20))
+    rule = {"condition": "permission.product-news.email", "operator": "expires_in_the_next"}
+    assert list(segments.matching(rule | {"value": 30})) == [ada]
+    assert list(segments.matching(rule | {"value": 10})) == []
 
 
 def test_it_renews_only_to_the_words_of_today():
