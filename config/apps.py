@@ -10,6 +10,7 @@ class ConfigApp(AppConfig):
         # Makes the Celery application the current one, so that services can nudge tasks by name.
         from config import (
             celery,  # noqa: F401
+            checks,  # noqa: F401 - registers itself
             roles,
             watch,
         )
