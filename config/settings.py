@@ -145,8 +145,8 @@ WORDING_NEEDS_SECOND_PERSON = environment.boolean("WORDING_NEEDS_SECOND_PERSON",
 SOFT_OPT_IN_REASON = environment.text("SOFT_OPT_IN_REASON")
 
 # Delivery
-DELIVERY_UNIT = environment.integer("DELIVERY_UNIT", default=20, least=1)
-DELIVERY_LANES = environment.integer("DELIVERY_LANES", default=2, least=1)
+DELIVERY_UNIT = environment.integer("DELIVERY_UNIT", default=50, least=1)
+DELIVERY_LANES = environment.integer("DELIVERY_LANES", default=4, least=1)
 DELIVERY_LEASE_S = environment.integer("DELIVERY_LEASE_S", default=60, least=4)
 
 # Sign-in and sessions

@@ -28,6 +28,8 @@ COLORS = {
     "removed": "warning",
     "viewed": "primary",
     "exported": "primary",
+    "signed_in": "default",
+    "signed_out": "default",
     "sign_in_failed": "danger",
     "refused": "danger",
 }
@@ -120,4 +122,6 @@ def _lines(entry: AuditEntry) -> Iterator[str]:
 def _shown(column: str, value: Any) -> str:
     if column == "group_id" and value is not None:
         return Group.objects.filter(pk=value).values_list("name", flat=True).first() or f"#{value}"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     return "-" if value is None else str(value)

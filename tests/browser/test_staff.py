@@ -1,0 +1,154 @@
+"""Staff in a real browser: sign-in with an app's code, and every page of the desk under its policy."""
+
+import pytest
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from axe_playwright_python.sync_playwright import Axe
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.urls import NoReverseMatch, reverse
+from playwright.sync_api import Page, expect
+
+from config import roles
+from contacts.models import Segment
+from tests import make
+from tests.config.test_staff_login import PASSWORD, code_of
+
+
+@pytest.fixture
+def secret() -> str:
+    roles.hold()
+    made: str = generate_totp_secret()
+    olga = make.staff("olga")
+    TOTP.activate(olga, made)
+    RecoveryCodes.activate(olga)
+    return made
+
+
+@pytest.fixture
+def sign_in(visit, secret, settings):
+    settings.STAFF_MFA_REQUIRED = True
+
+    def go_in(**how: object) -> Page:
+        page: Page = visit("/admin/", **how)
+        page.problems = []  # type: ignore[attr-defined]
+        page.on(
+            "console",
+            lambda said: (
+                page.problems.append(f"{page.url}: {said.text}")  # type: ignore[attr-defined]
+                if said.type == "error"
+                else None
+            ),
+        )
+        page.on("pageerror", lambda error: page.problems.append(f"{page.url}: {error}"))  # type: ignore[attr-defined]
+        page.locator("[name=login]").fill("olga")
+        page.locator("[name=password]").fill(PASSWORD)
+        page.locator("main button[type=submit]").first.click()
+        page.locator("[name=code]").fill(code_of(secret))
+        page.locator("main button[type=submit]").first.click()
+        page.wait_for_url("**/admin/")
+        return page
+
+    return go_in
+
+
+def problems(page: Page) -> list[str]:
+    found: list[str] = page.problems  # type: ignore[attr-defined]
+    return found
+
+
+def test_it_lets_staff_in_with_the_code_of_their_app(visit, secret, settings):
+    settings.STAFF_MFA_REQUIRED = True
+    page = visit("/admin/")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    page.get_by_label("Login").fill("olga")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Two-Factor Authentication")).to_be_visible()
+    page.get_by_label("Code").fill("000000")
+    page.get_by_role("button", name="Sign In").click()
+    expect(page.get_by_text("Incorrect code.")).to_be_visible()
+    page.get_by_label("Code").fill(code_of(secret))
+    page.get_by_role("button", name="Sign In").click()
+    page.wait_for_url("**/admin/")
+
+
+def test_it_sets_up_an_app_before_the_desk_opens(visit, settings):
+    settings.STAFF_MFA_REQUIRED = True
+    make.staff("nora")
+    page = visit("/admin/")
+    page.get_by_label("Login").fill("nora")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_text("Set up a second factor first")).to_be_visible()
+    page.get_by_role("link", name="Activate").click()
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Confirm").click()
+    secret = page.get_by_label("Authenticator secret").input_value()
+    page.locator("[name=code]").fill(code_of(secret))
+    page.get_by_role("button", name="Activate").click()
+    expect(page.get_by_label("Unused codes")).to_be_visible()
+    page.goto("/admin/")
+    page.wait_for_url("**/admin/")
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_it_shows_the_account_pages_to_everybody(sign_in, visit, language, width):
+    page = sign_in(language=language, width=width)
+    stranger = visit("/account/login/", language=language, width=width)
+    for shown, paths in (
+        (page, ("account_email", "account_change_password", "mfa_index", "account_logout")),
+        (stranger, ("account_login", "account_reset_password", "account_signup")),
+    ):
+        for name in paths:
+            shown.goto(reverse(name))
+            assert shown.locator("html").get_attribute("lang") == language
+            found = Axe().run(shown)
+            assert found.violations_count == 0, f"{name}: {found.generate_report()}"
+    assert problems(page) == []
+
+
+def test_it_runs_every_page_of_the_desk_under_its_policy(sign_in):
+    make.organization()
+    topic = make.topic()
+    contact = make.contact("ada@example.org")
+    make.granted(contact, topic)
+    campaign = make.campaign(topic)
+    Segment.objects.create(name="Everybody")
+    page = sign_in()
+    paths = ["/admin/", "/api/docs/"]
+    for model in admin.site._registry:
+        meta = model._meta
+        paths.extend(
+            reverse(f"admin:{meta.app_label}_{meta.model_name}_{view}")
+            for view in ("changelist", "add")
+        )
+        if first := model._default_manager.order_by("pk").first():
+            paths.append(
+                reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[first.pk])
+            )
+    for name in ("preview", "audience", "progress", "person", "schedule"):
+        try:
+            paths.append(reverse(f"admin:campaigns_campaign_{name}", args=[campaign.pk]))
+        except NoReverseMatch:
+            continue
+    for path in paths:
+        answer = page.goto(path)
+        assert answer is not None
+        assert answer.status in {200, 403}, path
+        policy = answer.headers["content-security-policy"]
+        assert "script-src 'self'" in policy
+        assert "'unsafe-inline'" not in policy.partition("script-src")[2].partition(";")[0]
+        page.wait_for_load_state("networkidle")
+    refused = "Failed to load resource: the server responded with a status of 403"
+    assert [each for each in problems(page) if refused not in each] == []
+
+
+def test_it_opens_menus_of_the_desk_under_its_policy(sign_in):
+    """Alpine compiles expressions; where the policy forbade it, nothing would move."""
+    page = sign_in()
+    page.goto(reverse("admin:contacts_contact_changelist"))
+    assert User.objects.get().username == "olga"
+    shown = page.evaluate("() => typeof window.Alpine.version")
+    assert shown == "string"
