@@ -78,6 +78,32 @@ def test_it_puts_the_acts_of_one_person_one_after_the_other():
     assert allowed == (last.kind == Kind.GIVEN)
 
 
+def test_an_act_waits_for_the_act_before_it():
+    topic = make.topic()
+    ada = make.contact()
+    make.granted(ada, topic)
+    under_way = threading.Event()
+    ends = []
+
+    def first() -> None:
+        with transaction.atomic():
+            services.withdraw(contact=ada, topic=topic, channel=EMAIL, method=Method.ONE_CLICK)
+            under_way.set()
+            time.sleep(0.3)
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT clock_timestamp()")
+                ends.append(cursor.fetchone()[0])
+
+    def second() -> None:
+        assert under_way.wait(30)
+        services.object_to_everything(contact=ada, method=Method.STOP_PAGE)
+
+    at_once(first, second)
+
+    assert ConsentEvent.objects.get(kind=Kind.OBJECTED).recorded_at > ends[0]
+    assert list(replay.differences()) == []
+
+
 def test_it_loses_no_person_when_many_sign_up_at_the_same_address():
     topic = make.topic("offers", double_opt_in=False)
     words = make.wording(topic)
@@ -123,7 +149,22 @@ def test_a_withdrawal_does_not_wait_for_a_large_append():
 def test_a_second_sealer_leaves_the_work_to_the_first():
     for _ in range(4):
         make.granted(make.contact(), make.topic())
-    sealed = []
+    sealed: list[int] = []
+    started, done = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [sealing.LOCK])
+            started.set()
+            assert done.wait(30)
+
+    def second() -> None:
+        assert started.wait(30)
+        sealed.append(sealing.seal())
+        done.set()
+
+    at_once(first, second)
+    assert (sealed, sealing.unsealed()) == ([0], 4)
     at_once(*[lambda: sealed.append(sealing.seal(batch=1))] * 3)
     assert sum(sealed) == 4
     assert verification.verify().ok
