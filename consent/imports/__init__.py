@@ -55,9 +55,9 @@ __all__ = [
 
 BATCH_ROWS = 2000
 FIRST_ROWS = 500
-FEWEST_ROWS = 50
+FEWEST_ROWS = 300
 # A withdrawal of somebody known in a batch waits until its transaction ends: so long, about, on any machine.
-TRANSACTION_S = 0.2
+TRANSACTION_S = 0.25
 REHEARSED_ROWS = 1000
 TRIES = 5
 _LOCK_SPACE = 8501
@@ -155,9 +155,9 @@ def run(
 ) -> ImportBatch:
     """Import the file from where it stands, and call `progress` with the batch after each transaction.
 
-    Each transaction takes at most `batch_rows` rows, and so few that it is over in 0.2 s; only acts of
-    people in it wait for it. Raises an `ImportRefused`; what was imported before stays, and the batch can
-    be run again.
+    Each transaction takes at most `batch_rows` rows, as few as it needs to be over in a quarter of a
+    second; only acts of people in it wait for it. Raises an `ImportRefused`; what was imported before
+    stays, and the batch can be run again.
     """
     with _only_once(batch):
         batch.refresh_from_db()
