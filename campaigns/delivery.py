@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 WORK_FOR_S = 60.0
 # A unit is made smaller where the relay is slow, so that a withdrawal finds its answer in time.
 UNIT_TAKES_S = 0.1
+FIRST_UNIT = 10
 LONGEST_PAUSE_S = 1.0
 OUTAGE_PATIENCE_S = 10.0
 DATABASE_PATIENCE_S = 30.0
@@ -128,7 +129,8 @@ class _Worker:
         self._ends_at = time.monotonic() + WORK_FOR_S
         self._is_walking = True
         self._is_over = False
-        self._size = self._largest = settings.DELIVERY_UNIT
+        self._largest = settings.DELIVERY_UNIT
+        self._size = min(FIRST_UNIT, self._largest)
         self._unrecorded: Records | None = None
         self._recent: deque[bool] = deque(maxlen=RECENT)
         self._down_since: float | None = None

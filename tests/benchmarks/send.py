@@ -74,7 +74,7 @@ def _options() -> argparse.Namespace:
         "--lanes", type=int, default=0, help="by default two per worker: one waits while one works"
     )
     parser.add_argument("--pool", choices=["prefork", "threads"], default="threads")
-    parser.add_argument("--unit", type=int, default=20)
+    parser.add_argument("--unit", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

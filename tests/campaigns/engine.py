@@ -47,7 +47,7 @@ def work(campaign: Campaign) -> Campaign:
 
 def read(raw: bytes) -> EmailMessage:
     """A message as a mail program parses it."""
-    return message_from_bytes(raw, policy=default)  # type: ignore[return-value]
+    return message_from_bytes(raw, policy=default)
 
 
 def recipient_of(raw: bytes) -> str:

@@ -100,7 +100,7 @@ def test_it_shows_at_most_a_unit_for_each_connection_when_a_worker_is_killed(
 
     recipients = [taken.recipient for taken in sink.taken()]
     assert len(recipients) == len(set(recipients))
-    assert claimed <= 2 * 20
+    assert claimed <= 2 * 50
     assert engine.states(campaign) == {
         "sent": 200 - claimed,
         **({"unknown": claimed} if claimed else {}),

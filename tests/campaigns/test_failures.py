@@ -4,6 +4,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 from django.conf import LazySettings
+from django.core.mail import EmailMessage
 from django.utils import timezone
 
 from campaigns import delivery, quiet, services
@@ -147,7 +148,9 @@ def test_it_fails_one_person_only_when_the_content_cannot_be_rendered_for_them(s
     assert sink.count() == 1
 
 
-def test_it_hands_over_to_any_django_backend(settings: LazySettings, mailoutbox: list) -> None:
+def test_it_hands_over_to_any_django_backend(
+    settings: LazySettings, mailoutbox: list[EmailMessage]
+) -> None:
     sender = make.sender(name="Provider", transport="django.core.mail.backends.locmem.EmailBackend")
     campaign = _campaign_to(2, sender=sender)
 

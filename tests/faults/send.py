@@ -91,7 +91,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--withdrawals", type=int, default=0)
     parser.add_argument("--connections", type=int, default=2)
-    parser.add_argument("--unit", type=int, default=20)
+    parser.add_argument("--unit", type=int, default=50)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
