@@ -6,14 +6,16 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
+from django.core.cache import cache
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
+from redis.exceptions import RedisError
 
 from campaigns import services
 from campaigns.admin import workspace
@@ -24,6 +26,7 @@ State = Delivery.State
 GONE = {State.SENT, State.DELIVERED, State.BOUNCED, State.COMPLAINED}
 WAITING = {State.PENDING, State.CLAIMED}
 SETTLED_AT_ONCE = 500
+SHARED_S = 2
 
 _COUNTS = """
     SELECT state, reason, count(*), count(*) FILTER (WHERE handed_over_at > now() - interval '1 minute')
@@ -92,7 +95,15 @@ class Progress:
 
 
 def progress_of(campaign: Campaign) -> Progress:
-    """One pass over the campaign's deliveries."""
+    """One pass over the campaign's deliveries, shared by everybody who looks within two seconds."""
+    key = f"desk:progress:{campaign.pk}:{get_language()}:{campaign.state}"
+    try:
+        return cache.get_or_set(key, lambda: _count(campaign), SHARED_S) or Progress()
+    except RedisError:
+        return _count(campaign)
+
+
+def _count(campaign: Campaign) -> Progress:
     with connection.cursor() as cursor:
         cursor.execute(_COUNTS, [campaign.pk])
         rows = cursor.fetchall()
