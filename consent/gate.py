@@ -37,6 +37,7 @@ class Reason(models.TextChoices):
     EXPIRED = "expired", _("the permission has expired")
     OTHER_ADDRESS = "other_address", _("the permission was given for another address")
     NEEDS_RENEWAL = "needs_renewal", _("the wording has changed since")
+    PAUSED = "paused", _("asked for a pause")
     NOT_IN_SEGMENT = "not_in_segment", _("is not in the campaign's segments")
     CANCELLED = "cancelled", _("the campaign was cancelled")
 
@@ -88,7 +89,8 @@ _CHANGED_AT = """
 """
 
 # NULL where the contact may be written to, else the first reason that applies. A use of data needs no
-# address and keeps none: it is permitted by the person, wherever they are reached.
+# address and keeps none: it is permitted by the person, wherever they are reached. A pause comes last: it
+# is no question of consent, and lets what is permitted stand.
 REASON = f"""
     CASE
         WHEN c.erased_at IS NOT NULL THEN 'erased'
@@ -110,6 +112,7 @@ REASON = f"""
         WHEN p.wording_id = ANY ({_OUTDATED}) THEN 'needs_renewal'
         WHEN p.wording_id IS NULL AND p.basis = 'consent' AND p.since < {_CHANGED_AT}
             THEN 'needs_renewal'
+        WHEN c.paused_until > now() AND t.use = 'message' THEN 'paused'
         ELSE NULL
     END
 """
@@ -136,6 +139,11 @@ class Decision:
     @property
     def is_allowed(self) -> bool:
         return not self.reason
+
+    @property
+    def is_permitted(self) -> bool:
+        """Whether the person says yes, though they may want a pause now."""
+        return self.reason in ("", Reason.PAUSED)
 
 
 def explain(*, contact: Contact, topic: Topic, channel: str) -> Decision:

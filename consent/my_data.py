@@ -74,6 +74,9 @@ def readable(contact: Contact) -> list[Section]:
                     ),
                     _("Time zone"): contact.timezone,
                     _("With us since"): date_format(contact.created_at, "DATE_FORMAT"),
+                    _("Messages paused until"): date_format(contact.paused_until, "DATE_FORMAT")
+                    if contact.paused_until
+                    else "",
                     _("Tags"): ", ".join(tags),
                 }
             ),

@@ -24,6 +24,7 @@ SAID = {
 }
 SAID_SINCE = {
     "allowed": pgettext_lazy("since a date", "Yes, since"),
+    "paused": pgettext_lazy("since a date", "Paused; yes, since"),
     "withdrawn": pgettext_lazy("since a date", "No, since"),
     "refused": pgettext_lazy("since a date", "No, since"),
     "objected": pgettext_lazy("since a date", "No, since"),
@@ -52,7 +53,7 @@ class Box:
 
     @property
     def is_on(self) -> bool:
-        return not self.reason
+        return self.reason in ("", gate.Reason.PAUSED)
 
     @property
     def key(self) -> str:

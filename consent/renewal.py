@@ -14,7 +14,15 @@ from contacts.models import Contact
 
 BATCH = 500
 # The reasons that a person can lift by saying once more what they said before.
-RENEWABLE = frozenset({"", gate.Reason.NEEDS_RENEWAL, gate.Reason.EXPIRED, gate.Reason.PENDING})
+RENEWABLE = frozenset(
+    {
+        "",
+        gate.Reason.NEEDS_RENEWAL,
+        gate.Reason.EXPIRED,
+        gate.Reason.PENDING,
+        gate.Reason.PAUSED,
+    }
+)
 
 
 class NotRenewable(ConsentError):

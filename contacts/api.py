@@ -34,10 +34,11 @@ class ContactSerializer(serializers.ModelSerializer[Contact]):
         fields: ClassVar = [
             "id", "subject", "email", "phone", "first_name", "last_name", "language", "timezone",
             "lifecycle", "attributes", "tags", "addresses", "created_at", "last_active_at",
-            "restricted_at", "erased_at",
+            "restricted_at", "paused_until", "erased_at",
         ]  # fmt: skip
         read_only_fields: ClassVar = [
-            "subject", "attributes", "created_at", "last_active_at", "restricted_at", "erased_at",
+            "subject", "attributes", "created_at", "last_active_at", "restricted_at",
+            "paused_until", "erased_at",
         ]  # fmt: skip
 
     def to_representation(self, instance: Contact) -> dict[str, Any]:

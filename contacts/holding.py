@@ -42,6 +42,7 @@ def export(contact: Contact) -> dict[str, Any]:
         "created_at": _iso(contact.created_at),
         "last_active_at": _iso(contact.last_active_at),
         "restricted_at": _iso(contact.restricted_at),
+        "paused_until": _iso(contact.paused_until),
         "attributes": _attributes(contact),
         "tags": list(contact.tags.order_by("name").values_list("name", flat=True)),
         "lists": list(contact.static_lists.order_by("name").values_list("name", flat=True)),
@@ -110,6 +111,7 @@ def erase(contact: Contact) -> Mapping[str, int]:
             attributes={},
             last_active_at=None,
             restricted_at=None,
+            paused_until=None,
             erased_at=Now(),
         ),
     }

@@ -30,13 +30,15 @@ from consent.services.preferences import (
     Choice,
     choose_language,
     move_to_address,
+    pause,
     request_manage_link,
     request_new_address,
+    resume,
     save_preferences,
     send_manage_link,
 )
 from consent.services.publishing import publish_topic, publish_wording, retire_topic
-from consent.services.questions import answer_is_final, has_said_no, is_allowed
+from consent.services.questions import answer_is_final, has_said_no, is_allowed, is_permitted
 from consent.services.stopping import (
     Stopped,
     object_to_everything,
@@ -69,9 +71,11 @@ __all__ = [
     "give_with_evidence",
     "has_said_no",
     "is_allowed",
+    "is_permitted",
     "move_to_address",
     "nudge",
     "object_to_everything",
+    "pause",
     "publish_topic",
     "publish_wording",
     "queue_service_mail",
@@ -79,6 +83,7 @@ __all__ = [
     "request_consent",
     "request_manage_link",
     "request_new_address",
+    "resume",
     "retire_topic",
     "save_preferences",
     "send_manage_link",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -12,7 +12,7 @@ from consent.ledger import SUBJECT
 from consent.models import ConsentEvent, Kind, Method, ServiceMail, Topic, Wording
 from consent.services.errors import WordingNotOffered
 from consent.services.outbox import queue_service_mail, send_receipt
-from consent.services.questions import check_offered, current_address, is_allowed
+from consent.services.questions import check_offered, current_address, is_permitted
 from contacts import addresses
 from contacts import services as contacts
 from contacts.models import Address, Channel, Contact
@@ -44,7 +44,7 @@ def save_preferences(
     contact = contacts.lock(contact.pk)
     events = []
     for choice in choices:
-        if choice.is_wanted == is_allowed(
+        if choice.is_wanted == is_permitted(
             contact=contact, topic=choice.topic, channel=choice.channel
         ):
             continue
@@ -70,6 +70,19 @@ def save_preferences(
 def choose_language(*, contact: Contact, language: str) -> None:
     """Write to this person in another language from now on."""
     Contact.objects.filter(pk=contact.pk, erased_at=None).update(language=language)
+
+
+def pause(*, contact: Contact, weeks: int, now: datetime) -> None:
+    """Send no message for some weeks; what is permitted stands, and is used again after them.
+
+    Edges call `in_flight.settle` after the commit, before they answer.
+    """
+    Contact.objects.living().filter(pk=contact.pk).update(paused_until=now + timedelta(weeks=weeks))
+
+
+def resume(*, contact: Contact) -> None:
+    """End a pause before its time."""
+    Contact.objects.filter(pk=contact.pk).update(paused_until=None)
 
 
 def request_new_address(*, contact: Contact, email: str, language: str) -> None:

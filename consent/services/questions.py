@@ -21,6 +21,11 @@ def is_allowed(*, contact: Contact, topic: Topic, channel: str) -> bool:
     return gate.explain(contact=contact, topic=topic, channel=channel).is_allowed
 
 
+def is_permitted(*, contact: Contact, topic: Topic, channel: str) -> bool:
+    """Whether the person says yes to this, though they may want a pause now."""
+    return gate.explain(contact=contact, topic=topic, channel=channel).is_permitted
+
+
 def answer_is_final(*, contact: Contact | None, topic: Topic | None, channel: str) -> bool:
     """After a withdrawal's commit: wait until nothing is under way; False where one is still in doubt."""
     return contact is None or in_flight.settle(contact, topic.pk if topic else None, channel)

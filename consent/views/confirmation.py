@@ -44,7 +44,7 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
     standing = [
         wording
         for wording in wordings
-        if services.is_allowed(
+        if services.is_permitted(
             contact=address.contact, topic=wording.topic, channel=wording.channel
         )
     ]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -24,6 +24,7 @@ from contacts.services import ContactError, contact_of_subject
 
 logger = logging.getLogger(__name__)
 
+WEEKS = ("2", "4", "8", "12")
 LINKS_MAILED = Budget("manage-links", limit=20, window_s=3600)
 
 
@@ -94,6 +95,8 @@ def preferences(request: HttpRequest, token: str) -> HttpResponse:
             "message": message,
             "error": error,
             "contact": contact,
+            "is_paused": contact.paused_until is not None and contact.paused_until > timezone.now(),
+            "weeks": WEEKS,
             "token": token,
         },
     )
@@ -142,6 +145,11 @@ def _save(request: HttpRequest, contact: Contact) -> str:
             language=(get_language() or settings.LANGUAGE_CODE)[:2],
         )
         return _("We have written to your new address. Press the button in the message there.")
+    if pressed == "pause":
+        return _pause(contact, request.POST.get("weeks", ""))
+    if pressed == "resume":
+        services.resume(contact=contact)
+        return _("Welcome back. From now on you get again what you permit.")
     if pressed == "stop":
         stopped = services.withdraw(
             contact=contact, topic=None, channel="", method=Method.PREFERENCES, details=details
@@ -170,15 +178,29 @@ def _record(
 
 def _wait_for(contact: Contact, events: list[ConsentEvent]) -> str:
     """After the commit: wait for what is on its way, and say so where that takes too long."""
-    is_final = all(
-        services.answer_is_final(contact=contact, topic=event.topic, channel=event.channel)
-        for event in events
-        if event.kind in {Kind.WITHDRAWN, Kind.OBJECTED}
+    return _saved(
+        contact,
+        is_final=all(
+            services.answer_is_final(contact=contact, topic=event.topic, channel=event.channel)
+            for event in events
+            if event.kind in {Kind.WITHDRAWN, Kind.OBJECTED}
+        ),
     )
+
+
+def _saved(contact: Contact, *, is_final: bool) -> str:
     if is_final:
         return _("Saved.")
-    logger.warning("A withdrawal of contact %s was answered in doubt", contact.pk)
+    logger.warning("A withdrawal or a pause of contact %s was answered in doubt", contact.pk)
     return _("Saved. One message was being sent at this moment and may still arrive.")
+
+
+def _pause(contact: Contact, weeks: str) -> str:
+    if weeks not in WEEKS:
+        return _("Nothing was changed.")
+    services.pause(contact=contact, weeks=int(weeks), now=timezone.now())
+    is_final = services.answer_is_final(contact=contact, topic=None, channel="")
+    return _saved(contact, is_final=is_final)
 
 
 def _speak(contact: Contact, language: str) -> str:

@@ -102,6 +102,7 @@ class ContactAdmin(Kept, BigList):
         "created_at",
         "last_active_at",
         "restricted_at",
+        "paused_until",
         "erased_at",
     )
     change_form_outer_after_template = "admin/contacts/panels.html"
@@ -223,7 +224,7 @@ class ContactAdmin(Kept, BigList):
 
 
 def _set_dates(contact: Any) -> list[str]:
-    dates = ("last_active_at", "restricted_at", "erased_at")
+    dates = ("last_active_at", "restricted_at", "paused_until", "erased_at")
     return [name for name in dates if getattr(contact, name)]
 
 

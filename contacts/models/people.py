@@ -53,6 +53,7 @@ class Contact(models.Model):
     created_at = models.DateTimeField(_("created"), db_default=Now())
     last_active_at = models.DateTimeField(_("last active"), null=True, blank=True)
     restricted_at = models.DateTimeField(_("restricted"), null=True, blank=True, editable=False)
+    paused_until = models.DateTimeField(_("paused until"), null=True, blank=True, editable=False)
     erased_at = models.DateTimeField(_("erased"), null=True, blank=True, editable=False)
 
     objects = ContactQuerySet.as_manager()
@@ -67,7 +68,8 @@ class Contact(models.Model):
             ),
             models.CheckConstraint(
                 name="contact_erased_is_empty",
-                condition=Q(erased_at=None) | Q(attributes={}, timezone="", last_active_at=None),
+                condition=Q(erased_at=None)
+                | Q(attributes={}, timezone="", last_active_at=None, paused_until=None),
             ),
         ]
 

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from config import environment
-from consent import gate, ledger, renewal, soft_opt_in
+from consent import gate, ledger, renewal, services, soft_opt_in
 from consent.gate import Reason
 from consent.models import (
     ActorRole,
@@ -282,6 +282,22 @@ def test_it_permits_a_use_of_data_by_what_was_said_wherever_the_person_is_reache
     assert reason(ada, use, Channel.DATA) == Reason.OBJECTED
 
 
+def pause(contact, **time):
+    services.pause(contact=contact, weeks=0, now=timezone.now() + timedelta(**time))
+
+
+def test_it_denies_messages_during_a_pause_and_no_use_of_data(ada, topic):
+    use = make.topic("measurement", use=Topic.Use.DATA, offers_email=False, offers_sms=False)
+    record(ada, Kind.GIVEN, use, Channel.DATA, method=Method.PREFERENCES, actor=ledger.SUBJECT,
+           address=ada.addresses.get())  # fmt: skip
+    pause(ada, hours=1)
+    assert reason(ada, topic) == Reason.PAUSED
+    assert reason(ada, use, Channel.DATA) == ""
+    assert reason(ada, make.topic("offers")) == Reason.NEVER_ASKED
+    pause(ada, seconds=-1)
+    assert reason(ada, topic) == ""
+
+
 def test_it_gives_the_first_reason_in_its_order(ada, topic):
     """Every reason applies at once; taken away from the top, the next one shows."""
     address = ada.addresses.get()
@@ -293,15 +309,17 @@ def test_it_gives_the_first_reason_in_its_order(ada, topic):
     contacts.mark_undeliverable(address=address)
     Topic.objects.filter(pk=topic.pk).update(status=Topic.Status.RETIRED)
     Wording.objects.filter(pk=words.pk).update(invalidated_at=Now())
-    Contact.objects.filter(pk=ada.pk).update(erased_at=Now())
+    them = Contact.objects.filter(pk=ada.pk)
+    them.update(erased_at=Now())
+    until = timezone.now() + timedelta(weeks=1)
     ours = Permission.objects.filter(contact=ada, topic=topic)
     ours.update(
         state="withdrawn", valid_until=make.LONG_AGO, address=None, method=Method.FORM,
         basis=Basis.SOFT_OPT_IN, wording=words,
     )  # fmt: skip
     steps = [
-        (Reason.ERASED, lambda: Contact.objects.filter(pk=ada.pk).update(erased_at=None)),
-        (Reason.RESTRICTED, lambda: Contact.objects.filter(pk=ada.pk).update(restricted_at=None)),
+        (Reason.ERASED, lambda: them.update(erased_at=None, paused_until=until)),
+        (Reason.RESTRICTED, lambda: them.update(restricted_at=None)),
         (Reason.TOPIC_RETIRED, lambda: Topic.objects.update(status="published")),
         (Reason.SUPPRESSED, lambda: Suppression.objects.all().delete()),
         (Reason.UNDELIVERABLE, lambda: Address.objects.update(undeliverable_at=None)),
@@ -313,6 +331,7 @@ def test_it_gives_the_first_reason_in_its_order(ada, topic):
         (Reason.INVALIDATED, lambda: Wording.objects.update(invalidated_at=None)),
         (Reason.OTHER_ADDRESS, lambda: ours.update(address=address)),
         (Reason.NEEDS_RENEWAL, lambda: ours.update(wording=Wording.objects.get(version=2))),
+        (Reason.PAUSED, lambda: services.resume(contact=ada)),
     ]
     for expected, remove in steps:
         assert reason(ada, topic) == expected
@@ -328,6 +347,8 @@ def test_it_says_of_many_what_it_says_of_one(topic):
     record(cast[2], Kind.COMPLAINED)
     make.given_elsewhere(cast[3], topic)
     suppress(cast[4])
+    make.granted(cast[5], topic)
+    pause(cast[5], weeks=2)
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT c.id, {gate.REASON}, {gate.EVENT} FROM contacts_contact c {gate.JOINS}",
@@ -335,7 +356,7 @@ def test_it_says_of_many_what_it_says_of_one(topic):
         )
         many = {contact: (said or "", event) for contact, said, event in cursor.fetchall()}
     assert {said for said, _ in many.values()} == {"", "withdrawn", "complained", "suppressed",
-                                                   "never_asked"}  # fmt: skip
+                                                   "paused"}  # fmt: skip
     for contact in cast:
         assert many[contact.pk][0] == reason(contact, topic)
     event = ConsentEvent.objects.get(pk=many[cast[0].pk][1])

@@ -1,8 +1,11 @@
 """The preference page, and the ways to a fresh link to it."""
 
 import re
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
+from django.utils.formats import date_format
 
 from consent import gate, links, services
 from consent.models import ConsentEvent, Kind, Method, Permission, ServiceMail, Suppression
@@ -302,3 +305,46 @@ def test_it_gives_no_receipt_where_no_consent_stands(ada, asked):
     answer = stranger().post(path, {"do": asked})
     assert answer.status_code == 200
     assert "There is no receipt to give" in answer.content.decode()
+
+
+def test_it_pauses_messages_for_some_weeks_and_lets_what_is_permitted_stand(ada, news):
+    before = ConsentEvent.objects.count()
+    path, form, _ = open_page(ada)
+    answer = stranger().post(path, {"do": "pause", "weeks": "4"}).content.decode()
+    ada.refresh_from_db()
+    weeks = (ada.paused_until - timezone.now()) / timedelta(weeks=1)
+    assert weeks == pytest.approx(4, abs=0.01)
+    assert reason(ada, news) == "paused"
+    assert date_format(ada.paused_until, "DATE_FORMAT") in answer
+    assert open_page(ada)[1]["yes"] == form["yes"] == ["product-news:email"]
+    assert date_format(ada.paused_until, "DATE_FORMAT") in (
+        stranger().get(f"/preferences/{manage_link(ada)}/data/").content.decode()
+    )
+    stranger().post(path, {"do": "resume"})
+    assert reason(ada, news) == ""
+    assert ConsentEvent.objects.count() == before
+
+
+def test_it_takes_a_no_during_a_pause_and_changes_nothing_else(ada, news, offers):
+    make.granted(ada, offers)
+    services.pause(contact=ada, weeks=2, now=timezone.now())
+    path, form, _ = open_page(ada)
+    before = ConsentEvent.objects.count()
+    stranger().post(path, form)
+    assert ConsentEvent.objects.count() == before
+    stranger().post(path, form | {"yes": ["offers:email"]})
+    assert (reason(ada, news), reason(ada, offers)) == ("withdrawn", "paused")
+
+
+@pytest.mark.parametrize("weeks", ["", "0", "3", "-2", "2.0", "9999999999", "\x00"])
+def test_it_knows_no_other_pause(ada, news, weeks):
+    path, _, _ = open_page(ada)
+    answer = stranger().post(path, {"do": "pause", "weeks": weeks})
+    assert "Nothing was changed." in answer.content.decode()
+    assert reason(ada, news) == ""
+
+
+def test_it_pauses_nothing_by_looking(ada, news):
+    path, _, _ = open_page(ada)
+    stranger().get(path, {"do": "pause", "weeks": "4"})
+    assert reason(ada, news) == ""

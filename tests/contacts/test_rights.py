@@ -97,6 +97,15 @@ def test_it_exports_everything_as_plain_values(ada):
     assert export["campaigns"]["deliveries"][0]["state"] == "failed"
 
 
+def test_it_forgets_a_pause(ada):
+    services.pause(contact=ada, weeks=4, now=timezone.now())
+    ada.refresh_from_db()
+    assert rights.export(contact=ada)["contact"]["paused_until"]
+    rights.erase(contact=ada)
+    ada.refresh_from_db()
+    assert ada.paused_until is None
+
+
 def test_it_leaves_no_trace_of_a_name_or_address(ada):
     assert any(name in text for text in everything_stored().values() for name in NAMES)
     manifest = rights.erase(contact=ada)
