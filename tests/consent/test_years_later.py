@@ -73,6 +73,8 @@ def test_it_stops_the_address_after_the_person_was_erased_and_every_key_rotated(
     rotate("latest")
     assert follow(token).event is None
     again = make.contact("ada@example.org")
+    stopped = Suppression.objects.get(topic=topic)
+    assert stopped.fingerprint == again.addresses.get().fingerprint
     make.given_elsewhere(again, topic)
     assert reason(again, topic) == "suppressed"
 
