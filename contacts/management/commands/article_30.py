@@ -1,9 +1,9 @@
 """Prints the record of processing activities."""
 
-import csv
 import json
 from typing import Any
 
+from defusedcsv import csv
 from django.core.management.base import BaseCommand, CommandParser
 
 from contacts import processing
