@@ -7,6 +7,7 @@ import pytest
 from django.core.cache import cache
 from django.db.backends.postgresql.operations import DatabaseOperations
 
+
 @pytest.fixture(scope="session", autouse=True)
 def _let_a_flush_empty_the_ledger() -> Iterator[None]:
     """Tests with real transactions end by emptying every table; only they may."""
@@ -16,7 +17,7 @@ def _let_a_flush_empty_the_ledger() -> Iterator[None]:
         with pgtrigger.ignore():
             execute(self, sql_list)
 
-    DatabaseOperations.execute_sql_flush = execute_sql_flush  # type: ignore[method-assign]
+    DatabaseOperations.execute_sql_flush = execute_sql_flush  # type: ignore[method-assign, assignment]
     yield
     DatabaseOperations.execute_sql_flush = execute  # type: ignore[method-assign]
 

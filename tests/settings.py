@@ -1,4 +1,4 @@
-"""The product's settings on engines of the tests: embedded ones in a folder of their own, unless configured."""
+"""The product's settings on engines of the tests: configured ones, else embedded ones of their own."""
 
 import os
 

@@ -69,9 +69,7 @@ class Permission(models.Model):
     )
     valid_until = models.DateTimeField(_("valid until"), null=True, blank=True)
     basis = models.CharField(_("basis"), max_length=16, choices=Basis, blank=True, default="")
-    method = models.CharField(
-        _("method"), max_length=14, choices=Method, blank=True, db_default=""
-    )
+    method = models.CharField(_("method"), max_length=14, choices=Method, blank=True, db_default="")
     wording = models.ForeignKey(
         Wording,
         models.PROTECT,

@@ -42,7 +42,7 @@ Visit = Callable[..., Page]
 
 
 @pytest.fixture
-def visit(chromium: Browser, live_server, settings) -> Iterator[Visit]:  # type: ignore[no-untyped-def]
+def visit(chromium: Browser, live_server, settings) -> Iterator[Visit]:
     """Open a page as a new visitor; `problems` of the page collects what its console complains about."""
     settings.PUBLIC_URL = live_server.url
     contexts = []

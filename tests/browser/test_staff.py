@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.urls import NoReverseMatch, reverse
-from playwright.sync_api import Page, expect
+from playwright.sync_api import ConsoleMessage, Page, expect
 
 from config import roles
 from contacts.models import Segment
@@ -31,16 +31,15 @@ def sign_in(visit, secret, settings):
 
     def go_in(**how: object) -> Page:
         page: Page = visit("/admin/", **how)
-        page.problems = []  # type: ignore[attr-defined]
-        page.on(
-            "console",
-            lambda said: (
-                page.problems.append(f"{page.url}: {said.text}")  # type: ignore[attr-defined]
-                if said.type == "error"
-                else None
-            ),
-        )
-        page.on("pageerror", lambda error: page.problems.append(f"{page.url}: {error}"))  # type: ignore[attr-defined]
+        problems: list[str] = []
+
+        def note(said: ConsoleMessage) -> None:
+            if said.type == "error":
+                problems.append(f"{page.url}: {said.text}")
+
+        page.problems = problems  # type: ignore[attr-defined]
+        page.on("console", note)
+        page.on("pageerror", lambda error: problems.append(f"{page.url}: {error}"))
         page.locator("[name=login]").fill("olga")
         page.locator("[name=password]").fill(PASSWORD)
         page.locator("main button[type=submit]").first.click()

@@ -7,6 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from consent import gate, services
+from consent.budgets import Budget
 from consent.models import ConsentEvent
 from consent.views import sign_up
 from contacts.models import Channel, Contact
@@ -178,7 +179,7 @@ def test_it_has_a_heading_for_every_section_in_order(visit, ada, news):
 
 
 def test_it_does_the_work_by_itself_when_the_door_is_used_too_much(visit, news, monkeypatch):
-    monkeypatch.setattr(sign_up, "FROM_OUR_PAGE", sign_up.Budget("none", limit=0, window_s=3600))
+    monkeypatch.setattr(sign_up, "FROM_OUR_PAGE", Budget("none", limit=0, window_s=3600))
     page = visit("/")
     page.get_by_role("checkbox").check()
     page.get_by_label("Email address").fill("bo@example.org")

@@ -73,6 +73,10 @@ class Installation:
         self.engines.pop(name).leave()
         wait_until(lambda: not any(name in " ".join(words_of(p)) for p in processes(self.var)))
 
+    def stop(self) -> None:
+        for holder in self.engines.values():
+            holder.leave()
+
     def run(self, *arguments: str) -> str:
         done = subprocess.run(
             [sys.executable, *arguments],
@@ -114,7 +118,7 @@ def installation(data: Path) -> Iterator[Installation]:
     with var_folder() as var, ExitStack() as leaving:
         give(data, var)
         made = Installation(var, f"http://127.0.0.1:{free_port(0)}")
-        leaving.callback(lambda: [holder.leave() for holder in made.engines.values()])
+        leaving.callback(made.stop)
         for name in sorted(ENGINES):
             made.start_engine(name)
         listener = mailbox.listen(var / "mailbox")

@@ -71,20 +71,26 @@ SUBJECT = "'00000000-0000-4000-8000-000000000000'"
             "event_changed",
         ),
         (
-            "UPDATE consent_consentevent SET occurred_at = occurred_at - interval '1 microsecond'"
-            " WHERE id = {event}",
+            (
+                "UPDATE consent_consentevent SET occurred_at = occurred_at - interval '1 microsecond'"
+                " WHERE id = {event}"
+            ),
             "event_changed",
         ),
         ("UPDATE consent_consentevent SET leaf = sha256('x') WHERE id = {event}", "leaf_changed"),
         (
-            'UPDATE consent_consentevidence SET details = \'{{"source": "forged"}}\''
-            " WHERE event_id = {event}",
+            (
+                'UPDATE consent_consentevidence SET details = \'{{"source": "forged"}}\''
+                " WHERE event_id = {event}"
+            ),
             "evidence_changed",
         ),
         (
-            "DELETE FROM consent_permission; DELETE FROM consent_suppression;"
-            "DELETE FROM consent_consentevidence WHERE event_id = {event};"
-            "DELETE FROM consent_consentevent WHERE id = {event}",
+            (
+                "DELETE FROM consent_permission; DELETE FROM consent_suppression;"
+                "DELETE FROM consent_consentevidence WHERE event_id = {event};"
+                "DELETE FROM consent_consentevent WHERE id = {event}"
+            ),
             "event_missing",
         ),
         ("DELETE FROM consent_ledgerentry WHERE event_id = {event}", "position_missing"),

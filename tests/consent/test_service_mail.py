@@ -52,6 +52,10 @@ def relay(settings):
     return Relay
 
 
+def html_of(message):
+    return message.alternatives[0].content
+
+
 def test_it_sends_a_confirmation_once(news):
     sign_up(news)
     assert service_mail.sweep() == 1
@@ -69,7 +73,7 @@ def test_it_writes_in_the_language_of_the_form(news):
     service_mail.sweep()
     [message] = mail.outbox
     assert "Nouveautés" in message.body
-    assert '<html lang="fr">' in message.alternatives[0].content
+    assert '<html lang="fr">' in html_of(message)
 
 
 def test_it_keeps_signs_as_they_are_in_text_and_escapes_them_in_html(news):
@@ -77,7 +81,7 @@ def test_it_keeps_signs_as_they_are_in_text_and_escapes_them_in_html(news):
     sign_up(topic)
     service_mail.sweep()
     assert "Q & A <live>" in mail.outbox[0].body
-    assert "Q &amp; A &lt;live&gt;" in mail.outbox[0].alternatives[0].content
+    assert "Q &amp; A &lt;live&gt;" in html_of(mail.outbox[0])
 
 
 def test_it_puts_no_address_and_no_name_into_a_link(news):

@@ -7,6 +7,7 @@ import pytest
 from django.test import override_settings
 
 from consent import gate, in_flight, links, services
+from consent.budgets import Budget
 from consent.models import ConsentEvent, Kind, Method, Suppression
 from consent.views import stop
 from contacts.models import Channel, Contact
@@ -244,7 +245,7 @@ def test_it_looks_for_hand_overs_after_the_withdrawal_stands(ada, news):
 
 
 def test_it_raises_an_alarm_at_a_burst_and_holds_nothing_back(news, caplog, monkeypatch):
-    monkeypatch.setattr(stop, "BURST", stop.Budget("withdrawals", limit=3, window_s=86_400 * 365))
+    monkeypatch.setattr(stop, "BURST", Budget("withdrawals", limit=3, window_s=86_400 * 365))
     people = [make.contact() for _ in range(6)]
     with caplog.at_level(logging.ERROR):
         for person in people:

@@ -1,10 +1,12 @@
 """The proof of work that a much used sign-up asks for."""
 
+import hashlib
 import itertools
 
 import pytest
 
 from consent import work
+from consent.budgets import Budget
 from consent.models import ConsentEvent
 from consent.views import sign_up
 from contacts.models import Contact
@@ -20,7 +22,7 @@ def _quick(monkeypatch):
 def solve(challenge, *, right=True):
     for number in itertools.count():
         answer = f"{challenge}:{number}"
-        if (work.hashlib.sha256(answer.encode()).digest()[0] >> 4 == 0) == right:
+        if (hashlib.sha256(answer.encode()).digest()[0] >> 4 == 0) == right:
             return answer
     raise AssertionError
 
@@ -51,7 +53,7 @@ def test_it_takes_no_old_work(monkeypatch):
 
 @pytest.mark.django_db
 def test_it_lets_whoever_did_the_work_sign_up_past_the_budget(monkeypatch):
-    monkeypatch.setattr(sign_up, "FROM_OUR_PAGE", sign_up.Budget("none", limit=0, window_s=3600))
+    monkeypatch.setattr(sign_up, "FROM_OUR_PAGE", Budget("none", limit=0, window_s=3600))
     make.organization()
     wording = make.wording(make.topic())
     form = {"email": "ada@example.org", "yes": wording.digest, "stamp": stamp()}
@@ -68,7 +70,7 @@ def test_it_lets_whoever_did_the_work_sign_up_past_the_budget(monkeypatch):
 
 @pytest.mark.django_db
 def test_it_asks_everybody_for_work_and_raises_an_alarm_when_too_many_sign_up(monkeypatch, caplog):
-    monkeypatch.setattr(sign_up, "EVERYWHERE", sign_up.Budget("all", limit=2, window_s=86_400))
+    monkeypatch.setattr(sign_up, "EVERYWHERE", Budget("all", limit=2, window_s=86_400))
     make.organization()
     wording = make.wording(make.topic())
     statuses = [
