@@ -127,6 +127,10 @@ CELERY_BEAT_SCHEDULE = {
     "seal the ledger": {"task": "consent.seal", "schedule": timedelta(seconds=4)},
     "send service mail": {"task": "consent.send_service_mail", "schedule": timedelta(seconds=5)},
     "expire permissions": {"task": "consent.expire_permissions", "schedule": timedelta(hours=1)},
+    "erase what is kept too long": {
+        "task": "contacts.erase_expired",
+        "schedule": timedelta(hours=24),
+    },
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(ASSENT_VAR / "celerybeat-schedule")
 
