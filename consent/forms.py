@@ -1,6 +1,7 @@
 """What people type and tick on the public pages, cleaned."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -8,9 +9,11 @@ from django.core import signing
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
+from consent.answers import Question
 from consent.models import Topic, Wording
 from consent.services import Choice
-from contacts import addresses
+from contacts import addresses, fields
+from contacts.models import DataField
 
 LEAST_SECONDS = 2
 STAMP_LIFETIME_S = 24 * 60 * 60
@@ -35,8 +38,49 @@ class AddressForm(forms.Form):
             ) from None
 
 
+class AnswerField(forms.Field):
+    """The optional answer to a question, in the form that its registered field is kept in."""
+
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        super().__init__(
+            required=False,
+            label=question.field.label,
+            help_text=question.field.purpose.rstrip("."),
+            widget=_widget(question.field),
+        )
+
+    def clean(self, value: object) -> fields.Value | None:
+        if isinstance(value, str):
+            value = value.strip()
+        if not value:
+            return None
+        if isinstance(value, str) and len(value) > fields.LONGEST_TEXT:
+            raise forms.ValidationError(_("This is too long."))
+        try:
+            return fields.clean(self.question.field, value)
+        except fields.FieldError:
+            raise forms.ValidationError(_("This does not fit; please check it.")) from None
+
+
+def _widget(field: DataField) -> forms.Widget:
+    text = {"maxlength": fields.LONGEST_TEXT, "autocomplete": "off"}
+    options = [(choice, choice) for choice in field.choices]
+    if field.type == DataField.Type.LIST and options:
+        return forms.CheckboxSelectMultiple(choices=options)
+    if field.type == DataField.Type.CHOICE:
+        return forms.Select(choices=[("", _("No answer")), *options])
+    if field.type == DataField.Type.YES_NO:
+        return forms.Select(choices=[("", _("No answer")), ("yes", _("Yes")), ("no", _("No"))])
+    if field.type == DataField.Type.DATE:
+        return forms.DateInput(attrs={"type": "date"})
+    if field.type == DataField.Type.NUMBER:
+        return forms.TextInput(attrs=text | {"inputmode": "decimal"})
+    return forms.TextInput(attrs=text)
+
+
 class SignUpForm(AddressForm):
-    """An address and the boxes ticked; each box is the digest of the words beside it."""
+    """An address, the boxes ticked, and optional answers; a box is the digest of the words beside it."""
 
     yes = forms.ModelMultipleChoiceField(
         label=_("What would you like?"),
@@ -51,8 +95,17 @@ class SignUpForm(AddressForm):
         },
     )
 
-    def __init__(self, *args: Any, wordings: list[Wording], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        wordings: list[Wording],
+        questions: Sequence[Question] = (),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.questions = questions
+        for question in questions:
+            self.fields[question.name] = AnswerField(question)
         self.wordings = wordings
         self.fields["yes"].queryset = Wording.objects.filter(  # type: ignore[attr-defined]
             pk__in=[wording.pk for wording in wordings]
@@ -62,6 +115,16 @@ class SignUpForm(AddressForm):
     def is_trap_sprung(self) -> bool:
         """A field that people do not see was filled in."""
         return bool(self.data.get("website"))
+
+    @property
+    def asked(self) -> list[forms.BoundField]:
+        return [self[question.name] for question in self.questions]
+
+    @property
+    def answers(self) -> dict[str, fields.Value]:
+        """What was answered, by the key of the registered field."""
+        given = {q.field.key: self.cleaned_data.get(q.name) for q in self.questions}
+        return {key: value for key, value in given.items() if value is not None}
 
     @property
     def ticked(self) -> set[str]:

@@ -83,6 +83,7 @@ def export(contact: Contact) -> dict[str, Any]:
                 "purpose": mail.purpose,
                 "created_at": mail.created_at.isoformat(),
                 "sent_at": mail.sent_at.isoformat() if mail.sent_at else None,
+                "answers_waiting": mail.details.get("answers", {}),
             }
             for mail in contact.service_mails.order_by("pk")
         ],

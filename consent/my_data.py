@@ -9,6 +9,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from consent import rights, services
+from consent.answers import shown
 from consent.models import ConsentEvent, Method
 from consent.preferences import CHANNELS
 from contacts import rights as requests
@@ -86,7 +87,9 @@ def readable(contact: Contact) -> list[Section]:
             [
                 (
                     fields[key].label if key in fields else key,
-                    f"{value} ({fields[key].purpose})" if key in fields else str(value),
+                    f"{shown(fields[key], value)} ({fields[key].purpose})"
+                    if key in fields
+                    else str(value),
                 )
                 for key, value in sorted(contact.attributes.items())
             ],

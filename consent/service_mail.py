@@ -207,6 +207,7 @@ def _confirmation(mail: ServiceMail, contact: Contact, address: Address) -> dict
         lifetime_s=links.CONFIRM_LIFETIME_S,
         address=address.pk,
         wordings=[wording.pk for wording in asked],
+        mail=mail.pk,
     )
     return {
         "wordings": asked,

@@ -1,8 +1,9 @@
 """The scheduled work of consent. Every task may run twice, late, or not at all until the next one."""
 
 from celery import shared_task
+from django.utils import timezone
 
-from consent import sealing, service_mail, services
+from consent import sealing, service_mail, services, uploads
 
 
 @shared_task(name="consent.send_service_mail")
@@ -13,8 +14,22 @@ def send_service_mail() -> None:
 @shared_task(name="consent.expire_permissions")
 def expire_permissions() -> None:
     services.expire_permissions()
+    services.forget_answers(now=timezone.now())
 
 
 @shared_task(name="consent.seal")
 def seal() -> None:
     sealing.seal()
+
+
+@shared_task(name="consent.run_import")
+def run_import(*, batch_id: int) -> None:
+    if uploads.work(batch_id=batch_id):
+        run_import.apply_async(kwargs={"batch_id": batch_id}, expires=60)
+
+
+@shared_task(name="consent.resume_imports")
+def resume_imports() -> None:
+    for batch_id in uploads.unfinished():
+        run_import.apply_async(kwargs={"batch_id": batch_id}, expires=10)
+    uploads.discard_old()

@@ -4,6 +4,7 @@ A service writes the act and what follows from it in one transaction. It refuses
 `ConsentError`, and never brings back a person who said no.
 """
 
+from consent.services.answers import forget_answers
 from consent.services.asking import (
     CONFIRMATIONS_A_DAY,
     CONFIRMATIONS_A_MONTH,
@@ -68,6 +69,7 @@ __all__ = [
     "choose_language",
     "confirm",
     "expire_permissions",
+    "forget_answers",
     "give_with_evidence",
     "has_said_no",
     "is_allowed",

@@ -1,18 +1,21 @@
 """Asking and saying yes: at a form, from the mail that confirms it, or elsewhere with evidence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
 from consent import ledger, offers
+from consent.answers import kept_under
 from consent.ledger import SUBJECT, Actor
 from consent.models import ConsentEvent, Kind, Method, ServiceMail, Topic, Wording
+from consent.services.answers import keep_answers
 from consent.services.errors import AddressMissing, EvidenceMissing, PersonSaidNo
 from consent.services.outbox import queue_service_mail, send_receipt
 from consent.services.questions import check_offered, current_address, has_said_no, is_granted_by
 from contacts import services as contacts
+from contacts.fields import Value
 from contacts.models import Address, Contact
 
 CONFIRMATIONS_A_DAY = 1
@@ -26,9 +29,12 @@ def request_consent(
     wordings: Sequence[Wording],
     language: str,
     details: Mapping[str, str] | None = None,
+    answers: Mapping[str, Value] | None = None,
 ) -> Contact:
     """A person ticked these boxes at a form: record it, and ask the address to confirm.
 
+    `answers` are clean values of registered fields; they wait with the confirmation, without which nothing
+    of them is kept.
     A topic without double opt-in is given at once. Raises `NothingChosen`, `WordingNotOffered` and
     `AddressError`; known, unknown and suppressed addresses are treated alike.
     """
@@ -52,18 +58,32 @@ def request_consent(
         if not is_granted_by(contact, event):
             to_confirm.append(wording)
     if to_confirm:
-        ask_to_confirm(contact=contact, wordings=to_confirm, language=language)
+        ask_to_confirm(
+            contact=contact,
+            wordings=to_confirm,
+            language=language,
+            answers=kept_under(wordings, answers or {}),
+        )
     return contact
 
 
-def ask_to_confirm(*, contact: Contact, wordings: Sequence[Wording], language: str) -> None:
+def ask_to_confirm(
+    *,
+    contact: Contact,
+    wordings: Sequence[Wording],
+    language: str,
+    answers: Mapping[str, Value] | None = None,
+) -> None:
     """Queue one confirmation mail, within the budget of an address: one a day, three in thirty days."""
     sent = ServiceMail.objects.filter(contact=contact, purpose=ServiceMail.Purpose.CONFIRMATION)
     now = timezone.now()
-    digests = sorted(str(wording.digest) for wording in wordings)
+    digests = {str(wording.digest) for wording in wordings}
     waiting = sent.filter(sent_at=None, given_up_at=None).first()
     if waiting:
-        waiting.details = {"wordings": sorted({*waiting.details["wordings"], *digests})}
+        waiting.details = _to_confirm(
+            {*waiting.details["wordings"], *digests},
+            {**waiting.details.get("answers", {}), **(answers or {})},
+        )
         waiting.save(update_fields=["details"])
         return
     if (
@@ -75,16 +95,27 @@ def ask_to_confirm(*, contact: Contact, wordings: Sequence[Wording], language: s
         contact=contact,
         purpose=ServiceMail.Purpose.CONFIRMATION,
         language=language,
-        details={"wordings": digests},
+        details=_to_confirm(digests, answers or {}),
     )
+
+
+def _to_confirm(digests: Iterable[str], answers: Mapping[str, Value]) -> dict[str, object]:
+    waiting = {"answers": dict(answers)} if answers else {}
+    return {"wordings": sorted(digests), **waiting}
 
 
 @transaction.atomic
 def confirm(
-    *, contact: Contact, wordings: Sequence[Wording], address: Address, details: Mapping[str, str]
+    *,
+    contact: Contact,
+    wordings: Sequence[Wording],
+    address: Address,
+    details: Mapping[str, str],
+    mail_id: int | None = None,
 ) -> list[ConsentEvent]:
     """The person acted on the confirmation that was mailed to `address`: what they asked for is given.
 
+    `mail_id` is the service mail they acted on; the answers that waited with it are kept from now on.
     Idempotent: what already stands by a confirmation is left as it is. Raises `AddressMissing` where the
     address is no longer theirs.
     """
@@ -109,6 +140,8 @@ def confirm(
                 details=details,
             )
         )
+    if events and mail_id is not None:
+        keep_answers(contact=contact, mail_id=mail_id)
     send_receipt(contact, events)
     return events
 

@@ -4,6 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from consent import links, services
+from consent.answers import readable
 from consent.budgets import network_of
 from consent.models import Topic, Wording
 from consent.views import public
@@ -34,12 +35,15 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
         .order_by("topic__position", "topic", "channel")
     )
     if request.method != "POST":
-        return public.show(request, "confirm.html", {"wordings": wordings})
+        mail = address.contact.service_mails.filter(pk=asked.get("mail", 0)).first()
+        told = readable(mail) if mail else []
+        return public.show(request, "confirm.html", {"wordings": wordings, "answers": told})
     services.confirm(
         contact=address.contact,
         wordings=wordings,
         address=address,
         details={"network": network_of(request), "seen": _("Yes, confirm")},
+        mail_id=asked.get("mail"),
     )
     standing = [
         wording

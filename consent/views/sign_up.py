@@ -10,6 +10,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from consent import forms, services, work
+from consent.answers import questions
 from consent.budgets import Budget, network_of
 from consent.offers import offers
 from consent.views import public
@@ -30,7 +31,11 @@ EVERYWHERE = Budget("sign-up-everywhere", limit=5000, window_s=3600)
 def sign_up(request: HttpRequest) -> HttpResponse:
     offered = offers(language=get_language() or settings.LANGUAGE_CODE, channels=CHANNELS)
     wordings = [wording for offer in offered for wording in offer.wordings]
-    form = forms.SignUpForm(request.POST if request.method == "POST" else None, wordings=wordings)
+    form = forms.SignUpForm(
+        request.POST if request.method == "POST" else None,
+        wordings=wordings,
+        questions=questions(offered),
+    )
     context = {"form": form, "offers": offered, "stamp": forms.form_stamp()}
     if not form.is_bound:
         return public.show(request, "sign_up.html", context)
@@ -90,6 +95,7 @@ def _take(request: HttpRequest, form: forms.SignUpForm, *, is_ours: bool) -> Htt
             "site": "" if is_ours else _site(request),
             "network": network_of(request),
         },
+        answers=form.answers,
     )
     return public.show(request, "sign_up_done.html")
 
@@ -107,11 +113,13 @@ def _site(request: HttpRequest) -> str:
 def embed(request: HttpRequest) -> HttpResponse:
     """The form as plain HTML to paste into another site: no script, no cookie, its own words."""
     language = get_language() or settings.LANGUAGE_CODE
+    offered = offers(language=language, channels=CHANNELS)
     return public.show(
         request,
         "embed.html",
         {
-            "offers": offers(language=language, channels=CHANNELS),
+            "offers": offered,
+            "form": forms.SignUpForm(wordings=[], questions=questions(offered), auto_id=False),
             "action": f"{settings.PUBLIC_URL}{reverse('consent:sign_up')}?language={language}",
         },
     )

@@ -16,13 +16,27 @@ from contacts.models import DataField, StaticList
 
 @admin.register(DataField)
 class DataFieldAdmin(Kept, ModelAdmin):
-    list_display = ("label", "key", "type", "need", "basis", "owner", "kept_for", "review")
-    list_filter = (("need", ChoicesDropdownFilter), ("basis", ChoicesDropdownFilter))
+    list_display = (
+        "label",
+        "key",
+        "type",
+        "need",
+        "basis",
+        "owner",
+        "is_asked_at_sign_up",
+        "kept_for",
+        "review",
+    )
+    list_filter = (
+        ("need", ChoicesDropdownFilter),
+        ("basis", ChoicesDropdownFilter),
+        "is_asked_at_sign_up",
+    )
     search_fields = ("key", "label")
     ordering = ("label", "pk")
     actions = None
     fieldsets = (
-        (None, {"fields": ("label", ("key", "type"), "choices")}),
+        (None, {"fields": ("label", ("key", "type"), "choices", "is_asked_at_sign_up")}),
         (
             _("Why it is kept"),
             {"fields": (("need", "basis"), "purpose", "justification", "topic_key")},

@@ -18,6 +18,9 @@ class DataFieldQuerySet(models.QuerySet["DataField"]):
     def in_use(self) -> Self:
         return self.filter(retired_at=None)
 
+    def asked_at_sign_up(self) -> Self:
+        return self.filter(is_asked_at_sign_up=True)
+
     def overdue_for_review(self) -> Self:
         return self.in_use().filter(review_on__lt=Now())
 
@@ -78,6 +81,11 @@ class DataField(models.Model):
         blank=True,
         default="",
         help_text=_("Erased where the person does not permit this use of data."),
+    )
+    is_asked_at_sign_up = models.BooleanField(
+        _("asked at sign-up"),
+        default=False,
+        help_text=_("Shown as optional, with its purpose; kept once the person confirms."),
     )
     review_on = models.DateField(_("review on"))
     created_at = models.DateTimeField(_("created"), db_default=Now())

@@ -1,0 +1,67 @@
+"""What a person may tell at sign-up beside the boxes: registered fields, each asked with its reason."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from consent.models import ServiceMail, Topic, Wording
+from consent.offers import Offer
+from contacts import fields
+from contacts.models import DataField
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A field, and the use of data under which alone its answer is kept (None: it depends on none)."""
+
+    field: DataField
+    topic: Topic | None = None
+
+    @property
+    def name(self) -> str:
+        """What the answer is called in the form that is sent."""
+        return f"field-{self.field.key}"
+
+
+def questions(offered: Iterable[Offer]) -> list[Question]:
+    """The fields that sign-up asks; one that depends on a use of data only where that can be permitted."""
+    uses = {offer.topic.key: offer.topic for offer in offered}
+    return [
+        Question(field, uses.get(field.topic_key))
+        for field in DataField.objects.in_use().asked_at_sign_up().order_by("label", "pk")
+        if not field.topic_key or field.topic_key in uses
+    ]
+
+
+def kept_under(
+    wordings: Iterable[Wording], given: Mapping[str, fields.Value]
+) -> dict[str, fields.Value]:
+    """The answers that may be kept once these words are confirmed."""
+    ticked = {wording.topic.key for wording in wordings}
+    asked = DataField.objects.in_use().asked_at_sign_up().in_bulk(list(given), field_name="key")
+    return {
+        key: given[key]
+        for key, field in asked.items()
+        if not field.topic_key or field.topic_key in ticked
+    }
+
+
+def readable(mail: ServiceMail) -> list[tuple[str, str]]:
+    """What a sign-up was sent with and waits for its confirmation: labels and answers, to be shown."""
+    given = mail.details.get("answers", {})
+    asked = DataField.objects.in_use().in_bulk(list(given), field_name="key")
+    return [(asked[key].label, shown(asked[key], given[key])) for key in sorted(asked)]
+
+
+def shown(field: DataField, value: fields.Value) -> str:
+    """A value as people read it."""
+    if isinstance(value, bool):
+        return _("Yes") if value else _("No")
+    if isinstance(value, list):
+        return ", ".join(value)
+    if field.type == DataField.Type.DATE:
+        return date_format(date.fromisoformat(str(value)), "DATE_FORMAT")
+    return str(value)
