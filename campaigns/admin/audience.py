@@ -13,7 +13,7 @@ from campaigns.admin import workspace
 from campaigns.admin.deliveries import reason_text
 from campaigns.models import Campaign
 from contacts.admin.lists import OLDER, number
-from contacts.admin.names import address_of, may_see_identities, name_of
+from contacts.admin.names import address_of, may_see_identities, name_of, note_list
 from contacts.models import Channel, Contact
 
 PER_PAGE = 50
@@ -121,6 +121,7 @@ def _people(campaign: Campaign, reason: str, *, before: int | None) -> tuple[lis
 
 def _rows(request: HttpRequest, people: list[int]) -> list[dict[str, Any]]:
     is_clear = may_see_identities(request)
+    note_list(request, len(people))
     known = Contact.objects.select_related("identity").defer("attributes").in_bulk(people)
     return [
         {

@@ -10,7 +10,7 @@ from campaigns import audience
 from campaigns.admin import workspace
 from campaigns.admin.deliveries import reason_text
 from consent import gate
-from contacts.admin.names import address_of, may_see_identities, name_of
+from contacts.admin.names import address_of, may_see_identities, name_of, note_view
 from contacts.admin.people import find_person
 
 
@@ -33,6 +33,8 @@ def show_person(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -
         contact=contact, topic=campaign.topic, channel=campaign.channel
     )
     is_clear = may_see_identities(request)
+    if contact:
+        note_view(request, contact)
     return workspace.show(
         model_admin,
         request,

@@ -16,7 +16,7 @@ from campaigns.content import ContentError
 from campaigns.letters import NOWHERE, Letters
 from campaigns.models import Campaign, CampaignContent
 from contacts import fields
-from contacts.admin.names import may_see_identities
+from contacts.admin.names import may_see_identities, note_view
 from contacts.admin.people import find_person
 from contacts.models import DataField
 
@@ -53,7 +53,7 @@ def show_preview(request: HttpRequest, object_id: int, model_admin: ModelAdmin) 
     campaign = workspace.load(model_admin, request, object_id, workspace.VIEW)
     form = PreviewForm(campaign, may_choose=may_see_identities(request), data=request.GET)
     seen_as = request.GET.get("as", "")
-    rendered, problem = _render(campaign, form)
+    rendered, problem = _render(request, campaign, form)
     return workspace.show(
         model_admin,
         request,
@@ -92,7 +92,7 @@ def composer_fields() -> list[list[str]]:
     ]
 
 
-def _render(campaign: Campaign, form: PreviewForm) -> tuple[Any, str]:
+def _render(request: HttpRequest, campaign: Campaign, form: PreviewForm) -> tuple[Any, str]:
     """The rendered message, or a sentence that says why there is none."""
     languages = [language for language, _name in form.fields["language"].choices]  # type: ignore[attr-defined]
     if not languages:
@@ -103,6 +103,8 @@ def _render(campaign: Campaign, form: PreviewForm) -> tuple[Any, str]:
     person = find_person(sought) if sought else None
     if sought and person is None:
         return None, _("Nobody is known under this address or pseudonym.")
+    if person:
+        note_view(request, person)
     try:
         language = form.cleaned_data["language"] or languages[0]
         return services.preview(campaign=campaign, language=language, contact=person), ""

@@ -8,10 +8,12 @@ from django.conf import settings
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
-from unfold.decorators import display
+from unfold.decorators import action, display
 from unfold.widgets import (
     UnfoldAdminEmailInputWidget,
     UnfoldAdminSelectWidget,
@@ -19,7 +21,7 @@ from unfold.widgets import (
 )
 
 from contacts import addresses, services
-from contacts.admin import panels
+from contacts.admin import acts, names, panels
 from contacts.admin.lists import BigList, Kept
 from contacts.admin.names import address_of, may_see_identities, name_of
 from contacts.models import Channel, Contact, Tag
@@ -89,9 +91,17 @@ class ContactForm(forms.ModelForm):
         return normalized
 
 
+class ReasonForm(forms.Form):
+    reason = forms.CharField(
+        label=_("Why?"), min_length=5, max_length=500, widget=UnfoldAdminTextInputWidget
+    )
+
+
 @admin.register(Contact)
 class ContactAdmin(Kept, BigList):
     form = ContactForm
+    actions_list = ("show_names",)
+    actions_detail = ("show_name",)
     search_fields = ("subject",)
     search_help_text = _("Exact email address, phone number or pseudonym")
     list_filter = (("lifecycle", ChoicesDropdownFilter),)
@@ -175,9 +185,47 @@ class ContactAdmin(Kept, BigList):
         obj: Any = None,
     ) -> HttpResponse:
         if obj is not None:
+            names.note_view(request, obj)
             context["panels"] = panels.panels_of(request, obj)
         page: HttpResponse = super().render_change_form(
             request, context, add, change, form_url, obj
+        )
+        return page
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        page: HttpResponse = super().changelist_view(request, extra_context)
+        shown = getattr(page, "context_data", None) or {}
+        if "cl" in shown:
+            names.note_list(request, len(shown["cl"].result_list))
+        return page
+
+    def has_ask_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return names.may_ask_for_identities(request)
+
+    @action(description=_("Show names"), url_path="names", permissions=["ask"])
+    def show_names(self, request: HttpRequest) -> HttpResponse:
+        return self._ask_why(request, None, reverse("admin:contacts_contact_changelist"))
+
+    @action(description=_("Show name and addresses"), url_path="name", permissions=["ask"])
+    def show_name(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        contact = acts.load(self, request, object_id)
+        return self._ask_why(request, contact, acts.url_of(self, contact))
+
+    def _ask_why(self, request: HttpRequest, contact: Any, then: str) -> HttpResponse:
+        form = ReasonForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            names.open_identities(request, form.cleaned_data["reason"])
+            return redirect(then)
+        page: HttpResponse = acts.show(
+            self,
+            request,
+            contact,
+            "admin/desk/act.html",
+            title=_("Show names and addresses"),
+            sentence=_("For a quarter of an hour. Whom you see and why is noted."),
+            button=_("Show"),
+            form=form,
+            back=then,
         )
         return page
 

@@ -44,6 +44,8 @@ PAGES = {
     "contacts_contact_add": NOBODY,
     "contacts_contact_change {contact}": PEOPLE,
     "contacts_contact_delete {contact}": NOBODY,
+    "contacts_contact_show_names": {OFFICER},
+    "contacts_contact_show_name {contact}": {OFFICER},
     "contacts_segment_changelist": PEOPLE,
     "contacts_segment_add": {MARKETER},
     "contacts_segment_delete {segment}": {MARKETER},

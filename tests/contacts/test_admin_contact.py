@@ -6,7 +6,7 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 
 from contacts import services
-from contacts.models import Contact, Segment
+from contacts.models import Contact, IdentityView, Segment
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -23,6 +23,10 @@ def allowed(client, *permissions: str) -> User:
         )
     client.force_login(staff)
     return staff
+
+
+def show_names(client) -> None:
+    client.post(reverse("admin:contacts_contact_show_names"), {"reason": "She asked by phone"})
 
 
 def page_of(contact: Contact) -> str:
@@ -50,9 +54,52 @@ def test_it_masks_people_without_view_identity(client, ada, place):
 @pytest.mark.parametrize("place", ["list", "page"])
 def test_it_names_people_with_view_identity(client, ada, place):
     allowed(client, *PSEUDONYMOUS, "contacts.view_identity")
+    show_names(client)
     shown = client.get(LIST if place == "list" else page_of(ada)).content.decode()
     assert "Lovelace" in shown
     assert "ada@example.org" in shown
+
+
+@pytest.mark.parametrize("place", ["list", "page"])
+def test_it_masks_people_until_a_reason_is_given(client, ada, place):
+    allowed(client, *PSEUDONYMOUS, "contacts.view_identity")
+    where = LIST if place == "list" else page_of(ada)
+    for reason in ("", "  ", "x"):
+        client.post(reverse("admin:contacts_contact_show_names"), {"reason": reason})
+    shown = client.get(where).content.decode()
+    assert "ada@example.org" not in shown
+    assert reverse("admin:contacts_contact_show_names") in client.get(LIST).content.decode()
+    assert not IdentityView.objects.exists()
+
+
+def test_it_masks_people_again_after_a_quarter_of_an_hour(client, ada):
+    allowed(client, *PSEUDONYMOUS, "contacts.view_identity")
+    show_names(client)
+    session = client.session
+    session["identities"] |= {"until": 0}
+    session.save()
+    assert "ada@example.org" not in client.get(page_of(ada)).content.decode()
+
+
+def test_it_notes_whom_staff_saw_and_why_once_for_each_reason(client, ada):
+    nora = allowed(client, *PSEUDONYMOUS, "contacts.view_identity")
+    make.contact("bo@example.org")
+    show_names(client)
+    client.get(page_of(ada))
+    client.get(page_of(ada))
+    client.get(LIST)
+    seen = IdentityView.objects.order_by("pk").values_list("contact", "people", "staff", "reason")
+    assert list(seen) == [
+        (ada.pk, 1, nora.pk, "She asked by phone"),
+        (None, 2, nora.pk, "She asked by phone"),
+    ]
+
+
+def test_it_asks_nobody_for_a_reason_who_may_not_see_names(client, ada):
+    allowed(client, *PSEUDONYMOUS)
+    assert client.get(reverse("admin:contacts_contact_show_names")).status_code == 403
+    show_names(client)
+    assert "ada@example.org" not in client.get(page_of(ada)).content.decode()
 
 
 @pytest.mark.parametrize("term", ["ADA@example.org", " ada@EXAMPLE.org ", "pseudonym", "whole"])
@@ -116,6 +163,7 @@ def test_it_shows_no_panel_without_its_permission(client, ada):
 
 def test_it_changes_an_address_through_the_service(client, ada):
     allowed(client, "contacts.view_contact", "contacts.change_contact", "contacts.view_identity")
+    show_names(client)
     page = client.post(
         page_of(ada),
         {
@@ -145,6 +193,7 @@ def test_it_leaves_names_alone_without_view_identity(client, ada):
 def test_it_refuses_an_address_of_somebody_else(client, ada):
     make.contact("bo@example.org")
     allowed(client, "contacts.view_contact", "contacts.change_contact", "contacts.view_identity")
+    show_names(client)
     page = client.post(
         page_of(ada), {"email": "bo@example.org", "language": "en", "lifecycle": "lead"}
     )
