@@ -29,29 +29,35 @@ def record_complaint(*, contact: Contact, channel: str, details: Mapping[str, st
 
 
 def expire_permissions(*, batch: int = 1000) -> int:
-    """Record the end of every permission past its validity; returns how many ended."""
-    ended = 0
+    """Record the end of every permission past its validity; returns how many ended.
+
+    Each is looked at once: one that disagrees with its ledger is left to `rebuild_permissions`.
+    """
+    ended, seen = 0, 0
     while overdue := list(
         Permission.objects.granted()
-        .filter(valid_until__lte=Now())
+        .filter(valid_until__lte=Now(), pk__gt=seen)
         .select_related("contact", "topic")
-        .order_by("valid_until", "pk")[:batch]
+        .order_by("pk")[:batch]
     ):
-        for permission in overdue:
-            with transaction.atomic():
-                contact = contacts.lock(permission.contact_id)
-                still = Permission.objects.granted().filter(
-                    pk=permission.pk, valid_until__lte=Now()
-                )
-                if not still.exists():
-                    continue
-                ledger.record(
-                    contact=contact,
-                    topic=permission.topic,
-                    channel=permission.channel,
-                    kind=Kind.EXPIRED,
-                    method=Method.JOB,
-                    actor=SYSTEM,
-                )
-                ended += 1
+        ended += sum(_expire(permission) for permission in overdue)
+        seen = overdue[-1].pk
     return ended
+
+
+@transaction.atomic
+def _expire(permission: Permission) -> bool:
+    """Whether it was still past its validity once its person was locked."""
+    contact = contacts.lock(permission.contact_id)
+    still = Permission.objects.granted().filter(pk=permission.pk, valid_until__lte=Now())
+    if not still.exists():
+        return False
+    ledger.record(
+        contact=contact,
+        topic=permission.topic,
+        channel=permission.channel,
+        kind=Kind.EXPIRED,
+        method=Method.JOB,
+        actor=SYSTEM,
+    )
+    return True
