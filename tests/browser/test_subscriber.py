@@ -5,12 +5,13 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.utils import timezone
 
 from consent import gate, services
 from consent.budgets import Budget
 from consent.models import ConsentEvent
 from consent.views import sign_up
-from contacts.models import Channel, Contact
+from contacts.models import Channel, Contact, DataField
 from tests import make
 from tests.consent.public import mailed, manage_link, stop_link
 
@@ -33,6 +34,20 @@ def ada(news):
     ada = make.contact("ada@example.org")
     make.granted(ada, news)
     return ada
+
+
+@pytest.fixture
+def questions():
+    use = make.topic("remember-city", use="data", offers_email=False, offers_sms=False)
+    make.wording(use, Channel.DATA)
+    kinds = DataField.Type
+    asked = {"is_asked_at_sign_up": True}
+    make.field("city", basis="consent", topic_key=use.key, **asked)
+    make.field("born_on", kinds.DATE, **asked)
+    make.field("books", kinds.NUMBER, **asked)
+    make.field("teaches", kinds.YES_NO, **asked)
+    make.field("plan", kinds.CHOICE, choices=["Pro", "Free"], **asked)
+    make.field("genres", kinds.LIST, choices=["Poems", "Plays"], **asked)
 
 
 @pytest.fixture(autouse=True)
@@ -117,6 +132,40 @@ def test_it_saves_what_was_changed_and_nothing_else(visit, ada, news, javascript
     assert (reason(ada, news), reason(ada, offers)) == ("withdrawn", "")
 
 
+@SCRIPTS
+def test_it_pauses_and_goes_on(visit, ada, news, javascript):
+    page = visit(f"/preferences/{manage_link(ada)}/", javascript=javascript)
+    page.get_by_label("4 weeks").check()
+    page.get_by_role("button", name="Pause messages").click()
+    page.get_by_text("You asked for a pause").wait_for()
+    assert reason(ada, news) == "paused"
+    page.get_by_role("button", name="End the pause now").click()
+    page.get_by_text("Welcome back").wait_for()
+    assert reason(ada, news) == ""
+
+
+@SCRIPTS
+def test_it_asks_again_and_keeps_what_was_told_once_confirmed(visit, news, questions, javascript):
+    page = visit("/", javascript=javascript)
+    page.get_by_role("checkbox", name="Yes, send me Product news").check()
+    page.get_by_label("Email address").fill("bo@example.org")
+    page.get_by_label("Born on").fill("1990-05-31")
+    page.get_by_label("Poems").check()
+    page.get_by_label("Books").fill("many")
+    page.get_by_role("button", name="Sign up").click()
+    page.get_by_text("This does not fit").wait_for()
+    assert page.get_by_label("Poems").is_checked()
+    page.get_by_label("Books").fill("12")
+    page.get_by_role("button", name="Sign up").click()
+    page.get_by_role("heading", name="Look into your inbox").wait_for()
+    [link] = mailed("confirm")
+    page.goto(link)
+    page.get_by_role("button", name="Yes, confirm").click()
+    page.get_by_role("heading", name="Thank you, it is done").wait_for()
+    told = {"born_on": "1990-05-31", "books": 12, "genres": ["Poems"]}
+    assert Contact.objects.get().attributes == told
+
+
 def test_it_mails_the_reader_of_a_newsletter_a_link_to_their_choices(visit, ada, news):
     page = visit(f"/m/{stop_link(ada, news.key)}/")
     page.get_by_role("button", name="Send me the link").click()
@@ -127,7 +176,15 @@ def test_it_mails_the_reader_of_a_newsletter_a_link_to_their_choices(visit, ada,
 
 
 def every_page(ada, news):
-    services.request_consent(email="bo@example.org", wordings=[make.wording(news)], language="en")
+    services.request_consent(
+        email="bo@example.org",
+        wordings=[make.wording(news)],
+        language="en",
+        answers={"books": 12, "genres": ["Poems"]},
+    )
+    cy = make.contact("cy@example.org")
+    make.granted(cy, news)
+    services.pause(contact=cy, weeks=4, now=timezone.now())
     [confirm] = mailed("confirm")
     stop = stop_link(ada, news.key)
     return [
@@ -138,11 +195,14 @@ def every_page(ada, news):
         f"/m/{stop}/",
         "/preferences/",
         f"/preferences/{manage_link(ada)}/",
+        f"/preferences/{manage_link(cy)}/",
         "/nowhere/",
     ]
 
 
-def test_it_complains_of_nothing_sets_no_cookie_and_asks_nobody_else(visit, ada, news, live_server):
+def test_it_complains_of_nothing_sets_no_cookie_and_asks_nobody_else(
+    visit, ada, news, questions, live_server
+):
     page = visit("/")
     problems, asked = [], []
     page.on("console", lambda message: problems.append(message.text))
@@ -160,7 +220,7 @@ def test_it_complains_of_nothing_sets_no_cookie_and_asks_nobody_else(visit, ada,
 @pytest.mark.parametrize("width", [320, 1280])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_it_violates_no_rule_of_accessibility_at_any_width_by_day_or_night(
-    visit, ada, news, width, dark
+    visit, ada, news, questions, width, dark
 ):
     page = visit("/", width=width, dark=dark)
     for path in every_page(ada, news):
