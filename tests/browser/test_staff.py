@@ -91,6 +91,40 @@ def test_it_sets_up_an_app_before_the_desk_opens(visit, settings):
     page.wait_for_url("**/admin/")
 
 
+def test_it_takes_a_security_key(visit, settings):
+    settings.STAFF_MFA_REQUIRED = True
+    settings.MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True
+    make.staff("nora")
+    page = visit("/admin/")
+    key = page.context.new_cdp_session(page)
+    key.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2",
+        "transport": "usb",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    key.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+    page.get_by_label("Login").fill("nora")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("link", name="Add").click()
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Confirm").click()
+    page.get_by_label("Name").fill("Desk drawer")
+    page.get_by_role("button", name="Add").click()
+    expect(page.get_by_text("Security key added.")).to_be_visible()
+    page.context.clear_cookies()
+    page.goto("/admin/")
+    page.get_by_label("Login").fill("nora")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Use a security key").click()
+    page.wait_for_url("**/admin/")
+
+
 @pytest.mark.parametrize("language", ["en", "fr"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_it_shows_the_account_pages_to_everybody(sign_in, visit, language, width):
