@@ -34,6 +34,13 @@ def wait(path: Path) -> int:
     return descriptor
 
 
+def wait_for_folder(path: Path) -> int:
+    """Like `wait`, with the folder itself as the lock."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fcntl.flock(descriptor, EXCLUSIVE)
+    return descriptor
+
+
 def is_open_on(descriptor: int, path: Path) -> bool:
     """Whether the descriptor is still that file: a daemon closes descriptors, people remove files."""
     try:

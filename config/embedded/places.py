@@ -82,10 +82,9 @@ class Places:
         """Make what is missing; refuse what belongs to others. Raises EngineError."""
         try:
             _make_folder(self.var, 0o755)
+            if not os.path.lexists(self.var / "engines"):
+                self._settle()
             _make_folder(self.home, 0o711)
-            inside = self.var / "engines"
-            if not os.path.lexists(inside):
-                inside.symlink_to(self.home)
             self._refuse_strangers()
             lock = locks.wait(self.home / "folders")
             try:
@@ -97,6 +96,21 @@ class Places:
                 f"The folder {self.var} cannot hold the engines ({error.strerror}): choose another "
                 "with ASSENT_VAR, or set DATABASE_URL and REDIS_URL."
             ) from error
+
+    def _settle(self) -> None:
+        """Make home for a var folder that has none; what lies there belonged to one that was removed."""
+        inside = self.var / "engines"
+        lock = locks.wait_for_folder(self.var)
+        try:
+            if os.path.lexists(inside):
+                return
+            if self.home != inside:
+                shutil.rmtree(self.home, ignore_errors=True)
+            _make_folder(self.home, 0o711)
+            if self.home != inside:
+                inside.symlink_to(self.home)
+        finally:
+            os.close(lock)
 
     def own(self, folder: Path) -> None:
         """Make a folder for the engines' account alone; refuse one that is anything else."""

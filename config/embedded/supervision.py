@@ -73,7 +73,7 @@ class Supervisor:
         if not self.has_answered and self.engine.answers():
             self.has_answered = True
         was_reachable = self.has_answered or time.monotonic() - self.started > LISTEN_SECONDS
-        if was_reachable and not self.engine.socket_path.exists() and self._has_home():
+        if was_reachable and not self.engine.socket_path.exists() and self.has_home():
             # Nobody reaches it any more: a cleaner of /tmp took its socket, or an engine of a
             # removed folder of the same name did when it ended. It ends now, and starts again.
             self.has_answered = True
@@ -81,7 +81,7 @@ class Supervisor:
 
     def _start(self) -> None:
         """Start the engine, or adopt the one that a killed supervisor left behind."""
-        if not self._has_home():
+        if not self.has_home():
             raise EngineError(f"The folder {self.engine.places.home} was removed.")
         running = self._lock_or_adopt()
         if running is not None:
@@ -96,7 +96,7 @@ class Supervisor:
             self.started = time.monotonic()
         threading.Thread(target=self._await_end, daemon=True).start()
 
-    def _has_home(self) -> bool:
+    def has_home(self) -> bool:
         """Whether the folders are still ours, not removed or made anew."""
         return locks.is_open_on(self.lock, self.engine.supervisor)
 
@@ -125,9 +125,9 @@ class Supervisor:
         # Told while it starts, an engine may not listen yet: it is told again until it ends.
         # Without its folders nothing is left to save, and Redis would refuse to end.
         until = time.monotonic() + STOP_SECONDS
-        while self._has_home() and time.monotonic() < until:
+        while self.has_home() and time.monotonic() < until:
             self._tell(self.engine.gentle)
-            if self._ends_within(TELL_EVERY_SECONDS, while_=self._has_home):
+            if self._ends_within(TELL_EVERY_SECONDS, while_=self.has_home):
                 return
         for number in (self.engine.rough, signal.SIGKILL):
             self._tell(number)
@@ -154,9 +154,10 @@ def supervise(engine: Engine, lock: int) -> int:
     """Run the supervisor to its end and return the exit status; a failure's reason ends the log."""
     var = os.open(engine.places.var, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        Supervisor(engine, lock).run()
-        # Without a link left it was removed, not moved.
-        if os.fstat(var).st_nlink == 0:
+        supervisor = Supervisor(engine, lock)
+        supervisor.run()
+        # Without a link left it was removed, not moved; home may be that of the next one by now.
+        if os.fstat(var).st_nlink == 0 and supervisor.has_home():
             engine.places.discard()
     except EngineError as error:
         sys.stderr.write(f"assent: {error}\n")

@@ -117,6 +117,22 @@ def test_it_works_below_a_folder_that_is_closed_to_others(umask):
         os.umask(before)
 
 
+def test_it_starts_anew_when_a_var_folder_removed_before_left_its_data_outside(var):
+    var.parent.chmod(0o700)
+    with Holder(var, redis=False) as holder:
+        execute(holder.addresses(), "CREATE TABLE kept AS SELECT 42 AS answer")
+    wait_until(lambda: not processes(var))
+    home = Places.of(var).home
+    remove(var)
+    var.mkdir()
+    assert home.exists()
+
+    with Holder(var, redis=False) as holder:
+        found = holder.addresses()
+        assert execute(found, "SELECT to_regclass('kept')") == [(None,)]
+        assert Places.of(var).home == home
+
+
 def test_it_keeps_data_outside_when_the_var_folder_was_only_moved():
     with var_folder("var") as var:
         var.mkdir()
