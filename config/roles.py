@@ -55,7 +55,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         *_SENDING,
         "campaigns.send_campaign", "campaigns.add_sender", "campaigns.change_sender",
         "consent.record_consent",
-        "consent.view_servicemail", "consent.view_importbatch", "consent.view_ledgercheckpoint",
+        "consent.view_servicemail", "consent.view_ledgercheckpoint",
+        "consent.view_importbatch", "consent.add_importbatch",
     ),
     "Administrator": (
         "auth.view_user", "auth.add_user", "auth.change_user", "auth.view_group",

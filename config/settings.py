@@ -126,6 +126,7 @@ CELERY_BEAT_SCHEDULE = {
     "start what is due": {"task": "campaigns.tick", "schedule": timedelta(seconds=2)},
     "seal the ledger": {"task": "consent.seal", "schedule": timedelta(seconds=4)},
     "send service mail": {"task": "consent.send_service_mail", "schedule": timedelta(seconds=5)},
+    "go on with imports": {"task": "consent.resume_imports", "schedule": timedelta(seconds=10)},
     "expire permissions": {"task": "consent.expire_permissions", "schedule": timedelta(hours=1)},
     "erase what is kept too long": {
         "task": "contacts.erase_expired",

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from consent import sealing, service_mail, services
+from consent import sealing, service_mail, services, uploads
 
 
 @shared_task(name="consent.send_service_mail")
@@ -20,3 +20,16 @@ def expire_permissions() -> None:
 @shared_task(name="consent.seal")
 def seal() -> None:
     sealing.seal()
+
+
+@shared_task(name="consent.run_import")
+def run_import(*, batch_id: int) -> None:
+    if uploads.work(batch_id=batch_id):
+        run_import.apply_async(kwargs={"batch_id": batch_id}, expires=60)
+
+
+@shared_task(name="consent.resume_imports")
+def resume_imports() -> None:
+    for batch_id in uploads.unfinished():
+        run_import.apply_async(kwargs={"batch_id": batch_id}, expires=10)
+    uploads.discard_old()

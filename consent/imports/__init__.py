@@ -4,6 +4,7 @@
 transactions: killed at any moment, it goes on where it was, and nothing is doubled.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -151,14 +152,21 @@ def rehearse(
 
 
 def run(
-    batch: ImportBatch, *, progress: Progress | None = None, batch_rows: int = BATCH_ROWS
+    batch: ImportBatch,
+    *,
+    progress: Progress | None = None,
+    batch_rows: int = BATCH_ROWS,
+    for_seconds: float = math.inf,
 ) -> ImportBatch:
     """Import the file from where it stands, and call `progress` with the batch after each transaction.
+
+    After `for_seconds` it stops between two transactions, still running, to be gone on with.
 
     Each transaction takes at most `batch_rows` rows, as few as it needs to be over in a quarter of a
     second; only acts of people in it wait for it. Raises an `ImportRefused`; what was imported before
     stays, and the batch can be run again.
     """
+    stop_at = time.monotonic() + for_seconds
     with _only_once(batch):
         batch.refresh_from_db()
         if batch.state == ImportBatch.State.FINISHED:
@@ -171,6 +179,8 @@ def run(
                 work.take(chunk)
                 if progress:
                     progress(batch)
+                if time.monotonic() > stop_at and batch.next_line <= batch.lines:
+                    return batch
         except Exception as error:
             _set(batch, state=ImportBatch.State.FAILED, failure=str(error)[:2000])
             raise

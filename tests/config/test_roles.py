@@ -73,6 +73,7 @@ PAGES = {
     "consent_consentevent_change {event}": {OFFICER},
     "consent_ledgercheckpoint_changelist": {OPERATOR, OFFICER},
     "consent_importbatch_changelist": {OPERATOR, OFFICER},
+    "consent_importbatch_add": {OPERATOR},
     "consent_servicemail_changelist": {OPERATOR, OFFICER},
     "consent_organization_changelist": {PUBLISHER, OFFICER, ADMINISTRATOR},
     "auth_user_changelist": {ADMINISTRATOR},

@@ -131,7 +131,7 @@ def test_it_drafts_words_with_the_next_version_and_publishes_them_for_ever(clien
 
 
 @pytest.mark.parametrize(
-    "model", ["consentevent", "ledgercheckpoint", "servicemail", "importbatch"]
+    "model", ["consentevent", "ledgercheckpoint", "servicemail", "refusedrow"]
 )
 def test_it_only_shows_what_the_machinery_writes(client, model):
     make.granted(make.contact(), make.topic())

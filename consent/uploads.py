@@ -1,0 +1,133 @@
+"""Files that staff upload to be imported: nobody else reads them, and they do not stay.
+
+A batch that was begun goes on in slices, so that no import keeps a worker from other work; one whose
+worker was killed is found by its state.
+"""
+
+import json
+import logging
+import os
+import secrets
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from consent import imports
+from consent.models import ImportBatch
+from consent.services.outbox import nudge
+
+LARGEST_BYTES = 512 * 1024 * 1024
+KEPT = timedelta(days=7)
+SLICE_S = 30
+
+State = ImportBatch.State
+logger = logging.getLogger(__name__)
+
+
+class UploadFailed(imports.ImportRefused):
+    """This file could not be stored; is there room left on the disk?"""
+
+
+def folder() -> Path:
+    path: Path = settings.ASSENT_VAR / "imports"
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def keep(blocks: Iterable[bytes]) -> Path:
+    """Store a file under a name of its own that only this system's user may read."""
+    path = folder() / secrets.token_hex(16)
+    try:
+        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+            for block in blocks:
+                file.write(block)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise UploadFailed from error
+    return path
+
+
+def keep_columns(path: Path, columns: Sequence[str]) -> None:
+    """The names of the columns stay a while longer than the file, for the rows that were refused."""
+    names = _names_of(path)
+    names.touch(mode=0o600)
+    names.write_text(json.dumps(list(columns)))
+
+
+def columns(batch: ImportBatch) -> list[str]:
+    """The names of the columns as they stood in the file; empty where they are not kept any more."""
+    try:
+        return [str(name) for name in json.loads(_names_of(Path(batch.path)).read_text())]
+    except OSError:
+        return []
+
+
+def _names_of(path: Path) -> Path:
+    return path.with_suffix(".columns")
+
+
+@transaction.atomic
+def begin(*, batch: ImportBatch) -> None:
+    """Have the batch imported in the background; raises `ImportRunning` where that was asked already."""
+    waiting = ImportBatch.objects.filter(
+        pk=batch.pk, is_upload=True, state__in=[State.DRAFT, State.FAILED]
+    )
+    if not waiting.update(state=State.RUNNING, failure=""):
+        raise imports.ImportRunning
+    transaction.on_commit(nudge("consent.run_import", batch_id=batch.pk), robust=True)
+
+
+def work(*, batch_id: int) -> bool:
+    """Import for half a minute; whether something is left to do. The batch says how it ended."""
+    batch = ImportBatch.objects.filter(pk=batch_id, is_upload=True, state=State.RUNNING).first()
+    if batch is None:
+        return False
+    try:
+        imports.run(batch, for_seconds=SLICE_S)
+    except imports.ImportRunning:
+        return False
+    except imports.ImportRefused:
+        logger.warning("import %d was refused", batch_id)
+        return False
+    return batch.state == State.RUNNING
+
+
+def unfinished() -> list[int]:
+    """The batches that were begun; those that are worked on just now refuse a second worker."""
+    begun = ImportBatch.objects.filter(is_upload=True, state=State.RUNNING)
+    return list(begun.order_by("pk").values_list("pk", flat=True))
+
+
+def discard(*, batch: ImportBatch) -> None:
+    """Forget a file of which nothing was imported; raises `ImportRunning` otherwise."""
+    gone, _each = ImportBatch.objects.filter(
+        pk=batch.pk, is_upload=True, state=State.DRAFT
+    ).delete()
+    if not gone:
+        raise imports.ImportRunning(_("This import has begun: its report stays."))
+    _forget(Path(batch.path))
+
+
+def discard_old() -> None:
+    """Delete what was uploaded a week ago and never begun, or never gone on with."""
+    limit = timezone.now() - KEPT
+    for batch in ImportBatch.objects.filter(
+        is_upload=True, state=State.DRAFT, created_at__lt=limit
+    ):
+        discard(batch=batch)
+    running = ImportBatch.objects.filter(is_upload=True, state=State.RUNNING)
+    used = {Path(path) for path in running.values_list("path", flat=True)}
+    for path in folder().iterdir():
+        is_old = path.stat().st_mtime < limit.timestamp()
+        if is_old and path not in used and path.with_suffix("") not in used:
+            path.unlink(missing_ok=True)
+
+
+def _forget(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    _names_of(path).unlink(missing_ok=True)

@@ -1,0 +1,413 @@
+"""The import on the desk: each step, what each refuses, and who may take it."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import Permission as StaffPermission
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+from django.utils import timezone
+
+from consent import gate, imports, tasks, uploads
+from consent.admin.imports import samples
+from consent.models import ConsentEvent, ImportBatch, Suppression
+from contacts import services as contacts
+from contacts.models import Channel, Contact, IdentityView
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+WORDS = "Yes, send me product news by email."
+FILE = """Email Address,First name,Plan,Optin time
+ada@example.org,Ada,pro,2025-01-02
+bo@example.org,Bo,free,2025-01-03
+not-an-address,Cy,free,2025-01-04
+"""
+EVIDENCE = {
+    "acquisition": "own", "topic": "product-news", "channel": "email", "status": "",
+    "source_said": "Form on our site", "occurred_at": "", "wording": WORDS, "language": "en",
+    "region": "", "day_first": "",
+}  # fmt: skip
+COLUMNS = {
+    "column-0": "email",
+    "column-1": "first_name",
+    "column-2": "",
+    "column-3": "consented_at",
+}
+IMPORTER = ("consent.add_importbatch",)
+
+
+@pytest.fixture(autouse=True)
+def topic(settings, tmp_path):
+    settings.ASSENT_VAR = tmp_path
+    return make.topic()
+
+
+@pytest.fixture
+def sign_in(client):
+    def go_in(*permissions):
+        staff = make.staff("nora", superuser=False)
+        for permission in permissions:
+            app, _, codename = permission.partition(".")
+            staff.user_permissions.add(
+                StaffPermission.objects.get(content_type__app_label=app, codename=codename)
+            )
+        client.force_login(staff)
+        return staff
+
+    return go_in
+
+
+@pytest.fixture
+def send(client):
+    """Upload a file as the wizard's first step does."""
+
+    def upload(text=FILE, *, name="people.csv", kind="people"):
+        body = text if isinstance(text, bytes) else text.encode()
+        file = SimpleUploadedFile(name, body, content_type="text/csv")
+        return client.post(at("add"), {"file": file, "kind": kind})
+
+    return upload
+
+
+@pytest.fixture
+def batch(sign_in, send):
+    """An uploaded file, its columns not chosen yet."""
+    sign_in(*IMPORTER)
+    assert send().status_code == 302
+    return ImportBatch.objects.get()
+
+
+@pytest.fixture
+def declared(batch, client):
+    """A file whose columns are chosen and whose evidence is declared."""
+    assert client.post(at("columns", batch), COLUMNS | EVIDENCE).status_code == 302
+    batch.refresh_from_db()
+    return batch
+
+
+def at(name, *args):
+    return reverse(f"admin:consent_importbatch_{name}", args=[each.pk for each in args])
+
+
+def text_of(response):
+    return response.content.decode()
+
+
+def files():
+    return sorted(path for path in uploads.folder().iterdir() if not path.suffix)
+
+
+# The file
+
+
+def test_it_keeps_an_upload_for_nobody_else_to_read(batch):
+    path = Path(batch.path)
+    assert path.parent == uploads.folder()
+    assert path.read_text() == FILE
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert "people" not in path.name
+    assert (batch.state, batch.is_upload, batch.name) == ("draft", True, "people.csv")
+    assert Contact.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "This file is empty."),
+        ("\n \n", "This file has no rows."),
+        (b"PK\x03\x04 more", "Save it as CSV first."),
+        (b"%PDF-1.7", "A table in CSV is needed."),
+        ("ada@example.org,Ada\nbo@example.org,Bo\n", "The first line has to name the columns"),
+        ("Name,Town\nAda,Paris\n", "One column has to hold the email address or the phone number."),
+        (",".join(map(str, range(301))) + "\n", "This file has more than 300 columns."),
+    ],
+)
+def test_it_says_why_a_file_cannot_be_imported(sign_in, send, text, sentence):
+    sign_in(*IMPORTER)
+    page = send(text)
+    assert page.status_code == 200
+    assert sentence in text_of(page)
+    assert not ImportBatch.objects.exists()
+    assert files() == []
+
+
+def test_it_refuses_a_file_that_is_too_large(sign_in, send, monkeypatch):
+    sign_in(*IMPORTER)
+    monkeypatch.setattr(uploads, "LARGEST_BYTES", 20)
+    assert "This file is larger than 20" in text_of(send())
+    assert files() == []
+
+
+def test_it_finds_a_column_of_addresses_by_its_values(sign_in, send):
+    sign_in(*IMPORTER)
+    send("Who,Town\nada@example.org,Paris\n")
+    assert ImportBatch.objects.get().mapping == {"Who": "email", "Town": ""}
+
+
+# Columns
+
+
+def test_it_shows_guesses_beside_masked_values(batch, client):
+    page = text_of(client.get(at("columns", batch)))
+    assert '<option value="email" selected>' in page
+    assert '<option value="consented_at" selected>' in page
+    assert "a***@e***.org" in page
+    assert "2025-01-02" in page
+    assert "ada@example.org" not in page
+    assert ">Ada" not in page
+
+
+def test_it_shows_values_in_clear_to_those_who_may_view_identities(sign_in, send, client):
+    sign_in(*IMPORTER, "contacts.view_identity", "contacts.view_contact")
+    send()
+    batch = ImportBatch.objects.get()
+    assert "ada@example.org" not in text_of(client.get(at("columns", batch)))
+    client.post(reverse("admin:contacts_contact_show_names"), {"reason": "check the columns"})
+    page = text_of(client.get(at("columns", batch)))
+    assert "ada@example.org" in page
+    assert "Ada" in page
+    assert IdentityView.objects.get().reason == "check the columns"
+
+
+def test_it_masks_an_address_wherever_it_stands():
+    column = samples.Column("Status", ["ask ada@example.org", "+33 6 12 34 56 78", "subscribed"])
+    assert column.masked().values == ["ask a***@e***.org", "+33***78", "subscribed"]
+    assert samples.Column("Town", ["Paris"]).masked().values == ["P***"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"column-0": ""}, "One column has to hold the email address or the phone number."),
+        ({"column-0": "shoe_size"}, "Select a valid choice"),
+        ({"acquisition": ""}, "This field is required."),
+        ({"acquisition": "other"}, "Bought or rented addresses are not imported"),
+        ({"occurred_at": "2999-01-01"}, "This day lies in the future."),
+        ({"region": "XX"}, "There is no country “XX”"),
+        ({"topic": "unknown"}, "Select a valid choice"),
+    ],
+)
+def test_it_says_what_cannot_be_declared_and_loses_nothing(batch, client, changed, sentence):
+    page = client.post(at("columns", batch), COLUMNS | EVIDENCE | changed)
+    assert page.status_code == 200
+    assert sentence in text_of(page)
+    assert "Form on our site" in text_of(page)
+    batch.refresh_from_db()
+    assert (batch.state, batch.source) == ("draft", "")
+    assert files() == [Path(batch.path)]
+
+
+def test_it_shows_what_was_declared_when_somebody_comes_back(declared, client):
+    page = text_of(client.get(at("columns", declared)))
+    assert 'value="Form on our site"' in page
+    assert WORDS in page
+    assert declared.declared["topic"] == "product-news"
+
+
+# Preview
+
+
+def test_it_shows_what_will_happen_and_does_nothing(declared, client):
+    page = client.get(at("preview", declared))
+    assert page.status_code == 200
+    assert dict(page.context_data["counts"])["New contacts"] == 2
+    assert dict(page.context_data["counts"])["Permissions with evidence: may be mailed"] == 2
+    assert page.context_data["refused"][0][0] == 4
+    assert not Contact.objects.exists()
+    assert not ConsentEvent.objects.exists()
+
+
+def test_it_says_when_nobody_may_be_mailed(batch, client):
+    client.post(at("columns", batch), COLUMNS | EVIDENCE | {"wording": ""})
+    assert "Nobody of these may be mailed" in text_of(client.get(at("preview", batch)))
+
+
+def test_it_previews_nothing_before_the_evidence_is_declared(batch, client):
+    assert client.get(at("preview", batch)).url == at("columns", batch)
+    assert client.post(at("run", batch)).url == at("columns", batch)
+    batch.refresh_from_db()
+    assert batch.state == "draft"
+
+
+# Import
+
+
+def test_it_imports_in_the_background_and_reports(declared, client, topic):
+    assert client.post(at("run", declared)).url == at("change", declared)
+    declared.refresh_from_db()
+    assert declared.state == "running"
+    assert "http-equiv" in text_of(client.get(at("change", declared)))
+    tasks.run_import(batch_id=declared.pk)
+    tasks.run_import(batch_id=declared.pk)
+    declared.refresh_from_db()
+    assert (declared.state, declared.contacts, declared.grants, declared.refused) == (
+        "finished", 2, 2, 1,
+    )  # fmt: skip
+    ada = contacts.find_contact(channel=Channel.EMAIL, address="ada@example.org")
+    assert gate.explain(contact=ada, topic=topic, channel=Channel.EMAIL).is_allowed
+    page = text_of(client.get(at("change", declared)))
+    assert "Imported: 3 rows" in page
+    assert "This is not a complete email address" in page
+    assert "hx-get" not in page.partition('id="progress"')[2][:200]
+    assert files() == []
+
+
+def test_it_goes_on_where_a_killed_worker_left_it(declared, client, monkeypatch):
+    people = [f"person{number}@example.org,P,,2025-01-02" for number in range(900)]
+    Path(declared.path).write_text("\n".join([FILE.splitlines()[0], *people, ""]))
+    again = imports.start(
+        path=declared.path,
+        mapping=declared.mapping,
+        declared=declared.declared,
+        source=declared.source,
+        is_upload=True,
+    )
+    uploads.begin(batch=again)
+    monkeypatch.setattr(uploads, "SLICE_S", 0)
+    assert uploads.work(batch_id=again.pk)
+    again.refresh_from_db()
+    assert again.state == "running"
+    assert 0 < again.rows < 900
+    assert uploads.unfinished() == [again.pk]
+    while uploads.work(batch_id=again.pk):
+        pass
+    again.refresh_from_db()
+    assert (again.state, again.rows, Contact.objects.count()) == ("finished", 900, 900)
+    assert uploads.unfinished() == []
+
+
+def test_it_stops_and_goes_on_when_the_file_is_not_the_one(declared, client):
+    whole = Path(declared.path).read_text()
+    Path(declared.path).write_text(whole + "dee@example.org,Dee,,2025-01-02\n")
+    client.post(at("run", declared))
+    tasks.run_import(batch_id=declared.pk)
+    page = text_of(client.get(at("change", declared)))
+    assert "This file is not the one the import began with" in page
+    assert "Go on" in page
+    Path(declared.path).write_text(whole)
+    client.post(at("run", declared))
+    tasks.run_import(batch_id=declared.pk)
+    assert Contact.objects.count() == 2
+
+
+def test_it_begins_once_and_never_by_get(declared, client):
+    assert client.get(at("run", declared)).status_code == 405
+    client.post(at("run", declared))
+    client.post(at("run", declared), follow=True)
+    declared.refresh_from_db()
+    assert declared.state == "running"
+    with pytest.raises(imports.ImportRunning):
+        uploads.begin(batch=declared)
+
+
+def test_it_never_goes_against_a_no(declared, client, topic):
+    ada = make.contact("ada@example.org")
+    make.withdrawn(ada, topic)
+    client.post(at("run", declared))
+    tasks.run_import(batch_id=declared.pk)
+    assert not gate.explain(contact=ada, topic=topic, channel=Channel.EMAIL).is_allowed
+    assert "This person said no" in text_of(client.get(at("change", declared)))
+
+
+def test_it_imports_a_list_of_suppressions(sign_in, send, client):
+    sign_in(*IMPORTER)
+    send("Email,Name\nada@example.org,Ada\n", kind="suppressions")
+    batch = ImportBatch.objects.get()
+    page = text_of(client.get(at("columns", batch)))
+    assert "will not be written to any more" in page
+    assert "How did these people" not in page
+    client.post(at("columns", batch), {"column-0": "email", "column-1": "", "region": ""})
+    assert client.get(at("preview", batch)).status_code == 200
+    client.post(at("run", batch))
+    tasks.run_import(batch_id=batch.pk)
+    assert Suppression.objects.count() == 1
+    assert not ConsentEvent.objects.exists()
+
+
+# Discarding
+
+
+def test_it_discards_a_file_before_anything_was_imported(batch, client):
+    client.post(at("discard", batch))
+    assert not ImportBatch.objects.exists()
+    assert list(uploads.folder().iterdir()) == []
+
+
+def test_it_keeps_the_report_of_what_was_imported(declared, client):
+    client.post(at("run", declared))
+    client.post(at("discard", declared))
+    assert ImportBatch.objects.filter(pk=declared.pk).exists()
+
+
+def test_it_deletes_what_was_never_begun_after_a_week(batch):
+    uploads.discard_old()
+    assert ImportBatch.objects.exists()
+    long_ago = timezone.now() - uploads.KEPT * 2
+    ImportBatch.objects.update(created_at=long_ago)
+    orphan = uploads.keep([b"left over"])
+    os.utime(orphan, (long_ago.timestamp(),) * 2)
+    uploads.discard_old()
+    assert not ImportBatch.objects.exists()
+    assert list(uploads.folder().iterdir()) == []
+
+
+# Refused rows
+
+
+@pytest.fixture
+def refused(declared, client):
+    text = FILE + "=cmd@,Eve,free,2025-01-04\n"
+    Path(declared.path).write_text(text)
+    ImportBatch.objects.update(file_digest=imports.reading.inspect(Path(declared.path)).digest)
+    client.post(at("run", declared))
+    tasks.run_import(batch_id=declared.pk)
+    return declared
+
+
+def test_it_hands_out_lines_and_reasons_without_the_rows(refused, client):
+    answer = client.get(at("refused", refused))
+    table = answer.getvalue().decode()
+    assert answer["Content-Disposition"] == f'attachment; filename="refused-{refused.pk}.csv"'
+    assert table.startswith("line,reason")
+    assert "not-an-address" not in table
+    assert client.post(at("refused", refused), {"reason": "to correct"}).status_code == 403
+    assert client.get(at("rows", refused)).status_code == 403
+
+
+def test_it_hands_out_rows_with_a_reason_and_notes_it(refused, client):
+    client.force_login(make.staff())
+    asked = client.post(at("refused", refused), {"reason": ""})
+    assert asked.status_code == 200
+    assert not IdentityView.objects.exists()
+    table = client.post(at("refused", refused), {"reason": "to correct"}).getvalue().decode()
+    assert table.startswith("Email Address,First name,Plan,Optin time,line,reason")
+    assert "not-an-address,Cy" in table
+    assert "'=cmd@" in table
+    noted = IdentityView.objects.get()
+    assert (noted.people, noted.reason) == (2, "to correct")
+
+
+# Who may
+
+
+def test_it_lets_nobody_import_without_the_permission(batch, client, sign_in):
+    client.logout()
+    other = make.staff("omar", superuser=False)
+    other.user_permissions.add(
+        StaffPermission.objects.get(content_type__app_label="consent", codename="view_importbatch")
+    )
+    client.force_login(other)
+    for name in ("columns", "preview"):
+        assert client.get(at(name, batch)).status_code == 403
+    for name in ("run", "discard"):
+        assert client.post(at(name, batch)).status_code == 403
+    assert client.get(at("add")).status_code == 403
+    assert client.get(at("refused", batch)).status_code == 403
+    assert client.get(at("change", batch)).status_code == 200
+    client.force_login(make.staff("pia", superuser=False))
+    assert client.get(at("change", batch)).status_code == 403
+    assert client.get(at("progress", batch)).status_code == 403
