@@ -176,6 +176,10 @@ def test_it_shows_values_in_clear_to_those_who_may_view_identities(sign_in, send
 def test_it_masks_an_address_wherever_it_stands():
     column = samples.Column("Status", ["ask ada@example.org", "+33 6 12 34 56 78", "subscribed"])
     assert column.masked().values == ["ask a***@e***.org", "+33***78", "subscribed"]
+    quoted = samples.mask_reason(
+        "The status “ada@example.org” is not known, like name@example.org."
+    )
+    assert quoted == "The status “a***@e***.org” is not known, like name@example.org."
     assert samples.Column("Town", ["Paris"]).masked().values == ["P***"]
 
 

@@ -70,6 +70,7 @@ def _facts(request: HttpRequest, batch: ImportBatch) -> dict[str, Any]:
     return {
         "counts": [(words, getattr(batch, name)) for name, words in wizard.COUNTS.items()],
         "percent": percent(batch),
+        "failure": samples.mask(batch.failure),
         "took": batch.finished_at - batch.created_at if batch.finished_at else None,
         "reasons": _reasons(batch) if is_over and batch.refused else [],
         "may_go_on": batch.is_upload and wizard.may_import(request),
@@ -102,7 +103,7 @@ def declared_of(batch: ImportBatch) -> list[tuple[str, Any]]:
 def _reasons(batch: ImportBatch) -> list[tuple[str, int]]:
     counted = batch.refused_rows.values("reason").annotate(rows=Count("pk"))
     most = counted.order_by("-rows", "reason")[:SHOWN_REASONS]
-    return [(samples.mask(each["reason"]), each["rows"]) for each in most]
+    return [(samples.mask_reason(each["reason"]), each["rows"]) for each in most]
 
 
 def _may_export(request: HttpRequest) -> bool:
@@ -170,7 +171,7 @@ def _csv(batch: ImportBatch, *, is_whole: bool) -> Iterator[str]:
     rows = batch.refused_rows.order_by("line").values_list("line", "row", "reason")
     for number, (line, row, reason) in enumerate(rows.iterator(ROWS_AT_ONCE)):
         if not is_whole:
-            table.writerow([line, samples.mask(reason)])
+            table.writerow([line, samples.mask_reason(reason)])
         elif columns:
             cells = [*row, *[""] * (len(columns) - len(row))]
             table.writerow([*cells, line, reason])

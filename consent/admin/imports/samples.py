@@ -26,6 +26,7 @@ _OPEN = frozenset(
     wording stopped stopped_at bounced""".split()
 )
 _EMAIL = re.compile(r"[^\s@,;<>\"“”]+@[^\s@,;<>\"“”]+")
+_QUOTED = re.compile(r"[“«][^”»]*[”»]")
 _PHONE = re.compile(r"(?<![\d-])\+?\d(?:[ .()]?\d){8,}")
 
 
@@ -46,6 +47,11 @@ def mask(text: str) -> str:
     """The text with every address in it masked."""
     text = _EMAIL.sub(lambda found: addresses.mask(Channel.EMAIL, found[0]), text)
     return _PHONE.sub(lambda found: addresses.mask(Channel.SMS, found[0]), text)
+
+
+def mask_reason(reason: str) -> str:
+    """A reason quotes what stood in the row; the examples it gives stay as they are."""
+    return _QUOTED.sub(lambda found: mask(found[0]), reason)
 
 
 def _hide(value: str) -> str:

@@ -230,7 +230,7 @@ def preview(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> Ht
         "admin/consent/imports/preview.html",
         tally=tally,
         counts=[(words, counted[name]) for name, words in COUNTS.items()],
-        refused=[(line, samples.mask(reason)) for line, reason in refused[:SHOWN_REFUSALS]],
+        refused=[(line, samples.mask_reason(reason)) for line, reason in refused[:SHOWN_REFUSALS]],
         is_whole=tally.rows >= batch.lines - 2,
         is_suppressions=_is_suppressions(batch),
     )
