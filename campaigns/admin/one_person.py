@@ -27,7 +27,7 @@ def show_person(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -
     campaign = workspace.load(model_admin, request, object_id, "campaigns.view_delivery")
     form = PersonForm(request.GET or None)
     sought = form.cleaned_data["person"] if form.is_valid() else ""
-    contact = find_person(sought) if sought else None
+    contact = find_person(request, sought) if sought else None
     delivery = contact and campaign.deliveries.filter(contact=contact).first()
     decision = contact and gate.explain(
         contact=contact, topic=campaign.topic, channel=campaign.channel

@@ -100,7 +100,7 @@ def _render(request: HttpRequest, campaign: Campaign, form: PreviewForm) -> tupl
     if not form.is_valid():
         return None, ""
     sought = form.cleaned_data.get("person", "")
-    person = find_person(sought) if sought else None
+    person = find_person(request, sought) if sought else None
     if sought and person is None:
         return None, _("Nobody is known under this address or pseudonym.")
     if person:

@@ -51,6 +51,7 @@ WHAT_HAPPENS = {
 
 
 class RequestForm(forms.ModelForm):
+    request: HttpRequest
     person = forms.CharField(
         label=_("Who?"),
         max_length=320,
@@ -71,7 +72,7 @@ class RequestForm(forms.ModelForm):
         fields = ("kind", "how")
 
     def clean_person(self) -> Contact:
-        contact = find_person(self.cleaned_data["person"])
+        contact = find_person(self.request, self.cleaned_data["person"])
         if contact is None:
             raise forms.ValidationError(_("Nobody is known under this address or pseudonym."))
         return contact
@@ -110,7 +111,9 @@ class SubjectRequestAdmin(Kept, BigList):
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        return super().get_form(request, obj, change, **kwargs) if obj else RequestForm
+        if obj:
+            return super().get_form(request, obj, change, **kwargs)
+        return type(RequestForm.__name__, (RequestForm,), {"request": request})
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change:

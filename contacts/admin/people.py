@@ -23,7 +23,7 @@ from unfold.widgets import (
 from contacts import addresses, services
 from contacts.admin import acts, names, panels
 from contacts.admin.lists import BigList, Kept
-from contacts.admin.names import address_of, may_see_identities, name_of
+from contacts.admin.names import VIEW_IDENTITY, address_of, may_see_identities, name_of
 from contacts.models import Channel, Contact, Tag
 
 NAMES = ("first_name", "last_name", "email", "phone")
@@ -128,12 +128,17 @@ class ContactAdmin(Kept, BigList):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Whole addresses by their fingerprint, pseudonyms by their beginning; nothing is scanned."""
+        """Whole addresses by their fingerprint, pseudonyms by their beginning; nothing is scanned.
+
+        Whether an address is known says who somebody is: only with `view_identity` is it looked for.
+        """
         term = search_term.strip()
         if not term:
             return queryset, False
         if pseudonyms := pseudonyms_from(term):
             return queryset.filter(subject__range=pseudonyms), False
+        if not request.user.has_perm(VIEW_IDENTITY):
+            return queryset.none(), False
         channel = Channel.EMAIL if "@" in term else Channel.SMS
         try:
             found = services.find_contact(channel=channel, address=term)
@@ -284,11 +289,13 @@ def pseudonyms_from(term: str) -> tuple[uuid.UUID, uuid.UUID] | None:
     return uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
 
 
-def find_person(term: str) -> Contact | None:
-    """The one contact at an exact address, or under a pseudonym that fits nobody else."""
+def find_person(request: HttpRequest, term: str) -> Contact | None:
+    """The one contact under a pseudonym that fits nobody else or, with `view_identity`, at an address."""
     if pseudonyms := pseudonyms_from(term.strip()):
         found = list(Contact.objects.filter(subject__range=pseudonyms)[:2])
         return found[0] if len(found) == 1 else None
+    if not request.user.has_perm(VIEW_IDENTITY):
+        return None
     channel = Channel.EMAIL if "@" in term else Channel.SMS
     try:
         return services.find_contact(channel=channel, address=term)

@@ -313,7 +313,7 @@ def test_it_says_why_one_person_would_or_would_not_get_it(client, campaign):
     ada = make.contact("ada@example.org")
     make.granted(ada, campaign.topic)
     make.contact("bo@example.org")
-    allowed(client, *MARKETER)
+    allowed(client, *MARKETER, "contacts.view_identity")
     answer = client.get(at("person", campaign), {"person": "Ada@Example.org"}).content.decode()
     assert "Would get it." in answer
     assert ada.pseudonym in answer

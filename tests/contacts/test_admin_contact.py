@@ -105,15 +105,31 @@ def test_it_asks_nobody_for_a_reason_who_may_not_see_names(client, ada):
 @pytest.mark.parametrize("term", ["ADA@example.org", " ada@EXAMPLE.org ", "pseudonym", "whole"])
 def test_it_finds_one_person_by_exact_address_or_pseudonym(client, ada, term):
     make.contact("adam@example.org")
-    allowed(client, *PSEUDONYMOUS)
+    allowed(client, *PSEUDONYMOUS, "contacts.view_identity")
     term = {"pseudonym": ada.pseudonym, "whole": str(ada.subject)}.get(term, term)
     found = client.get(LIST, {"q": term}).context_data["cl"].result_list
     assert [contact.pk for contact in found] == [ada.pk]
 
 
+@pytest.mark.parametrize("term", ["ada@example.org", "pseudonym"])
+def test_it_finds_by_pseudonym_alone_without_view_identity(client, ada, term):
+    allowed(client, *PSEUDONYMOUS)
+    found = client.get(LIST, {"q": ada.pseudonym if term == "pseudonym" else term})
+    expected = [ada] if term == "pseudonym" else []
+    assert list(found.context_data["cl"].result_list) == expected
+
+
+def test_it_tells_an_analyst_of_nobody_at_an_address_about_a_campaign(client, ada):
+    campaign = make.campaign(make.topic())
+    allowed(client, "campaigns.view_campaign", "campaigns.view_delivery")
+    page = reverse("admin:campaigns_campaign_person", args=[campaign.pk])
+    assert client.get(page, {"person": "ada@example.org"}).context_data["contact"] is None
+    assert client.get(page, {"person": ada.pseudonym}).context_data["contact"] == ada
+
+
 @pytest.mark.parametrize("term", ["ada", "@example.org", "Lovelace", "%", "ada@example"])
 def test_it_finds_nobody_by_part_of_an_address_or_name(client, ada, term):
-    allowed(client, *PSEUDONYMOUS)
+    allowed(client, *PSEUDONYMOUS, "contacts.view_identity")
     assert client.get(LIST, {"q": term}).context_data["cl"].result_list == []
 
 
