@@ -23,6 +23,13 @@ class MaySend(permissions.BasePermission):
         return bool(request.user and request.user.has_perm("campaigns.send_campaign"))
 
 
+class MayApprove(permissions.BasePermission):
+    """The second pair of eyes has a permission of its own."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return bool(request.user and request.user.has_perm("campaigns.approve_campaign"))
+
+
 class ContentSerializer(serializers.ModelSerializer[CampaignContent]):
     class Meta:
         model = CampaignContent
@@ -75,7 +82,9 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
         if instance.state != Campaign.State.DRAFT:
             raise services.NotADraft
         contents = validated_data.pop("contents", None)
-        campaign: Campaign = super().update(instance, validated_data)
+        campaign: Campaign = super().update(
+            instance, validated_data | {"changed_by": self.context["request"].user}
+        )
         if contents is not None:
             campaign.contents.all().delete()
             _write(campaign, contents)
@@ -129,6 +138,13 @@ class CampaignViewSet(
         services.schedule_campaign(
             campaign=campaign, actor_id=request.user.pk, **moment.validated_data
         )
+        return self._shown(campaign)
+
+    @extend_schema(request=None, responses=CampaignSerializer)
+    @action(detail=True, methods=["post"], permission_classes=[MayApprove])
+    def approve(self, request: Request, pk: str) -> Response:
+        campaign = self.get_object()
+        services.approve_campaign(campaign=campaign, actor_id=request.user.pk)
         return self._shown(campaign)
 
     @extend_schema(request=None, responses=CampaignSerializer)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from celery import current_app
 from django.apps import apps
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.validators import validate_email
 from django.db import transaction
@@ -16,7 +17,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campaigns import delivery, quiet
+from campaigns import approval, delivery, quiet
 from campaigns.content import ContentError, Rendered
 from campaigns.letters import NOWHERE, Letters, person_of
 from campaigns.models import Campaign, CampaignContent, Delivery
@@ -41,6 +42,14 @@ class NotADraft(CampaignError):
 
 class NotReady(CampaignError):
     """The campaign is not complete enough to be sent."""
+
+
+class SecondPersonNeeded(CampaignError):
+    """Somebody else has to approve this: neither the author nor who changed it last."""
+
+
+class NotApproved(CampaignError):
+    """A second person has to approve this first, as it is now."""
 
 
 class NotSending(CampaignError):
@@ -175,6 +184,23 @@ def duplicate_campaign(*, campaign: Campaign, name: str, author_id: int | None) 
 
 
 @transaction.atomic
+def approve_campaign(*, campaign: Campaign, actor_id: int | None) -> None:
+    """Approve what a draft says and to whom, as it is now; any change ends the approval.
+
+    Raises `NotADraft`, and `SecondPersonNeeded` for its author and for who changed it last.
+    """
+    locked = Campaign.objects.select_for_update(of=("self",)).get(pk=campaign.pk)
+    if locked.state != State.DRAFT:
+        raise NotADraft
+    if actor_id is None or actor_id in {locked.author_id, locked.changed_by_id}:
+        raise SecondPersonNeeded
+    Campaign.objects.filter(pk=campaign.pk).update(
+        approved_by_id=actor_id, approved_digest=approval.digest(locked)
+    )
+    campaign.refresh_from_db()
+
+
+@transaction.atomic
 def schedule_campaign(
     *,
     campaign: Campaign,
@@ -184,12 +210,14 @@ def schedule_campaign(
 ) -> None:
     """Let the campaign start by itself at `send_at`; a moment in the past starts it at once.
 
-    Past `latest_start_at` it is held instead. Raises `NotADraft`, and `NotReady` with every sentence
+    Past `latest_start_at` it is held instead. Raises `NotADraft`, `NotApproved` and `NotReady` with every sentence
     about what is missing.
     """
     locked = Campaign.objects.select_for_update(of=("self",)).get(pk=campaign.pk)
     if locked.state != State.DRAFT:
         raise NotADraft
+    if settings.CAMPAIGN_NEEDS_APPROVAL and not approval.stands(locked):
+        raise NotApproved
     if problems := _problems(locked, send_at, latest_start_at):
         raise NotReady(" ".join(problems))
     Campaign.objects.filter(pk=campaign.pk).update(

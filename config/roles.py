@@ -24,7 +24,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "Marketer": (
         *_SENDING, *_PEOPLE, *_CONSENT,
         "campaigns.add_campaign", "campaigns.change_campaign", "campaigns.delete_campaign",
-        "campaigns.send_campaign",
+        "campaigns.send_campaign", "campaigns.approve_campaign",
         "contacts.add_segment", "contacts.change_segment", "contacts.delete_segment",
         "contacts.add_staticlist", "contacts.change_staticlist", "contacts.delete_staticlist",
         "contacts.add_tag", "contacts.change_tag",

@@ -149,6 +149,9 @@ ASSENT_MAILBOX = environment.text("ASSENT_MAILBOX")
 WORDING_NEEDS_SECOND_PERSON = environment.boolean("WORDING_NEEDS_SECOND_PERSON", default=False)
 SOFT_OPT_IN_REASON = environment.text("SOFT_OPT_IN_REASON")
 
+# Campaigns
+CAMPAIGN_NEEDS_APPROVAL = environment.boolean("CAMPAIGN_NEEDS_APPROVAL", default=False)
+
 # Delivery
 DELIVERY_UNIT = environment.integer("DELIVERY_UNIT", default=50, least=1)
 DELIVERY_LANES = environment.integer("DELIVERY_LANES", default=4, least=1)

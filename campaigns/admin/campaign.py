@@ -137,6 +137,7 @@ class CampaignAdmin(BigList):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change:
             obj.author = request.user
+        obj.changed_by = request.user
         super().save_model(request, obj, form, change)
 
     def render_change_form(

@@ -131,6 +131,20 @@ def _schedule(campaign: Campaign, form: ScheduleForm, staff_id: int | None) -> N
     )
 
 
+def approve(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
+    campaign, moved_on = _begin(request, object_id, model_admin, "approve")
+    return moved_on or _simple(
+        request,
+        model_admin,
+        campaign,
+        title=_("Approve"),
+        sentence=_("You approve what it says now, and to whom. Any change ends the approval."),
+        button=_("Approve"),
+        act=lambda: services.approve_campaign(campaign=campaign, actor_id=request.user.pk),
+        done=_("The campaign is approved."),
+    )
+
+
 def pause(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
     campaign, moved_on = _begin(request, object_id, model_admin, "pause")
     return moved_on or _simple(
@@ -206,6 +220,7 @@ PAGES: dict[str, Callable[..., HttpResponse]] = {
     "test": send_test,
     "duplicate": duplicate,
     "schedule": schedule,
+    "approve": approve,
     "pause": pause,
     "resume": resume,
     "release": release,

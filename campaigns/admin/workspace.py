@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
@@ -15,6 +16,7 @@ from contacts.admin import acts
 
 State = Campaign.State
 SEND = "campaigns.send_campaign"
+APPROVE = "campaigns.approve_campaign"
 CHANGE = "campaigns.change_campaign"
 VIEW = "campaigns.view_campaign"
 
@@ -29,6 +31,7 @@ TABS = (
 MOVES = (
     ("test", _("Send a test"), {State.DRAFT, State.SCHEDULED, State.PAUSED}, CHANGE, "default"),
     ("schedule", _("Schedule"), {State.DRAFT}, SEND, "primary"),
+    ("approve", _("Approve"), {State.DRAFT}, APPROVE, "default"),
     ("pause", _("Pause"), {State.SENDING}, SEND, "primary"),
     ("resume", _("Resume"), {State.PAUSED}, SEND, "primary"),
     ("release", _("Release"), {State.HELD}, SEND, "primary"),
@@ -60,7 +63,7 @@ def can(request: HttpRequest, campaign: Campaign, move: str) -> bool:
     return any(
         campaign.state in states and request.user.has_perm(permission)
         for name, _words, states, permission, _variant in MOVES
-        if name == move
+        if name == move and (name != "approve" or settings.CAMPAIGN_NEEDS_APPROVAL)
     )
 
 

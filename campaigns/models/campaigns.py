@@ -125,6 +125,27 @@ class Campaign(models.Model):
         related_name="+",
         verbose_name=_("author"),
     )
+    changed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("last changed by"),
+    )
+    approved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("approved by"),
+    )
+    approved_digest = models.CharField(
+        _("digest of what was approved"), max_length=64, blank=True, default="", editable=False
+    )
     started_at = models.DateTimeField(_("started"), null=True, blank=True, editable=False)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True, editable=False)
 
@@ -135,6 +156,7 @@ class Campaign(models.Model):
         verbose_name_plural = _("campaigns")
         permissions = [
             ("send_campaign", _("Can schedule, pause, resume and cancel campaigns")),
+            ("approve_campaign", _("Can approve campaigns of others")),
         ]
         constraints = [
             models.CheckConstraint(
