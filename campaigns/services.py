@@ -210,8 +210,8 @@ def schedule_campaign(
 ) -> None:
     """Let the campaign start by itself at `send_at`; a moment in the past starts it at once.
 
-    Past `latest_start_at` it is held instead. Raises `NotADraft`, `NotApproved` and `NotReady` with every sentence
-    about what is missing.
+    Past `latest_start_at` it is held instead. Raises `NotADraft`, `NotApproved` and `NotReady` with
+    every sentence about what is missing.
     """
     locked = Campaign.objects.select_for_update(of=("self",)).get(pk=campaign.pk)
     if locked.state != State.DRAFT:
