@@ -56,7 +56,9 @@ def wording(
     topic: Topic, channel: str = Channel.EMAIL, language: str = "en", **fields: Any
 ) -> Wording:
     """The current published words of a box, made where there are none."""
-    known = Wording.objects.current().filter(topic=topic, channel=channel, language=language).first()
+    known = (
+        Wording.objects.current().filter(topic=topic, channel=channel, language=language).first()
+    )
     if known and not fields:
         return known
     version = (known.version if known else 0) + 1
@@ -120,7 +122,9 @@ def withdrawn(contact: Contact, topic: Topic, channel: str = Channel.EMAIL) -> C
 
 def sender(**fields: Any) -> Sender:
     defaults = {"from_name": "Lumen Books", "from_email": "news@lumen.example"}
-    return Sender.objects.get_or_create(name=fields.pop("name", "Lumen"), defaults=defaults | fields)[0]
+    return Sender.objects.get_or_create(
+        name=fields.pop("name", "Lumen"), defaults=defaults | fields
+    )[0]
 
 
 def campaign(topic: Topic, **fields: Any) -> Campaign:

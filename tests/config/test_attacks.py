@@ -201,4 +201,3 @@ def test_it_keeps_no_uploaded_file():
         for model in apps.get_app_config(app).get_models():
             for field in model._meta.get_fields():
                 assert not isinstance(field, models.FileField), field
-

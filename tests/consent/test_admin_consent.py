@@ -130,9 +130,7 @@ def test_it_drafts_words_with_the_next_version_and_publishes_them_for_ever(clien
     assert client.post(at("wording", "delete", draft.pk)).status_code == 403
 
 
-@pytest.mark.parametrize(
-    "model", ["consentevent", "ledgercheckpoint", "servicemail", "refusedrow"]
-)
+@pytest.mark.parametrize("model", ["consentevent", "ledgercheckpoint", "servicemail", "refusedrow"])
 def test_it_only_shows_what_the_machinery_writes(client, model):
     make.granted(make.contact(), make.topic())
     client.force_login(make.staff())

@@ -138,9 +138,20 @@ def test_it_computes_the_leaf_in_the_database_as_the_verifier_does():
     make.granted(make.contact(), topic)
     event = ConsentEvent.objects.get(kind=Kind.GIVEN)
     fields = leaf.EventFields(
-        event.pk, str(event.subject), event.topic_id, event.channel, event.kind, event.basis,
-        event.method, leaf.microseconds(event.occurred_at), leaf.microseconds(event.recorded_at),
-        event.wording_id, event.actor_role, event.actor, event.undoes_id, bytes(event.commitment),
+        event.pk,
+        str(event.subject),
+        event.topic_id,
+        event.channel,
+        event.kind,
+        event.basis,
+        event.method,
+        leaf.microseconds(event.occurred_at),
+        leaf.microseconds(event.recorded_at),
+        event.wording_id,
+        event.actor_role,
+        event.actor,
+        event.undoes_id,
+        bytes(event.commitment),
     )
     assert bytes(event.leaf) == fields.leaf()
     assert Suppression.objects.count() == 0
