@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 
 from config import environment
+from config.processes import end_with_parent
 
 LIMIT = 256 * 1024 * 1024
 BLOCK = 4096
@@ -181,6 +182,7 @@ def listen(folder: Path | str, *, port: int = 0) -> Listener:
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=end_with_parent,  # noqa: PLW1509
     )
     assert process.stdout is not None
     line = process.stdout.readline()

@@ -1,8 +1,6 @@
 """The processes that quickstart runs beside itself: web server, worker, beat. They end when it ends."""
 
-import ctypes
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -12,10 +10,10 @@ from types import TracebackType
 from typing import Self
 
 from config import environment
+from config.processes import end_with_parent
 
 PATIENCE_S = 20
 LINES_SHOWN = 15
-PR_SET_PDEATHSIG = 1
 
 
 class ChildEnded(Exception):
@@ -43,7 +41,7 @@ class Children:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+                preexec_fn=end_with_parent,  # noqa: PLW1509
             )
 
     def watch(self, name: str, process: "subprocess.Popen[str]") -> None:
@@ -97,8 +95,3 @@ def free_port(wanted: int) -> int:
                 continue
             return int(probe.getsockname()[1])
     raise ChildEnded("There is no free port on this machine.")
-
-
-def _end_with_parent() -> None:
-    """Even where quickstart is killed, its children are told to end (Linux prctl(2))."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

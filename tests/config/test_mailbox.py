@@ -3,13 +3,16 @@
 import signal
 import smtplib
 import socket
+import subprocess
+import sys
 from email.message import EmailMessage
 
+import psutil
 import pytest
 from django.test import Client
 from django.urls import include, path
 
-from config import mailbox
+from config import environment, mailbox
 from config.mailbox import Keeper, Mailbox
 
 urlpatterns = [path("mailbox/", include("config.mailbox.urls"))]
@@ -271,3 +274,24 @@ class TestPages:
 
         for url in ("/mailbox/", f"/mailbox/{name}/", f"/mailbox/{name}/source"):
             assert Client().get(url).status_code == 404
+
+
+def test_it_ends_with_the_process_that_started_it_even_by_a_kill(tmp_path):
+    program = (
+        "import sys, time; from config import mailbox;"
+        " listener = mailbox.listen(sys.argv[1]);"
+        " print(listener.process.pid, flush=True); time.sleep(60)"
+    )
+    starter = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path / "mailbox")],
+        cwd=environment.ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert starter.stdout is not None
+    listener = psutil.Process(int(starter.stdout.readline()))
+    starter.kill()
+    starter.wait()
+    starter.stdout.close()
+    listener.wait(10)
+    assert not listener.is_running()

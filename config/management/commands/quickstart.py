@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import sys
 import time
 from argparse import ArgumentParser
@@ -35,6 +36,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEBUG:
             raise CommandError("quickstart is for development: it needs DEBUG=True.")
+        # Told to end, it stops what it started, as on Ctrl-C.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         started_at = time.monotonic()
         self.stdout.write("▸ PostgreSQL and Redis are up; bringing the tables up to date")
         call_command("migrate", verbosity=0, interactive=False)
