@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from config import embedded, environment
-from tests.config.holders import Holder, give, var_folder, wait_until
+from tests.config.holders import Holder, give, is_gone, var_folder, wait_until
 
 # What the settings read must not come from whoever runs the tests.
 CLEAN = {
@@ -99,6 +99,7 @@ def test_it_says_which_of_its_processes_has_ended(installation, name):
     for line in process.stdout:
         if "are alive" in line:
             break
+    children = psutil.Process(process.pid).children()
     child(process, {"mailbox": "config.mailbox"}.get(name, name)).kill()
 
     said = finish(process)
@@ -106,7 +107,7 @@ def test_it_says_which_of_its_processes_has_ended(installation, name):
     assert process.returncode == 1, said
     assert f"The {name} has ended with -{signal.SIGKILL:d}" in said
     assert "Traceback" not in said
-    wait_until(lambda: not psutil.Process().children())
+    wait_until(lambda: all(map(is_gone, children)))
 
 
 def child(process: "subprocess.Popen[str]", word: str) -> psutil.Process:
