@@ -53,7 +53,7 @@ def unaccounted() -> set[str]:
     own = {
         model._meta.label
         for app in apps.get_app_configs()
-        if Path(app.path).is_relative_to(settings.BASE_DIR)
+        if Path(app.path).parent == settings.BASE_DIR  # a virtual environment may lie below it
         for model in app.get_models(include_auto_created=True)
     }
     return own - held - _impersonal
