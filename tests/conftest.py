@@ -1,11 +1,15 @@
 """What every test stands on: real transactions may empty the ledger, and budgets start full."""
 
+import signal
 from collections.abc import Iterator
 
 import pgtrigger
 import pytest
 from django.core.cache import cache
 from django.db.backends.postgresql.operations import DatabaseOperations
+
+# Started in the background, a run would hand an ignored Ctrl-C on to every process it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
