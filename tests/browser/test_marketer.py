@@ -136,7 +136,7 @@ def test_it_takes_a_marketer_from_a_segment_to_the_result(desk, people, sink):
     assert [taken.recipient for taken in sink.taken()] == ["ada@example.org"]
 
     page.locator("#tabs-items").get_by_role("link", name="One person").click()
-    page.get_by_label("Who?").fill("cy@example.org")
+    page.get_by_label("Who?").fill(str(people["cy"].subject))
     page.get_by_role("button", name="Why?").click()
     expect(page.locator(".desk-no")).to_contain_text("Did not get it: withdrew.")
 
