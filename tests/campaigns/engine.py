@@ -1,5 +1,6 @@
 """Drives the delivery engine in this process, against a sink, on the real database."""
 
+import time
 from datetime import timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -8,8 +9,8 @@ from email.policy import default
 from django.conf import LazySettings
 from django.utils import timezone
 
-from campaigns import delivery, progress, services
-from campaigns.models import Campaign, Delivery
+from campaigns import claims, delivery, progress, services
+from campaigns.models import Campaign, Delivery, Lane
 from tests import make
 from tests.sink import Sink
 
@@ -43,6 +44,18 @@ def work(campaign: Campaign) -> Campaign:
     progress.end_done()
     campaign.refresh_from_db()
     return campaign
+
+
+def lanes_are_let_go(campaign: Campaign) -> None:
+    """Wait until the server has noticed that whoever held the lanes is gone, a moment after they are."""
+    lanes = {
+        claims.lock_key(campaign.pk, number)
+        for number in Lane.objects.filter(campaign=campaign).values_list("number", flat=True)
+    }
+    give_up_at = time.monotonic() + 20
+    while lanes & claims.held_locks():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.01)
 
 
 def read(raw: bytes) -> EmailMessage:

@@ -73,6 +73,7 @@ def test_it_leaves_nothing_unknown_when_a_worker_is_shut_down_in_mid_campaign(
         processes.wait_for(lambda: sink.count() > 10, seconds=40, what="the first messages")
         worker.terminate()
         worker.wait(20)
+    engine.lanes_are_let_go(campaign)
     sent = sink.count()
 
     assert 10 < sent < 200
@@ -93,6 +94,7 @@ def test_it_shows_at_most_a_unit_for_each_connection_when_a_worker_is_killed(
         current_app.send_task("campaigns.tick")
         processes.wait_for(lambda: sink.count() > 10, seconds=40, what="the first messages")
         processes.kill(worker)
+    engine.lanes_are_let_go(campaign)
     claimed = engine.states(campaign).get("claimed", 0)
     Unit.objects.update(lease_until=timezone.now())
     sink.change(Mode())
