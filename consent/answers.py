@@ -53,7 +53,7 @@ def readable(mail: ServiceMail) -> list[tuple[str, str]]:
     """What a sign-up was sent with and waits for its confirmation: labels and answers, to be shown."""
     given = mail.details.get("answers", {})
     asked = DataField.objects.in_use().in_bulk(list(given), field_name="key")
-    return [(asked[key].label, shown(asked[key], given[key])) for key in sorted(asked)]
+    return [(asked[key].text("label"), shown(asked[key], given[key])) for key in sorted(asked)]
 
 
 def shown(field: DataField, value: fields.Value) -> str:
@@ -61,7 +61,9 @@ def shown(field: DataField, value: fields.Value) -> str:
     if isinstance(value, bool):
         return _("Yes") if value else _("No")
     if isinstance(value, list):
-        return ", ".join(value)
+        return ", ".join(field.choice_text(item) for item in value)
+    if field.type == DataField.Type.CHOICE:
+        return field.choice_text(str(value))
     if field.type == DataField.Type.DATE:
         return date_format(date.fromisoformat(str(value)), "DATE_FORMAT")
     return str(value)

@@ -45,8 +45,8 @@ class AnswerField(forms.Field):
         self.question = question
         super().__init__(
             required=False,
-            label=question.field.label,
-            help_text=question.field.purpose.rstrip("."),
+            label=question.field.text("label"),
+            help_text=question.field.text("purpose").rstrip("."),
             widget=_widget(question.field),
         )
 
@@ -65,7 +65,7 @@ class AnswerField(forms.Field):
 
 def _widget(field: DataField) -> forms.Widget:
     text = {"maxlength": fields.LONGEST_TEXT, "autocomplete": "off"}
-    options = [(choice, choice) for choice in field.choices]
+    options = [(choice, field.choice_text(choice)) for choice in field.choices]
     if field.type == DataField.Type.LIST and options:
         return forms.CheckboxSelectMultiple(choices=options)
     if field.type == DataField.Type.CHOICE:

@@ -86,8 +86,8 @@ def readable(contact: Contact) -> list[Section]:
             _("What we remember about you"),
             [
                 (
-                    fields[key].label if key in fields else key,
-                    f"{shown(fields[key], value)} ({fields[key].purpose})"
+                    fields[key].text("label") if key in fields else key,
+                    f"{shown(fields[key], value)} ({fields[key].text('purpose')})"
                     if key in fields
                     else str(value),
                 )

@@ -79,8 +79,8 @@ def _attributes(contact: Contact) -> list[dict[str, Any]]:
         {
             "key": key,
             "value": value,
-            "label": registered[key].label if key in registered else key,
-            "purpose": registered[key].purpose if key in registered else "",
+            "label": registered[key].text("label") if key in registered else key,
+            "purpose": registered[key].text("purpose") if key in registered else "",
         }
         for key, value in sorted(contact.attributes.items())
     ]

@@ -11,11 +11,13 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from contacts.admin.lists import Kept
+from contacts.admin.translated_fields import TRANSLATED, DataFieldForm, TranslatedDataFieldForm
 from contacts.models import DataField, StaticList
 
 
 @admin.register(DataField)
 class DataFieldAdmin(Kept, ModelAdmin):
+    form = TranslatedDataFieldForm
     list_display = (
         "label",
         "key",
@@ -47,6 +49,19 @@ class DataFieldAdmin(Kept, ModelAdmin):
         ),
         (_("Last used"), {"fields": (("used_in_segment_at", "used_in_template_at"),)}),
     )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        may_write = self.has_change_permission(request, obj) if obj else True
+        if may_write:
+            return [*self.fieldsets, *TRANSLATED]
+        return [*self.fieldsets, (_("Translations"), {"fields": ("translations",)})]
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        # The translations are fields of the form, not of the model: the factory must not look there.
+        kwargs["fields"] = DataFieldForm.Meta.fields
+        return super().get_form(request, obj, change, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         used = ("used_in_segment_at", "used_in_template_at")

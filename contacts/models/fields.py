@@ -1,11 +1,12 @@
 """The registry of attributes: what is kept about people beyond their name and address, and why."""
 
-from typing import Self
+from typing import Any, Self
 
 from django.core.validators import MinLengthValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Length, Now
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 models.CharField.register_lookup(Length)
@@ -87,6 +88,14 @@ class DataField(models.Model):
         default=False,
         help_text=_("Shown as optional, with its purpose; kept once the person confirms."),
     )
+    translations = models.JSONField(
+        _("translations"),
+        default=dict,
+        blank=True,
+        help_text=_(
+            "Language → label, purpose and choices (value → words) as people read them there."
+        ),
+    )
     review_on = models.DateField(_("review on"))
     created_at = models.DateTimeField(_("created"), db_default=Now())
     retired_at = models.DateTimeField(_("retired"), null=True, blank=True)
@@ -137,3 +146,14 @@ class DataField(models.Model):
 
     def __str__(self) -> str:
         return self.label
+
+    def text(self, part: str) -> str:
+        """`label` or `purpose` in the active language, else in the field's own words."""
+        return str(self._translated().get(part) or getattr(self, part))
+
+    def choice_text(self, choice: str) -> str:
+        """What people read for one of the `choices`; the value that is kept never changes with it."""
+        return str(self._translated().get("choices", {}).get(choice) or choice)
+
+    def _translated(self) -> dict[str, Any]:
+        return dict(self.translations.get((get_language() or "en")[:2], {}))

@@ -12,7 +12,7 @@ from contacts import rights
 from contacts import services as contacts
 from contacts.models import Channel, Contact, DataField
 from tests import make
-from tests.consent.public import mailed, stamp, stranger
+from tests.consent.public import mailed, manage_link, stamp, stranger
 
 pytestmark = pytest.mark.django_db
 Type = DataField.Type
@@ -110,6 +110,40 @@ def test_it_asks_again_when_an_answer_does_not_fit(news, kind, answer):
     page = stranger().post("/join/", fill(make.wording(news), it=answer)).content.decode()
     assert 'id="id_field-it_error"' in page
     assert Contact.objects.count() == 0
+
+
+def test_it_asks_and_tells_in_the_language_of_the_reader(news):
+    make.wording(news, language="fr")
+    asked(
+        "genres",
+        Type.LIST,
+        choices=["Poems", "Plays"],
+        translations={
+            "fr": {
+                "label": "Genres",
+                "purpose": "Choisir ce qui vous plaît.",
+                "choices": {"Poems": "Poèmes", "Plays": "Pièces"},
+            }
+        },
+    )
+    french = stranger(accept_language="fr")
+    page = french.get("/join/").content.decode()
+    assert "Choisir ce qui vous plaît." in page
+    assert "Poèmes" in page
+    assert 'value="Poems"' in page
+    assert "Poèmes" in french.get("/join/embed/").content.decode()
+    french.post("/join/", fill(make.wording(news, language="fr"), genres=["Poems"]))
+    [link] = mailed("confirm")
+    assert "<dd>Poèmes</dd>" in french.get(link).content.decode()
+    french.post(link)
+    assert kept() == {"genres": ["Poems"]}
+    my_data = f"/preferences/{manage_link(Contact.objects.get())}/data/"
+    page = french.get(my_data).content.decode()
+    assert "Poèmes" in page
+    assert "Choisir ce qui vous plaît" in page
+    told = french.get(my_data.rstrip("/") + ".json").json()["contact"]["attributes"]
+    assert told[0]["label"] == "Genres"
+    assert told[0]["value"] == ["Poems"]
 
 
 def test_it_takes_no_answer_that_was_not_asked(news):

@@ -1,0 +1,112 @@
+"""The form of a registered field: choices line by line, and what people read in every other language."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+
+from contacts.models import DataField
+
+OTHERS = [(code, name) for code, name in settings.LANGUAGES if code != settings.LANGUAGE_CODE]
+SAME_ORDER = _("One per line, in the order of the choices themselves.")
+
+
+class LinesField(forms.Field):
+    """Values one per line; kept as a list without blanks and without a value twice."""
+
+    widget = UnfoldAdminTextareaWidget
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(map(str, value)) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> list[str]:
+        lines = [line.strip() for line in str(value or "").splitlines()]
+        return list(dict.fromkeys(line for line in lines if line))
+
+
+class DataFieldForm(forms.ModelForm):
+    """A field with its translations as plain fields, named like `label_fr`."""
+
+    choices = LinesField(
+        label=_("Choices"),
+        required=False,
+        help_text=_("The values of a choice or a list, one per line."),
+    )
+
+    class Meta:
+        model = DataField
+        fields = (
+            "label", "key", "type", "choices", "is_asked_at_sign_up", "need", "basis", "purpose",
+            "justification", "topic_key", "owner", "retention_days", "review_on", "retired_at",
+        )  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for code, _name in OTHERS:
+            known = self.instance.translations.get(code, {})
+            for part in ("label", "purpose"):
+                if f"{part}_{code}" in self.fields:
+                    self.fields[f"{part}_{code}"].initial = known.get(part, "")
+            if f"choices_{code}" in self.fields:
+                self.fields[f"choices_{code}"].initial = _in_order(self.instance, known)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        for code, _name in OTHERS:
+            given = cleaned.get(f"choices_{code}") or []
+            if given and len(given) != len(cleaned.get("choices") or []):
+                self.add_error(
+                    f"choices_{code}",
+                    ValidationError(
+                        _("Give one line for each choice, in the same order, or none.")
+                    ),
+                )
+        return cleaned
+
+    def save(self, commit: bool = True) -> Any:
+        for code, _name in OTHERS:
+            self.instance.translations[code] = self._words_in(code)
+        return super().save(commit)
+
+    def _words_in(self, code: str) -> dict[str, Any]:
+        words = {
+            part: self.cleaned_data.get(f"{part}_{code}", "").strip()
+            for part in ("label", "purpose")
+        }
+        said = self.cleaned_data.get(f"choices_{code}") or []
+        return {part: text for part, text in words.items() if text} | (
+            {"choices": dict(zip(self.instance.choices, said, strict=True))} if said else {}
+        )
+
+
+def _in_order(field: DataField, known: Mapping[str, Any]) -> list[str]:
+    """The translated choices, in the order of the choices; none where none is translated."""
+    said: dict[str, str] = known.get("choices", {})
+    return [said.get(choice, choice) for choice in field.choices] if said else []
+
+
+def _translated_fields() -> dict[str, Any]:
+    """The declared fields of the form for each part in each other language."""
+    declared: dict[str, Any] = {}
+    for code, _name in OTHERS:
+        declared[f"label_{code}"] = forms.CharField(
+            label=_("Label"), required=False, max_length=100, widget=UnfoldAdminTextInputWidget
+        )
+        declared[f"purpose_{code}"] = forms.CharField(
+            label=_("Purpose"), required=False, max_length=200, widget=UnfoldAdminTextInputWidget
+        )
+        declared[f"choices_{code}"] = LinesField(
+            label=_("Choices"), required=False, help_text=SAME_ORDER
+        )
+    return declared
+
+
+TranslatedDataFieldForm = type("TranslatedDataFieldForm", (DataFieldForm,), _translated_fields())
+TRANSLATED = [
+    (name, {"fields": (f"label_{code}", f"purpose_{code}", f"choices_{code}"), "classes": ["tab"]})
+    for code, name in OTHERS
+]
