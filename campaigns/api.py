@@ -54,11 +54,11 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
         fields: ClassVar = [
             "id", "name", "topic", "channel", "sender", "segments", "excluded_segments", "contents",
             "state", "state_reason", "send_at", "latest_start_at", "created_at", "started_at",
-            "finished_at",
+            "finished_at", "asked_at", "approved_at", "approved_digest",
         ]  # fmt: skip
         read_only_fields: ClassVar = [
             "state", "state_reason", "send_at", "latest_start_at", "created_at", "started_at",
-            "finished_at",
+            "finished_at", "asked_at", "approved_at", "approved_digest",
         ]  # fmt: skip
 
     def validate_contents(self, contents: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -2,21 +2,49 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
+from typing import Any
 
-from campaigns.models import Campaign
+from django.db import connection
+from django.db.models import QuerySet
 
-SAID = ("language", "subject", "preheader", "body", "markup", "layout")
+from campaigns.models import Campaign, CampaignContent
+from consent.models import Organization
+from contacts import segments
+from contacts.models import Segment
+
+SAID = [
+    field.name
+    for field in CampaignContent._meta.concrete_fields
+    if field.name not in {"id", "campaign"}
+]
+FROM = ("pk", "from_name", "from_email", "reply_to", "transport")
+SIGNED = ("legal_name", "postal_address", "email", "privacy_page")
+TOPIC = ("pk", "key", "public_name", "translations")
+# Lists are kept by hand: who is on them is part of the rule. Of a large one only the sum is read.
+_MEMBERS = """
+    SELECT l.id, encode(sha256(coalesce(
+        (SELECT string_agg(int8send(m.contact_id), ''::bytea ORDER BY m.contact_id)
+         FROM contacts_staticlist_contacts m WHERE m.staticlist_id = l.id), ''::bytea)), 'hex')
+    FROM contacts_staticlist l WHERE l.id = ANY(%s) ORDER BY l.id
+"""
 
 
 def digest(campaign: Campaign) -> str:
-    """SHA-256, in hex, of all that changes a message or who gets it."""
+    """SHA-256, in hex, of all that changes a message or who gets it, members of lists included.
+
+    What a rule finds may change from day to day, as "in the last 7 days" says; the rule may not.
+    """
+    wanted, unwanted = _chosen(campaign.segments), _chosen(campaign.excluded_segments)
     content = {
         "name": campaign.name,
-        "topic": campaign.topic_id,
+        "topic": _of(campaign.topic, TOPIC),
         "channel": campaign.channel,
-        "sender": campaign.sender_id,
-        "to": list(campaign.segments.order_by("pk").values_list("pk", "rule")),
-        "without": list(campaign.excluded_segments.order_by("pk").values_list("pk", "rule")),
+        "sender": _of(campaign.sender, FROM),
+        "organization": list(Organization.objects.order_by("pk").values_list(*SIGNED)[:1]),
+        "to": [(segment.pk, segment.rule) for segment in wanted],
+        "without": [(segment.pk, segment.rule) for segment in unwanted],
+        "lists": _members({*_lists(wanted), *_lists(unwanted)}),
         "contents": list(campaign.contents.order_by("language").values_list(*SAID)),
     }
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
@@ -30,3 +58,24 @@ def stands(campaign: Campaign) -> bool:
         and campaign.approved_by_id not in {campaign.author_id, campaign.changed_by_id}
         and campaign.approved_digest == digest(campaign)
     )
+
+
+def _of(thing: Any, names: Iterable[str]) -> list[Any]:
+    return [getattr(thing, name) for name in names]
+
+
+def _chosen(chosen: Any) -> list[Segment]:
+    found: QuerySet[Segment] = chosen.order_by("pk")
+    return list(found)
+
+
+def _lists(chosen: list[Segment]) -> set[int]:
+    return {key for segment in chosen for key in segments.lists_of(segment.rule)}
+
+
+def _members(lists: set[int]) -> list[tuple[int, str]]:
+    if not lists:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_MEMBERS, [sorted(lists)])
+        return list(cursor.fetchall())

@@ -12,7 +12,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from campaigns import audience, claims
+from campaigns import approval, audience, claims
 from campaigns.content import ContentError
 from campaigns.letters import Letters
 from campaigns.models import Campaign, Lane
@@ -112,6 +112,8 @@ def start(campaign_id: int) -> None:
 def _problem(campaign: Campaign, *, is_late: bool) -> str:
     if is_late:
         return _("The latest start had passed when it could have started.")
+    if settings.CAMPAIGN_NEEDS_APPROVAL and not approval.stands(campaign):
+        return _("It is no longer what was approved: have it approved again, then release it.")
     try:
         Letters(campaign).prepare()
     except ContentError as error:

@@ -184,18 +184,30 @@ def duplicate_campaign(*, campaign: Campaign, name: str, author_id: int | None) 
 
 
 @transaction.atomic
+def ask_approval(*, campaign: Campaign, actor_id: int | None) -> None:
+    """Note who asks for a second pair of eyes, and when. Raises `NotADraft`."""
+    asked = Campaign.objects.filter(pk=campaign.pk, state=State.DRAFT).update(
+        asked_by_id=actor_id, asked_at=Now()
+    )
+    if not asked:
+        raise NotADraft
+    campaign.refresh_from_db()
+
+
+@transaction.atomic
 def approve_campaign(*, campaign: Campaign, actor_id: int | None) -> None:
     """Approve what a draft says and to whom, as it is now; any change ends the approval.
 
+    A campaign held before its start may be approved again: a list or the sender may have changed.
     Raises `NotADraft`, and `SecondPersonNeeded` for its author and for who changed it last.
     """
     locked = Campaign.objects.select_for_update(of=("self",)).get(pk=campaign.pk)
-    if locked.state != State.DRAFT:
+    if locked.state not in {State.DRAFT, State.HELD} or locked.started_at:
         raise NotADraft
     if actor_id is None or actor_id in {locked.author_id, locked.changed_by_id}:
         raise SecondPersonNeeded
     Campaign.objects.filter(pk=campaign.pk).update(
-        approved_by_id=actor_id, approved_digest=approval.digest(locked)
+        approved_by_id=actor_id, approved_digest=approval.digest(locked), approved_at=Now()
     )
     campaign.refresh_from_db()
 

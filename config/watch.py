@@ -143,7 +143,10 @@ WATCHED = (
     ),
     Watched(
         "campaigns.Campaign",
-        ("name", "topic_id", "channel", "sender_id", "state", "send_at", "latest_start_at"),
+        (
+            "name", "topic_id", "channel", "sender_id", "state", "send_at", "latest_start_at",
+            "approved_by_id", "approved_digest",
+        ),
     ),
     Watched(
         "campaigns.CampaignContent", ("language", "subject"), key="campaign_id",

@@ -115,7 +115,7 @@ class CampaignAdmin(BigList):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         found: QuerySet[Any] = super().get_queryset(request)
-        return found.select_related("topic", "sender")
+        return found.select_related("topic", "sender", "asked_by", "approved_by")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _is_draft(obj) and bool(super().has_change_permission(request, obj))

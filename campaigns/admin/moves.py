@@ -131,6 +131,22 @@ def _schedule(campaign: Campaign, form: ScheduleForm, staff_id: int | None) -> N
     )
 
 
+def ask(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
+    campaign, moved_on = _begin(request, object_id, model_admin, "ask")
+    return moved_on or _simple(
+        request,
+        model_admin,
+        campaign,
+        title=_("Ask for approval"),
+        sentence=_(
+            "Everybody who may approve finds it on their first page. Write it to the end first."
+        ),
+        button=_("Ask for approval"),
+        act=lambda: services.ask_approval(campaign=campaign, actor_id=request.user.pk),
+        done=_("Somebody else has to approve it now."),
+    )
+
+
 def approve(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
     campaign, moved_on = _begin(request, object_id, model_admin, "approve")
     return moved_on or _simple(
@@ -220,6 +236,7 @@ PAGES: dict[str, Callable[..., HttpResponse]] = {
     "test": send_test,
     "duplicate": duplicate,
     "schedule": schedule,
+    "ask": ask,
     "approve": approve,
     "pause": pause,
     "resume": resume,

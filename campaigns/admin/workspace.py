@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.enums import ActionVariant
 
+from campaigns import approval
 from campaigns.models import Campaign
 from contacts.admin import acts
 
@@ -31,7 +32,8 @@ TABS = (
 MOVES = (
     ("test", _("Send a test"), {State.DRAFT, State.SCHEDULED, State.PAUSED}, CHANGE, "default"),
     ("schedule", _("Schedule"), {State.DRAFT}, SEND, "primary"),
-    ("approve", _("Approve"), {State.DRAFT}, APPROVE, "default"),
+    ("ask", _("Ask for approval"), {State.DRAFT}, CHANGE, "default"),
+    ("approve", _("Approve"), {State.DRAFT, State.HELD}, APPROVE, "default"),
     ("pause", _("Pause"), {State.SENDING}, SEND, "primary"),
     ("resume", _("Resume"), {State.PAUSED}, SEND, "primary"),
     ("release", _("Release"), {State.HELD}, SEND, "primary"),
@@ -44,6 +46,10 @@ MOVES = (
         "danger",
     ),
 )
+
+# Moves that are there only where a second person is asked for.
+FOUR_EYES = {"ask", "approve"}
+NOT_STARTED = {State.DRAFT, State.SCHEDULED, State.HELD}
 
 
 def load(page: ModelAdmin, request: HttpRequest, object_id: int, permission: str) -> Campaign:
@@ -63,7 +69,7 @@ def can(request: HttpRequest, campaign: Campaign, move: str) -> bool:
     return any(
         campaign.state in states and request.user.has_perm(permission)
         for name, _words, states, permission, _variant in MOVES
-        if name == move and (name != "approve" or settings.CAMPAIGN_NEEDS_APPROVAL)
+        if name == move and (name not in FOUR_EYES or settings.CAMPAIGN_NEEDS_APPROVAL)
     )
 
 
@@ -95,6 +101,19 @@ def surroundings(page: ModelAdmin, request: HttpRequest, campaign: Campaign) -> 
         "tab_list": [{"page": "desk", "models": model, "items": tabs}],
         "actions_detail": moves,
         "campaign": campaign,
+        "approval": approval_of(campaign),
+    }
+
+
+def approval_of(campaign: Campaign) -> dict[str, Any] | None:
+    """Who asked and who approved what, when; `stands` until the start. None where nobody has to."""
+    if not settings.CAMPAIGN_NEEDS_APPROVAL and campaign.approved_by_id is None:
+        return None
+    is_open = campaign.state in NOT_STARTED and campaign.started_at is None
+    return {
+        "is_needed": settings.CAMPAIGN_NEEDS_APPROVAL,
+        "is_open": is_open,
+        "stands": is_open and approval.stands(campaign),
     }
 
 

@@ -146,6 +146,17 @@ class Campaign(models.Model):
     approved_digest = models.CharField(
         _("digest of what was approved"), max_length=64, blank=True, default="", editable=False
     )
+    approved_at = models.DateTimeField(_("approved"), null=True, blank=True, editable=False)
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("approval asked by"),
+    )
+    asked_at = models.DateTimeField(_("approval asked"), null=True, blank=True, editable=False)
     started_at = models.DateTimeField(_("started"), null=True, blank=True, editable=False)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True, editable=False)
 

@@ -14,7 +14,15 @@ from contacts.segments.conditions import (
     register,
 )
 from contacts.segments.profile import moments
-from contacts.segments.tree import conditions_of, describe, fields_of, matching, members, validate
+from contacts.segments.tree import (
+    conditions_of,
+    describe,
+    fields_of,
+    lists_of,
+    matching,
+    members,
+    validate,
+)
 
 __all__ = [
     "Condition",
@@ -25,6 +33,7 @@ __all__ = [
     "describe",
     "fields_of",
     "known",
+    "lists_of",
     "matching",
     "members",
     "moments",

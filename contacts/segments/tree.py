@@ -81,6 +81,24 @@ def conditions_of(rule: object) -> set[str]:
     return names
 
 
+def lists_of(rule: object) -> set[int]:
+    """The keys of the static lists that a rule names, however deep; an unreadable rule names none."""
+    lists: set[int] = set()
+    waiting = [rule]
+    while waiting:
+        match waiting.pop():
+            case {"condition": "static_list", "value": value}:
+                keys = value if isinstance(value, list) else [value]
+                lists |= {int(key) for key in keys if str(key).isdecimal()}
+            case {"all": list(parts)} | {"any": list(parts)}:
+                waiting += parts
+            case {"not": part}:
+                waiting.append(part)
+            case _:
+                pass
+    return lists
+
+
 def _read(rule: object) -> Part | None:
     if not isinstance(rule, Mapping):
         raise RuleError(_("A rule is a tree of conditions, not “%s”.") % str(rule)[:60])

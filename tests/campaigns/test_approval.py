@@ -5,7 +5,10 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
-from campaigns import services
+from campaigns import approval, progress, services
+from campaigns.models import Campaign
+from consent.models import Organization, Topic
+from contacts.models import Segment, StaticList
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -89,3 +92,233 @@ def test_it_approves_on_the_desk_and_over_the_api_with_the_permission(client, ca
     assert [client.post(page).status_code for page in pages] == [302, 200]
     campaign.refresh_from_db()
     assert campaign.approved_by == nora
+
+
+# What is approved is what is sent
+
+
+def listed(campaign, *people, how="is"):
+    """The campaign goes to a list kept by hand, named by a rule two levels deep."""
+    vips = StaticList.objects.create(name="VIPs")
+    vips.contacts.set(people)
+    value = str(vips.pk) if how != "is_any_of" else [str(vips.pk)]
+    asked = {"condition": "static_list", "operator": how, "value": value}
+    campaign.segments.add(Segment.objects.create(name="VIPs", rule={"any": [{"not": asked}]}))
+    return vips
+
+
+@pytest.mark.parametrize("how", ["is", "is_any_of", "is_not"])
+@pytest.mark.parametrize("side", ["segments", "excluded_segments"])
+def test_it_forgets_the_approval_when_somebody_is_put_on_a_list(campaign, second, how, side):
+    vips = listed(campaign, make.contact(), how=how)
+    if side == "excluded_segments":
+        campaign.excluded_segments.set(campaign.segments.all())
+        campaign.segments.clear()
+    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    assert approval.stands(campaign)
+    vips.contacts.add(make.contact())
+    assert not approval.stands(campaign)
+
+
+def test_it_forgets_the_approval_when_one_person_of_a_list_is_swapped(campaign, second):
+    ada, bo = make.contact(), make.contact()
+    vips = listed(campaign, ada)
+    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    vips.contacts.set([bo])
+    assert not approval.stands(campaign)
+    vips.contacts.set([ada])
+    assert approval.stands(campaign)
+
+
+def rename_sender(campaign):
+    campaign.sender.from_email = "other@lumen.example"
+    campaign.sender.save(update_fields=["from_email"])
+
+
+def change_rule(campaign):
+    campaign.segments.update(
+        rule={"condition": "language", "operator": "is", "value": "fr"},
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        rename_sender,
+        change_rule,
+        lambda campaign: Organization.objects.update(postal_address="Elsewhere"),
+        lambda campaign: Topic.objects.update(public_name="Offers"),
+        lambda campaign: campaign.segments.clear(),
+        lambda campaign: campaign.contents.update(preheader="Quick"),
+    ],
+    ids=["sender", "rule", "organization", "topic", "segments", "preheader"],
+)
+def test_it_forgets_the_approval_when_what_goes_out_changes(campaign, second, change):
+    campaign.segments.add(Segment.objects.create(name="Everybody", rule={}))
+    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    change(campaign)
+    campaign = Campaign.objects.get(pk=campaign.pk)
+    assert not approval.stands(campaign)
+
+
+def test_it_holds_what_changed_between_schedule_and_start(campaign, second):
+    ada = make.contact()
+    make.granted(ada, campaign.topic)
+    vips = listed(campaign, ada)
+    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    schedule(campaign)
+    vips.contacts.add(make.contact())
+    progress.start_due()
+    campaign.refresh_from_db()
+    assert campaign.state == "held"
+    assert "approved again" in campaign.state_reason
+    services.release_held(campaign=campaign)
+    progress.start_due()
+    campaign.refresh_from_db()
+    assert campaign.state == "held"
+    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    services.release_held(campaign=campaign)
+    progress.start_due()
+    campaign.refresh_from_db()
+    assert campaign.state == "sending"
+
+
+def test_it_starts_what_is_as_it_was_approved(campaign, second):
+    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    schedule(campaign)
+    progress.start_due()
+    campaign.refresh_from_db()
+    assert campaign.state == "sending"
+
+
+# Every edit, through every door
+
+
+def form_of(campaign, **changes):
+    """What the desk's form of a campaign posts."""
+    content = campaign.contents.get()
+    return {
+        "name": campaign.name,
+        "topic": campaign.topic_id,
+        "channel": campaign.channel,
+        "sender": campaign.sender_id,
+        "segments": [segment.pk for segment in campaign.segments.all()],
+        "contents-TOTAL_FORMS": "1",
+        "contents-INITIAL_FORMS": "1",
+        "contents-0-id": content.pk,
+        "contents-0-campaign": campaign.pk,
+        "contents-0-language": content.language,
+        "contents-0-layout": content.layout,
+        "contents-0-markup": content.markup,
+        "contents-0-subject": content.subject,
+        "contents-0-preheader": content.preheader,
+        "contents-0-body": content.body,
+        **changes,
+    }
+
+
+EDITS = {
+    "name": "Another name",
+    "segments": [],
+    "contents-0-language": "fr",
+    "contents-0-layout": "letter",
+    "contents-0-subject": "Another subject",
+    "contents-0-preheader": "Another preview",
+    "contents-0-body": "Another body.",
+}
+
+
+@pytest.mark.parametrize("field", EDITS)
+def test_it_notes_who_edits_on_the_desk_and_drops_the_approval(client, campaign, second, field):
+    campaign.segments.add(Segment.objects.create(name="Everybody", rule={}))
+    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    third = make.staff("third")
+    client.force_login(third)
+    page = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
+    assert client.post(page, form_of(campaign, **{field: EDITS[field]})).status_code == 302
+    campaign = Campaign.objects.get(pk=campaign.pk)
+    assert campaign.changed_by == third
+    assert not approval.stands(campaign)
+
+
+PATCHES = {
+    "name": "Another name",
+    "segments": [],
+    "channel": "sms",
+    "contents": [{"language": "en", "subject": "Another", "body": "Another body."}],
+}
+
+
+@pytest.mark.parametrize("field", PATCHES)
+def test_it_notes_who_edits_over_the_api_and_drops_the_approval(client, campaign, second, field):
+    campaign.segments.add(Segment.objects.create(name="Everybody", rule={}))
+    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    third = make.staff("third")
+    client.force_login(third)
+    answer = client.patch(
+        reverse("api:campaign-detail", args=[campaign.pk]),
+        {field: PATCHES[field]},
+        content_type="application/json",
+    )
+    assert answer.status_code == 200
+    campaign = Campaign.objects.get(pk=campaign.pk)
+    assert campaign.changed_by == third
+    assert not approval.stands(campaign)
+
+
+def test_it_takes_no_approval_from_who_edited_on_the_desk_or_over_the_api(client, campaign, second):
+    client.force_login(second)
+    page = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
+    client.post(page, form_of(campaign, name="Mine now"))
+    approve = reverse("admin:campaigns_campaign_approve", args=[campaign.pk])
+    answer = client.post(approve, follow=True)
+    assert "Somebody else has to approve this" in answer.content.decode()
+    Campaign.objects.update(changed_by=None)
+    detail = reverse("api:campaign-detail", args=[campaign.pk])
+    client.patch(detail, {"name": "Mine again"}, content_type="application/json")
+    answer = client.post(reverse("api:campaign-approve", args=[campaign.pk]))
+    assert answer.status_code == 409
+    campaign.refresh_from_db()
+    assert campaign.approved_by is None
+
+
+def test_it_takes_no_approval_from_the_author_who_made_it_over_a_door(client, author, settings):
+    settings.CAMPAIGN_NEEDS_APPROVAL = True
+    make.topic()
+    make.sender()
+    client.force_login(author)
+    draft = {
+        "name": "Spring", "topic": "product-news", "sender": "Lumen",
+        "contents": [{"language": "en", "subject": "Hello", "body": "Hello."}],
+    }  # fmt: skip
+    made = client.post(reverse("api:campaign-list"), draft, content_type="application/json").json()
+    answer = client.post(reverse("api:campaign-approve", args=[made["id"]]))
+    assert answer.status_code == 409
+
+
+def test_it_shows_who_asked_and_who_approved_what_and_when(client, campaign, author, second):
+    client.force_login(author)
+    client.post(reverse("admin:campaigns_campaign_ask", args=[campaign.pk]))
+    campaign.refresh_from_db()
+    assert campaign.asked_by == author
+    page = reverse("admin:campaigns_campaign_schedule", args=[campaign.pk])
+    shown = client.get(page).content.decode()
+    assert "author asked for it on" in shown
+    assert "Nobody has approved it yet" in shown
+    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    for name in ("schedule", "progress", "change"):
+        shown = client.get(reverse(f"admin:campaigns_campaign_{name}", args=[campaign.pk]))
+        assert "Approved by second on" in shown.content.decode(), name
+        assert campaign.approved_digest[:16] in shown.content.decode()
+    campaign.contents.update(body="Something else")
+    assert "it has changed since" in client.get(page).content.decode()
+
+
+def test_it_asks_for_no_approval_where_none_is_needed(client, campaign, author, settings):
+    settings.CAMPAIGN_NEEDS_APPROVAL = False
+    client.force_login(author)
+    page = client.get(reverse("admin:campaigns_campaign_schedule", args=[campaign.pk]))
+    assert "Approval" not in page.content.decode()
+    client.post(reverse("admin:campaigns_campaign_ask", args=[campaign.pk]))
+    campaign.refresh_from_db()
+    assert campaign.asked_at is None
