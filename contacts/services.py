@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 
-from contacts import addresses, fields, retention
+from contacts import addresses, fields, pseudonyms, retention
 from contacts.models import (
     Address,
     Channel,
@@ -189,8 +189,21 @@ def find_or_create_contact(*, email: str, language: str) -> tuple[Contact, bool]
 def note_identity_view(
     *, staff_id: int | None, contact: Contact | None, reason: str, people: int = 1
 ) -> None:
-    """Note that staff looked at, or took out, identities, and why; `contact=None` is an export of many."""
+    """Note that staff looked at, or took out, identities, and why; `contact=None` is a file of many."""
     IdentityView.objects.create(staff_id=staff_id, contact=contact, reason=reason, people=people)
+
+
+def note_identity_views(*, staff_id: int | None, contacts: Iterable[Contact], reason: str) -> None:
+    """Note that staff looked at the identity of each of these people, and why."""
+    IdentityView.objects.bulk_create(
+        [IdentityView(staff_id=staff_id, contact=contact, reason=reason) for contact in contacts]
+    )
+
+
+def find_by_pseudonym(text: str) -> list[Contact]:
+    """Up to two contacts whose pseudonym is this or begins so: with two it has to be said more exactly."""
+    bounds = pseudonyms.bounds(text)
+    return list(Contact.objects.filter(subject__range=bounds)[:2]) if bounds else []
 
 
 def lock(contact_id: int) -> Contact:

@@ -13,7 +13,7 @@ from campaigns.admin import workspace
 from campaigns.admin.deliveries import reason_text
 from campaigns.models import Campaign
 from contacts.admin.lists import OLDER, number
-from contacts.admin.names import address_of, may_see_identities, name_of, note_list
+from contacts.admin.names import address_of, may_see_identity, name_of
 from contacts.models import Channel, Contact
 
 PER_PAGE = 50
@@ -120,14 +120,13 @@ def _people(campaign: Campaign, reason: str, *, before: int | None) -> tuple[lis
 
 
 def _rows(request: HttpRequest, people: list[int]) -> list[dict[str, Any]]:
-    is_clear = may_see_identities(request)
-    note_list(request, len(people))
     known = Contact.objects.select_related("identity").defer("attributes").in_bulk(people)
-    return [
-        {
-            "contact": known[pk],
-            "name": name_of(known[pk], is_clear=is_clear),
-            "address": address_of(known[pk], Channel.EMAIL, is_clear=is_clear),
-        }
-        for pk in people
-    ]
+    return [_row(known[pk], is_clear=may_see_identity(request, pk)) for pk in people]
+
+
+def _row(contact: Contact, *, is_clear: bool) -> dict[str, Any]:
+    return {
+        "contact": contact,
+        "name": name_of(contact, is_clear=is_clear),
+        "address": address_of(contact, Channel.EMAIL, is_clear=is_clear),
+    }

@@ -10,8 +10,8 @@ from campaigns import audience
 from campaigns.admin import workspace
 from campaigns.admin.deliveries import reason_text
 from consent import gate
-from contacts.admin.names import address_of, may_see_identities, name_of, note_view
-from contacts.admin.people import find_person
+from contacts.admin.finding import find_person
+from contacts.admin.names import address_of, may_see_identity, name_of
 
 
 class PersonForm(forms.Form):
@@ -32,9 +32,7 @@ def show_person(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -
     decision = contact and gate.explain(
         contact=contact, topic=campaign.topic, channel=campaign.channel
     )
-    is_clear = may_see_identities(request)
-    if contact:
-        note_view(request, contact)
+    is_clear = contact is not None and may_see_identity(request, contact.pk)
     return workspace.show(
         model_admin,
         request,

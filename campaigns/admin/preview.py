@@ -16,8 +16,8 @@ from campaigns.content import ContentError
 from campaigns.letters import NOWHERE, Letters
 from campaigns.models import Campaign, CampaignContent
 from contacts import fields
-from contacts.admin.names import may_see_identities, note_view
-from contacts.admin.people import find_person
+from contacts.admin.finding import find_person
+from contacts.admin.names import VIEW_IDENTITY, may_see_identity
 from contacts.models import DataField
 
 # What the composer's live preview sends along, all of it text.
@@ -51,7 +51,7 @@ class PreviewForm(forms.Form):
 
 def show_preview(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
     campaign = workspace.load(model_admin, request, object_id, workspace.VIEW)
-    form = PreviewForm(campaign, may_choose=may_see_identities(request), data=request.GET)
+    form = PreviewForm(campaign, may_choose=request.user.has_perm(VIEW_IDENTITY), data=request.GET)
     seen_as = request.GET.get("as", "")
     rendered, problem = _render(request, campaign, form)
     return workspace.show(
@@ -103,8 +103,8 @@ def _render(request: HttpRequest, campaign: Campaign, form: PreviewForm) -> tupl
     person = find_person(request, sought) if sought else None
     if sought and person is None:
         return None, _("Nobody is known under this address or pseudonym.")
-    if person:
-        note_view(request, person)
+    if person and not may_see_identity(request, person.pk):
+        return None, _("Open this person's page first and say there why you need to see the name.")
     try:
         language = form.cleaned_data["language"] or languages[0]
         return services.preview(campaign=campaign, language=language, contact=person), ""

@@ -38,6 +38,8 @@ class Attribution:
         if permission is None or request.method == "HEAD" or not request.user.has_perm(permission):
             return
         token = getattr(request, "auth", None)
+        if token is None:  # masked
+            return
         trail.note(
             request,
             trail.Action.VIEWED,
@@ -46,5 +48,5 @@ class Attribution:
             object_id=(request.resolver_match.kwargs if request.resolver_match else {}).get(
                 "subject", ""
             ),
-            details={"token": token.pk, "purpose": token.purpose} if token else {},
+            details={"token": token.pk, "purpose": token.purpose},
         )

@@ -10,8 +10,8 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownF
 from unfold.decorators import display
 
 from consent.models import ConsentEvent, ConsentEvidence, LedgerCheckpoint
+from contacts import pseudonyms
 from contacts.admin.lists import BigList, ReadOnly
-from contacts.admin.people import pseudonyms_from
 
 KIND_COLORS = {
     "given": "success",
@@ -47,7 +47,7 @@ class ConsentEventAdmin(ReadOnly, BigList):
     )
     list_filter = (("kind", ChoicesDropdownFilter), ("topic", RelatedDropdownFilter))
     search_fields = ("subject",)
-    search_help_text = _("Beginning of a pseudonym")
+    search_help_text = _("Pseudonym, or at least six characters of its beginning")
     fieldsets: tuple[Any, ...] = (
         (
             None,
@@ -92,9 +92,8 @@ class ConsentEventAdmin(ReadOnly, BigList):
     ) -> tuple[QuerySet[Any], bool]:
         if not search_term.strip():
             return queryset, False
-        pseudonyms = pseudonyms_from(search_term.strip())
-        found = queryset.filter(subject__range=pseudonyms) if pseudonyms else queryset.none()
-        return found, False
+        bounds = pseudonyms.bounds(search_term)
+        return queryset.filter(subject__range=bounds) if bounds else queryset.none(), False
 
     @display(description=_("act"), label=KIND_COLORS)
     def act(self, event: ConsentEvent) -> tuple[str, str]:

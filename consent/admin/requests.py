@@ -27,9 +27,9 @@ from consent.models import Method
 from contacts import rights as requests
 from contacts import services as contacts
 from contacts.admin import acts, panels
+from contacts.admin.finding import find_person
 from contacts.admin.lists import BigList, Kept, ReadOnly
 from contacts.admin.names import VIEW_IDENTITY
-from contacts.admin.people import find_person
 from contacts.models import Contact, IdentityView, SubjectRequest
 
 Kind = SubjectRequest.Kind

@@ -1,11 +1,11 @@
 """What commands of consent have in common: whom and what they are asked about."""
 
 from argparse import ArgumentParser
-from uuid import UUID
 
 from django.core.management.base import CommandError
 
 from consent.models import Topic
+from contacts import pseudonyms
 from contacts import services as contacts
 from contacts.addresses import AddressError
 from contacts.models import Channel, Contact
@@ -19,13 +19,18 @@ def add_question(parser: ArgumentParser) -> None:
 
 def contact(text: str) -> Contact:
     """Raises `CommandError`, which does not repeat what was asked: it may be an address."""
-    found: Contact | None
-    if text.isdigit():
-        found = Contact.objects.filter(pk=int(text)).first()
-    elif "@" in text or text.startswith("+"):
+    if "@" in text or text.startswith("+"):
         found = _reached_at(text)
+    elif known := contacts.find_by_pseudonym(text):
+        if len(known) > 1:
+            raise CommandError("Several pseudonyms begin like this: write more of it.")
+        found = known[0]
+    elif text.isdecimal():
+        found = Contact.objects.filter(pk=int(text)).first()
+    elif pseudonyms.bounds(text):
+        found = None
     else:
-        found = contacts.contact_of_subject(_subject(text))
+        raise CommandError("A contact is a pseudonym, a number or an address.")
     if found is None:
         raise CommandError("No such contact.")
     return found
@@ -37,13 +42,6 @@ def _reached_at(address: str) -> Contact | None:
         return contacts.find_contact(channel=channel, address=address)
     except AddressError as error:
         raise CommandError(str(error)) from error
-
-
-def _subject(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError as error:
-        raise CommandError("A contact is a pseudonym, a number or an address.") from error
 
 
 def topic(key: str) -> Topic:

@@ -12,8 +12,18 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 Text = str | Promise
+
+
+class ReasonForm(forms.Form):
+    """Why somebody looks at, or takes out, what names people."""
+
+    reason = forms.CharField(
+        label=_("Why?"), min_length=5, max_length=500, widget=UnfoldAdminTextInputWidget
+    )
 
 
 def load(page: ModelAdmin, request: HttpRequest, object_id: str) -> Any:

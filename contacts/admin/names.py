@@ -1,6 +1,11 @@
-"""How a person is shown: by name to those who may view identities and said why, else pseudonymous."""
+"""How a person is shown: pseudonymous, and by name to those who may view identities and said why.
+
+A view is opened by a POST with its reason, for the people it names, and noted then and there; to look
+again within a quarter of an hour writes nothing.
+"""
 
 import time
+from collections.abc import Sequence
 
 from django.http import HttpRequest
 
@@ -9,52 +14,31 @@ from contacts.models import Channel, Contact, Identity
 
 VIEW_IDENTITY = "contacts.view_identity"
 OPEN_FOR_S = 15 * 60
+# What was typed into a page that was opened in time is still taken.
+EDIT_FOR_S = 60 * 60
 _SESSION = "identities"
 
 
-def may_ask_for_identities(request: HttpRequest) -> bool:
-    """Whether names can be shown once a reason is given."""
-    return request.user.has_perm(VIEW_IDENTITY) and not _reason(request)
+def may_ask_for_identity(request: HttpRequest, contact_id: int | None) -> bool:
+    """Whether this person's name can be shown once a reason is given."""
+    return request.user.has_perm(VIEW_IDENTITY) and not may_see_identity(request, contact_id)
 
 
-def may_see_identities(request: HttpRequest) -> bool:
-    """Only with the permission, and for a quarter of an hour after a reason was given."""
-    return request.user.has_perm(VIEW_IDENTITY) and bool(_reason(request))
+def may_see_identity(request: HttpRequest, contact_id: int | None) -> bool:
+    """Only with the permission, and for a quarter of an hour after a reason was given for this person."""
+    until = request.session.get(_SESSION, {}).get(str(contact_id), 0)
+    grace = EDIT_FOR_S - OPEN_FOR_S if request.method == "POST" else 0
+    return request.user.has_perm(VIEW_IDENTITY) and bool(until + grace > time.time())
 
 
-def open_identities(request: HttpRequest, reason: str) -> None:
-    """Show this session names and addresses from now on, for this reason."""
-    request.session[_SESSION] = {
-        "reason": reason,
-        "until": time.time() + OPEN_FOR_S,
-        "seen": [],
-    }
-
-
-def note_view(request: HttpRequest, contact: Contact) -> None:
-    """Note that this person was shown in clear, once for each reason; nothing where masked."""
-    if not may_see_identities(request):
-        return
-    opened = request.session[_SESSION]
-    if contact.pk not in opened["seen"]:
-        opened["seen"].append(contact.pk)
-        request.session.modified = True
-        services.note_identity_view(
-            staff_id=request.user.pk, contact=contact, reason=opened["reason"]
-        )
-
-
-def note_list(request: HttpRequest, people: int) -> None:
-    """Note that a page of so many people was shown in clear."""
-    if people and may_see_identities(request):
-        services.note_identity_view(
-            staff_id=request.user.pk, contact=None, reason=_reason(request), people=people
-        )
-
-
-def _reason(request: HttpRequest) -> str:
-    opened = request.session.get(_SESSION, {})
-    return str(opened.get("reason", "")) if opened.get("until", 0) > time.time() else ""
+def open_identities(request: HttpRequest, people: Sequence[Contact], reason: str) -> None:
+    """Note that these people are shown in clear to this session from now on, and why."""
+    services.note_identity_views(staff_id=request.user.pk, contacts=people, reason=reason)
+    now = time.time()
+    earlier = request.session.get(_SESSION, {}).items()
+    kept = {key: until for key, until in earlier if until + EDIT_FOR_S > now}
+    opened = {str(contact.pk): now + OPEN_FOR_S for contact in people}
+    request.session[_SESSION] = kept | opened
 
 
 def identity_of(contact: Contact) -> Identity | None:

@@ -1,6 +1,5 @@
-"""The pages of contacts: found by exact address or pseudonym, named only to those who may see names."""
+"""The pages of contacts: named only to those who may see names, person by person, after a reason."""
 
-import uuid
 from typing import Any
 
 from django import forms
@@ -8,8 +7,6 @@ from django.conf import settings
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -20,10 +17,10 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from contacts import addresses, services
-from contacts.admin import acts, names, panels
+from contacts import addresses, pseudonyms, services
+from contacts.admin import acts, finding, names, panels
 from contacts.admin.lists import BigList, Kept
-from contacts.admin.names import VIEW_IDENTITY, address_of, may_see_identities, name_of
+from contacts.admin.names import VIEW_IDENTITY, address_of, may_see_identity, name_of
 from contacts.models import Channel, Contact, Tag
 
 NAMES = ("first_name", "last_name", "email", "phone")
@@ -91,19 +88,11 @@ class ContactForm(forms.ModelForm):
         return normalized
 
 
-class ReasonForm(forms.Form):
-    reason = forms.CharField(
-        label=_("Why?"), min_length=5, max_length=500, widget=UnfoldAdminTextInputWidget
-    )
-
-
 @admin.register(Contact)
 class ContactAdmin(Kept, BigList):
     form = ContactForm
-    actions_list = ("show_names",)
     actions_detail = ("show_name",)
-    search_fields = ("subject",)
-    search_help_text = _("Exact email address, phone number or pseudonym")
+    list_before_template = "admin/contacts/find.html"
     list_filter = (("lifecycle", ChoicesDropdownFilter),)
     autocomplete_fields = ("tags",)
     readonly_fields = (
@@ -117,39 +106,32 @@ class ContactAdmin(Kept, BigList):
     )
     change_form_outer_after_template = "admin/contacts/panels.html"
 
+    def get_custom_urls(self) -> tuple[Any, ...]:
+        return (
+            ("find/", "contacts_contact_find", finding.find),
+            ("names/", "contacts_contact_show_names", finding.show_names),
+        )
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         found: QuerySet[Any] = super().get_queryset(request)
         return found.select_related("identity").defer("attributes")
 
-    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
-        who = ("named", "email") if may_see_identities(request) else ("pseudonym", "masked")
-        return (*who, "language", "stage", "standing", "created_at")
+    def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
+        return (*_who(request), "language", "stage", "standing", "created_at")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Whole addresses by their fingerprint, pseudonyms by their beginning; nothing is scanned.
-
-        Whether an address is known says who somebody is: only with `view_identity` is it looked for.
-        """
-        term = search_term.strip()
-        if not term:
+        """By pseudonym only: an address in the address of a page would enter logs and histories."""
+        if not search_term.strip():
             return queryset, False
-        if pseudonyms := pseudonyms_from(term):
-            return queryset.filter(subject__range=pseudonyms), False
-        if not request.user.has_perm(VIEW_IDENTITY):
-            return queryset.none(), False
-        channel = Channel.EMAIL if "@" in term else Channel.SMS
-        try:
-            found = services.find_contact(channel=channel, address=term)
-        except addresses.AddressError:
-            return queryset.none(), False
-        return queryset.filter(pk=found.pk if found else None), False
+        bounds = pseudonyms.bounds(search_term)
+        return queryset.filter(subject__range=bounds) if bounds else queryset.none(), False
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         if obj is None:
             return [(None, {"fields": (*PAIRS, *PROFILE)})]
-        who = PAIRS if may_see_identities(request) else (("pseudonym", "masked"),)
+        who = PAIRS if may_see_identity(request, obj.pk) else (("pseudonym", "masked"),)
         return [(None, {"fields": (*who, *PROFILE, ("created_at", *_set_dates(obj)))})]
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -163,7 +145,7 @@ class ContactAdmin(Kept, BigList):
         # The names are fields of the form, not of the model: the factory must not look for them there.
         kwargs["fields"] = ContactForm.Meta.fields
         form = super().get_form(request, obj, change, **kwargs)
-        if change and not may_see_identities(request):
+        if change and not may_see_identity(request, obj.pk):
             form = type(form.__name__, (form,), dict.fromkeys(NAMES))
         return form
 
@@ -190,7 +172,6 @@ class ContactAdmin(Kept, BigList):
         obj: Any = None,
     ) -> HttpResponse:
         if obj is not None:
-            names.note_view(request, obj)
             context["panels"] = panels.panels_of(request, obj)
         page: HttpResponse = super().render_change_form(
             request, context, add, change, form_url, obj
@@ -198,49 +179,32 @@ class ContactAdmin(Kept, BigList):
         return page
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        page: HttpResponse = super().changelist_view(request, extra_context)
-        shown = getattr(page, "context_data", None) or {}
-        if "cl" in shown:
-            names.note_list(request, len(shown["cl"].result_list))
+        context = {"may_find_by_address": request.user.has_perm(VIEW_IDENTITY)}
+        page: HttpResponse = super().changelist_view(request, context | (extra_context or {}))
         return page
 
     def has_ask_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return names.may_ask_for_identities(request)
-
-    @action(description=_("Show names"), url_path="names", permissions=["ask"])
-    def show_names(self, request: HttpRequest) -> HttpResponse:
-        return self._ask_why(request, None, reverse("admin:contacts_contact_changelist"))
+        return names.may_ask_for_identity(request, object_id)
 
     @action(description=_("Show name and addresses"), url_path="name", permissions=["ask"])
     def show_name(self, request: HttpRequest, object_id: str) -> HttpResponse:
         contact = acts.load(self, request, object_id)
-        return self._ask_why(request, contact, acts.url_of(self, contact))
-
-    def _ask_why(self, request: HttpRequest, contact: Any, then: str) -> HttpResponse:
-        form = ReasonForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            names.open_identities(request, form.cleaned_data["reason"])
-            return redirect(then)
-        page: HttpResponse = acts.show(
+        form = acts.ReasonForm(request.POST or None)
+        page: HttpResponse = acts.ask(
             self,
             request,
             contact,
-            "admin/desk/act.html",
-            title=_("Show names and addresses"),
-            sentence=_("For a quarter of an hour. Whom you see and why is noted."),
+            title=_("Show name and addresses"),
+            sentence=_(
+                "Of this person, for a quarter of an hour. That you looked, and why, is noted."
+            ),
             button=_("Show"),
             form=form,
-            back=then,
+            act=lambda reason: names.open_identities(request, [contact], reason),
+            done=_("Shown for a quarter of an hour."),
+            refusals=(),
         )
         return page
-
-    @display(description=_("name"), header=True)
-    def named(self, contact: Contact) -> list[str]:
-        return [name_of(contact, is_clear=True), contact.pseudonym]
-
-    @display(description=_("email"))
-    def email(self, contact: Contact) -> str:
-        return address_of(contact, Channel.EMAIL, is_clear=True)
 
     @display(description=_("first name"))
     def first_name(self, contact: Contact) -> str:
@@ -260,10 +224,7 @@ class ContactAdmin(Kept, BigList):
 
     @display(description=_("address"))
     def masked(self, contact: Contact) -> str:
-        channels = (Channel.EMAIL, Channel.SMS)
-        return " · ".join(
-            masked for at in channels if (masked := address_of(contact, at, is_clear=False))
-        )
+        return addresses_of(contact, is_clear=False)
 
     @display(description=_("lifecycle stage"), label=True)
     def stage(self, contact: Contact) -> str:
@@ -281,26 +242,26 @@ def _set_dates(contact: Any) -> list[str]:
     return [name for name in dates if getattr(contact, name)]
 
 
-def pseudonyms_from(term: str) -> tuple[uuid.UUID, uuid.UUID] | None:
-    """The first and last pseudonym that begin with at least six hexadecimal digits."""
-    digits = term.replace("-", "").lower()
-    if not 6 <= len(digits) <= 32 or set(digits) - set("0123456789abcdef") or term.isdecimal():
-        return None
-    return uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
+def _who(request: HttpRequest) -> tuple[Any, ...]:
+    """Name and address of those whom this session may see, of the others pseudonym and mask."""
+
+    @display(description=_("contact"), header=True)
+    def person(contact: Contact) -> list[str]:
+        name = name_of(contact, is_clear=may_see_identity(request, contact.pk))
+        return [name, "" if name == contact.pseudonym else contact.pseudonym]
+
+    @display(description=_("address"))
+    def address(contact: Contact) -> str:
+        is_clear = may_see_identity(request, contact.pk)
+        return addresses_of(contact, is_clear=is_clear)
+
+    return person, address
 
 
-def find_person(request: HttpRequest, term: str) -> Contact | None:
-    """The one contact under a pseudonym that fits nobody else or, with `view_identity`, at an address."""
-    if pseudonyms := pseudonyms_from(term.strip()):
-        found = list(Contact.objects.filter(subject__range=pseudonyms)[:2])
-        return found[0] if len(found) == 1 else None
-    if not request.user.has_perm(VIEW_IDENTITY):
-        return None
-    channel = Channel.EMAIL if "@" in term else Channel.SMS
-    try:
-        return services.find_contact(channel=channel, address=term)
-    except addresses.AddressError:
-        return None
+def addresses_of(contact: Contact, *, is_clear: bool) -> str:
+    channels = (Channel.EMAIL, Channel.SMS)
+    shown = (address_of(contact, at, is_clear=is_clear) for at in channels)
+    return " · ".join(filter(None, shown))
 
 
 @admin.register(Tag)

@@ -4,12 +4,12 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from contacts.admin import panels
-from contacts.admin.names import address_of, may_see_identities
+from contacts.admin.names import address_of, may_see_identity
 from contacts.models import Contact
 
 
 def addresses_of(request: HttpRequest, contact: Contact) -> panels.Panel:
-    is_clear = may_see_identities(request)
+    is_clear = may_see_identity(request, contact.pk)
     rows = [
         (
             address,

@@ -81,7 +81,6 @@ def addresses(campaign: "Campaign") -> dict[str, str]:
     pages |= {
         "contacts in the middle": f"{people}?older_than={middle.pk}",
         "contacts by pseudonym": f"{people}?q={middle.subject}",
-        "contacts by address": f"{people}?q={middle.identity.email}",
         "contacts by stage": f"{people}?lifecycle__exact=customer",
         "deliveries of a campaign": f"{deliveries}?campaign__id__exact={campaign.pk}",
         "deliveries withheld": f"{deliveries}?state__exact=withheld",

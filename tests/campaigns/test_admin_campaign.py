@@ -121,9 +121,12 @@ def test_it_previews_in_a_frame_that_runs_nothing(client, campaign):
 
 def test_it_previews_as_a_person_for_those_who_may_see_identities(client, campaign):
     ada = make.contact("ada@example.org", first_name="Ada")
-    allowed(client, *MARKETER, "contacts.view_identity")
-    client.post(reverse("admin:contacts_contact_show_names"), {"reason": "She asked by phone"})
-    page = client.get(at("preview", campaign), {"person": "ada@example.org", "as": "text"})
+    allowed(client, *MARKETER, "contacts.view_contact", "contacts.view_identity")
+    asked = {"person": "ada@example.org", "as": "text"}
+    assert "say there why" in client.get(at("preview", campaign), asked).content.decode()
+    show_name = reverse("admin:contacts_contact_show_name", args=[ada.pk])
+    client.post(show_name, {"reason": "She asked by phone"})
+    page = client.get(at("preview", campaign), asked)
     assert "Hello Ada" in page.content.decode()
     assert ada.pseudonym not in page.content.decode()
 

@@ -25,8 +25,13 @@ def allowed(client, *permissions: str) -> User:
     return staff
 
 
-def show_names(client) -> None:
-    client.post(reverse("admin:contacts_contact_show_names"), {"reason": "She asked by phone"})
+FIND = reverse("admin:contacts_contact_find")
+NAMES = reverse("admin:contacts_contact_show_names")
+
+
+def show_name(client, contact: Contact) -> None:
+    page = reverse("admin:contacts_contact_show_name", args=[contact.pk])
+    client.post(page, {"reason": "She asked by phone"})
 
 
 def page_of(contact: Contact) -> str:
@@ -52,53 +57,78 @@ def test_it_masks_people_without_view_identity(client, ada, place):
 
 
 @pytest.mark.parametrize("place", ["list", "page"])
-def test_it_names_people_with_view_identity(client, ada, place):
+def test_it_names_the_one_person_whom_staff_gave_a_reason_for(client, ada, place):
+    bo = make.contact("bo@example.org", last_name="Diddley")
     allowed(client, *PSEUDONYMOUS, "contacts.view_identity")
-    show_names(client)
+    show_name(client, ada)
     shown = client.get(LIST if place == "list" else page_of(ada)).content.decode()
     assert "Lovelace" in shown
     assert "ada@example.org" in shown
+    for where in (LIST, page_of(bo)):
+        assert "Diddley" not in client.get(where).content.decode()
+        assert "bo@example.org" not in client.get(where).content.decode()
 
 
 @pytest.mark.parametrize("place", ["list", "page"])
 def test_it_masks_people_until_a_reason_is_given(client, ada, place):
     allowed(client, *PSEUDONYMOUS, "contacts.view_identity")
-    where = LIST if place == "list" else page_of(ada)
+    where, ask = {
+        "list": (LIST, NAMES),
+        "page": (page_of(ada), reverse("admin:contacts_contact_show_name", args=[ada.pk])),
+    }[place]
     for reason in ("", "  ", "x"):
-        client.post(reverse("admin:contacts_contact_show_names"), {"reason": reason})
+        client.post(ask, {"reason": reason})
+    client.get(ask, {"reason": "She asked by phone"})
     shown = client.get(where).content.decode()
     assert "ada@example.org" not in shown
-    assert reverse("admin:contacts_contact_show_names") in client.get(LIST).content.decode()
+    assert ask in shown
     assert not IdentityView.objects.exists()
 
 
 def test_it_masks_people_again_after_a_quarter_of_an_hour(client, ada):
     allowed(client, *PSEUDONYMOUS, "contacts.view_identity")
-    show_names(client)
-    session = client.session
-    session["identities"] |= {"until": 0}
-    session.save()
+    show_name(client, ada)
+    grow_old(client, minutes=16)
     assert "ada@example.org" not in client.get(page_of(ada)).content.decode()
+    assert IdentityView.objects.count() == 1
 
 
-def test_it_notes_whom_staff_saw_and_why_once_for_each_reason(client, ada):
+def grow_old(client, *, minutes: int) -> None:
+    session = client.session
+    session["identities"] = {
+        key: until - 60 * minutes for key, until in session["identities"].items()
+    }
+    session.save()
+
+
+def test_it_notes_whom_staff_saw_and_why_when_the_view_is_opened_and_never_by_looking(client, ada):
     nora = allowed(client, *PSEUDONYMOUS, "contacts.view_identity")
-    make.contact("bo@example.org")
-    show_names(client)
-    client.get(page_of(ada))
-    client.get(page_of(ada))
-    client.get(LIST)
-    seen = IdentityView.objects.order_by("pk").values_list("contact", "people", "staff", "reason")
-    assert list(seen) == [
-        (ada.pk, 1, nora.pk, "She asked by phone"),
-        (None, 2, nora.pk, "She asked by phone"),
-    ]
+    show_name(client, ada)
+    for _look in range(2):
+        client.get(page_of(ada))
+        client.get(LIST)
+    seen = IdentityView.objects.values_list("contact", "people", "staff", "reason")
+    assert list(seen) == [(ada.pk, 1, nora.pk, "She asked by phone")]
+
+
+def test_it_names_the_people_on_one_page_of_the_list_and_notes_each(client, ada):
+    bo = make.contact("bo@example.org", lifecycle="lead")
+    allowed(client, *PSEUDONYMOUS, "contacts.view_identity")
+    asked = f"{NAMES}?lifecycle__exact=lead"
+    answer = client.post(asked, {"reason": "Looking for the leads of the fair"})
+    assert answer.headers["Location"] == f"{LIST}?lifecycle__exact=lead"
+    assert list(IdentityView.objects.values_list("contact", flat=True)) == [bo.pk]
+    shown = client.get(LIST).content.decode()
+    assert "bo@example.org" in shown
+    assert "ada@example.org" not in shown
 
 
 def test_it_asks_nobody_for_a_reason_who_may_not_see_names(client, ada):
     allowed(client, *PSEUDONYMOUS)
-    assert client.get(reverse("admin:contacts_contact_show_names")).status_code == 403
-    show_names(client)
+    for page in (NAMES, reverse("admin:contacts_contact_show_name", args=[ada.pk])):
+        assert client.get(page).status_code == 403
+        assert client.post(page, {"reason": "She asked by phone"}).status_code == 403
+        assert page not in client.get(LIST).content.decode()
     assert "ada@example.org" not in client.get(page_of(ada)).content.decode()
 
 
@@ -107,16 +137,44 @@ def test_it_finds_one_person_by_exact_address_or_pseudonym(client, ada, term):
     make.contact("adam@example.org")
     allowed(client, *PSEUDONYMOUS, "contacts.view_identity")
     term = {"pseudonym": ada.pseudonym, "whole": str(ada.subject)}.get(term, term)
-    found = client.get(LIST, {"q": term}).context_data["cl"].result_list
-    assert [contact.pk for contact in found] == [ada.pk]
+    assert client.post(FIND, {"person": term}).headers["Location"] == page_of(ada)
+
+
+def test_it_finds_one_person_by_phone(client):
+    ada = make.contact("ada@example.org", phone="+33612345678")
+    allowed(client, *PSEUDONYMOUS, "contacts.view_identity")
+    assert client.post(FIND, {"person": "+33 6 12 34 56 78"}).headers["Location"] == page_of(ada)
+
+
+@pytest.mark.parametrize("term", ["12345678", "12345678-9"])
+def test_it_takes_digits_alone_for_a_pseudonym(client, ada, term):
+    Contact.objects.filter(pk=ada.pk).update(subject="12345678-9abc-4def-8123-456789abcdef")
+    ada.refresh_from_db()
+    allowed(client, *PSEUDONYMOUS, "contacts.view_identity")
+    assert client.post(FIND, {"person": term}).headers["Location"] == page_of(ada)
+    assert list(client.get(LIST, {"q": term}).context_data["cl"].result_list) == [ada]
+
+
+def test_it_asks_for_more_of_a_pseudonym_that_two_people_share(client, ada):
+    for contact, end in ((ada, "1"), (make.contact(), "2")):
+        subject = f"abcdef12-9abc-4def-8123-45678900000{end}"
+        Contact.objects.filter(pk=contact.pk).update(subject=subject)
+    allowed(client, *PSEUDONYMOUS)
+    shown = client.post(FIND, {"person": "abcdef12"}).content.decode()
+    assert "Several pseudonyms begin like this" in shown
 
 
 @pytest.mark.parametrize("term", ["ada@example.org", "pseudonym"])
 def test_it_finds_by_pseudonym_alone_without_view_identity(client, ada, term):
     allowed(client, *PSEUDONYMOUS)
-    found = client.get(LIST, {"q": ada.pseudonym if term == "pseudonym" else term})
-    expected = [ada] if term == "pseudonym" else []
-    assert list(found.context_data["cl"].result_list) == expected
+    answer = client.post(FIND, {"person": ada.pseudonym if term == "pseudonym" else term})
+    assert answer.headers.get("Location") == (page_of(ada) if term == "pseudonym" else None)
+
+
+def test_it_keeps_an_address_out_of_the_address_of_a_page(client, ada):
+    allowed(client, *PSEUDONYMOUS, "contacts.view_identity")
+    found = client.get(LIST, {"q": "ada@example.org"}).context_data["cl"].result_list
+    assert list(found) == []
 
 
 def test_it_tells_an_analyst_of_nobody_at_an_address_about_a_campaign(client, ada):
@@ -130,7 +188,7 @@ def test_it_tells_an_analyst_of_nobody_at_an_address_about_a_campaign(client, ad
 @pytest.mark.parametrize("term", ["ada", "@example.org", "Lovelace", "%", "ada@example"])
 def test_it_finds_nobody_by_part_of_an_address_or_name(client, ada, term):
     allowed(client, *PSEUDONYMOUS, "contacts.view_identity")
-    assert client.get(LIST, {"q": term}).context_data["cl"].result_list == []
+    assert "Nobody is known" in client.post(FIND, {"person": term}).content.decode()
 
 
 def test_it_pages_along_the_key_without_counting(client, django_assert_max_num_queries):
@@ -179,7 +237,8 @@ def test_it_shows_no_panel_without_its_permission(client, ada):
 
 def test_it_changes_an_address_through_the_service(client, ada):
     allowed(client, "contacts.view_contact", "contacts.change_contact", "contacts.view_identity")
-    show_names(client)
+    show_name(client, ada)
+    grow_old(client, minutes=20)
     page = client.post(
         page_of(ada),
         {
@@ -209,7 +268,7 @@ def test_it_leaves_names_alone_without_view_identity(client, ada):
 def test_it_refuses_an_address_of_somebody_else(client, ada):
     make.contact("bo@example.org")
     allowed(client, "contacts.view_contact", "contacts.change_contact", "contacts.view_identity")
-    show_names(client)
+    show_name(client, ada)
     page = client.post(
         page_of(ada), {"email": "bo@example.org", "language": "en", "lifecycle": "lead"}
     )

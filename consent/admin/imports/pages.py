@@ -13,7 +13,6 @@ from consent.admin.imports import report, wizard
 from consent.models import ImportBatch, RefusedRow
 from contacts.admin import acts
 from contacts.admin.lists import BigList, ReadOnly
-from contacts.admin.names import may_see_identities
 
 STATE_COLORS = {"finished": "success", "failed": "danger", "running": "info", "draft": "warning"}
 
@@ -75,5 +74,4 @@ class RefusedRowAdmin(ReadOnly, BigList):
         return lookup == "batch__id__exact" or bool(super().lookup_allowed(lookup, value, request))
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        shown = ("batch", "line", "reason")
-        return (*shown, "row") if may_see_identities(request) else shown
+        return ("batch", "line", "reason")  # the row itself is taken out with a reason, as a file

@@ -29,7 +29,6 @@ from consent.imports import declaration, mapping, reading, values
 from consent.models import ImportBatch
 from contacts import fields
 from contacts.admin import acts
-from contacts.admin.names import may_see_identities, note_list
 
 ADD = "consent.add_importbatch"
 STEPS = {
@@ -144,14 +143,10 @@ def choose_columns(request: HttpRequest, object_id: int, model_admin: ModelAdmin
     if batch.state != State.DRAFT:
         return redirect(acts.url_of(model_admin, batch))
     try:
-        columns = samples.of_batch(batch)
+        columns = [column.masked() for column in samples.of_batch(batch)]
     except imports.ImportRefused as refusal:
         messages.error(request, str(refusal))
         return redirect(acts.url_of(model_admin, batch))
-    if may_see_identities(request):
-        note_list(request, max(len(column.values) for column in columns))
-    else:
-        columns = [column.masked() for column in columns]
     is_suppressions = _is_suppressions(batch)
     form_type = SuppressionsForm if is_suppressions else EvidenceForm
     said = request.POST or None
