@@ -32,6 +32,7 @@ ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS") or [
 ]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 TRUSTED_PROXIES = environment.integer("TRUSTED_PROXIES", default=0)
+METRICS_TOKEN = environment.text("METRICS_TOKEN")
 
 INSTALLED_APPS = [
     "unfold",

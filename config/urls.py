@@ -9,6 +9,7 @@ from rest_framework.routers import DefaultRouter
 from campaigns.api import CampaignViewSet, DeliveryViewSet
 from config.api.views import DocumentationView, SchemaView, TokenView
 from config.health import healthz
+from config.metrics import metrics
 from consent.api import EventViewSet, PermissionViewSet, TopicViewSet
 from contacts.api import ContactViewSet
 
@@ -36,6 +37,7 @@ urlpatterns = [
     path("api/", include((api, "api"))),
     path("c/", include("campaigns.urls")),
     path("healthz", healthz),
+    path("metrics", metrics),
     path("", include("consent.urls")),
 ]
 if settings.DEBUG and settings.ASSENT_MAILBOX:
