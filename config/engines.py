@@ -7,8 +7,9 @@ from contextlib import contextmanager
 
 import redis
 from django.core.exceptions import ImproperlyConfigured
-from django.db import OperationalError
+from django.db import OperationalError, ProgrammingError
 from kombu.exceptions import OperationalError as BrokerError
+from psycopg.errors import UndefinedColumn, UndefinedTable
 
 from config import embedded, environment
 
@@ -44,6 +45,10 @@ def refusals_as_sentences() -> Iterator[None]:
         sys.exit(f"assent: {error}")
     except OperationalError as error:
         sys.exit(f"assent: The database cannot be used: {_first_line(error)}")
+    except ProgrammingError as error:
+        if not isinstance(error.__cause__, UndefinedTable | UndefinedColumn):
+            raise
+        sys.exit("assent: The tables are not those of this release: run `manage.py migrate`.")
     except (redis.ConnectionError, BrokerError) as error:
         sys.exit(f"assent: Redis cannot be reached: {_first_line(error)}")
 

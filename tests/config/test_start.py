@@ -24,7 +24,7 @@ def start(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str
         env=clean | {"ASSENT_VAR": os.environ["ASSENT_VAR"]} | variables,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -80,6 +80,11 @@ def test_it_says_that_the_database_cannot_be_reached():
 def test_it_says_so_too_when_the_web_server_starts():
     said = sentence(start("-c", "import config.wsgi", **NOWHERE, **keys.fresh()))
     assert said.startswith("assent: The database cannot be used: ")
+
+
+def test_it_says_what_to_do_when_the_tables_are_not_there(tmp_path: Path):
+    said = sentence(start("manage.py", "verify_ledger", ASSENT_VAR=str(tmp_path)))
+    assert said.endswith("run `manage.py migrate`.")
 
 
 def test_it_refuses_keys_that_the_data_was_not_made_with(tmp_path: Path):
