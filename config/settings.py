@@ -23,6 +23,7 @@ _embedded = embedded.addresses(ASSENT_VAR)
 # Core
 DEBUG = environment.boolean("DEBUG", default=DEVELOPMENT)
 SECRET_KEY, ASSENT_KEYS = keys.load(development=DEVELOPMENT)
+SECRET_KEY_FALLBACKS = environment.words("SECRET_KEY_FALLBACKS")
 PUBLIC_URL = environment.url(
     "PUBLIC_URL", environment.text("PUBLIC_URL", "http://localhost:8000"), {"http", "https"}
 ).rstrip("/")
