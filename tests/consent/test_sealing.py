@@ -33,6 +33,7 @@ def problems():
 
 def tamper(statement):
     with pgtrigger.ignore(), connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute(statement)
 
 
@@ -105,6 +106,39 @@ SUBJECT = "'00000000-0000-4000-8000-000000000000'"
             "checkpoint_not_signed",
         ),
         ("DELETE FROM consent_ledgerentry WHERE position >= 7", "tail_cut"),
+        ("DELETE FROM consent_ledgercheckpoint WHERE size = 9", "entry_never_signed"),
+        ("DELETE FROM consent_ledgercheckpoint", "entry_never_signed"),
+        (
+            (
+                "ALTER TABLE consent_ledgerentry DROP CONSTRAINT entry_position_from_zero;"
+                "UPDATE consent_ledgerentry SET position = -1 WHERE position = 8"
+            ),
+            "position_unknown",
+        ),
+        (
+            (
+                "ALTER TABLE consent_consentevent ALTER actor_role DROP NOT NULL,"
+                " DROP CONSTRAINT event_actor_is_one_line;"
+                "UPDATE consent_consentevent SET actor_role = NULL, actor = actor_role || E'\\n-'"
+                " WHERE id = {event}"
+            ),
+            "event_changed",
+        ),
+        (
+            (
+                "ALTER TABLE consent_consentevent ALTER channel DROP NOT NULL;"
+                "UPDATE consent_consentevent SET channel = NULL WHERE subject ="
+                " (SELECT subject FROM consent_consentevent WHERE id = {event})"
+            ),
+            "event_changed",
+        ),
+        (
+            (
+                "ALTER TABLE consent_consentevidence ALTER nonce DROP NOT NULL;"
+                "UPDATE consent_consentevidence SET nonce = NULL"
+            ),
+            "evidence_changed",
+        ),
     ],
 )
 def test_it_finds_what_was_done_by_hand(ledger, statement, kind):
@@ -128,6 +162,16 @@ def test_it_finds_an_event_that_was_slipped_in(ledger):
         " actor, commitment, leaf FROM consent_consentevent LIMIT 1"
     )
     assert problems() == {"event_never_sealed"}
+
+
+def test_it_finds_an_event_that_was_appended_past_the_sealer(ledger):
+    make.granted(make.contact(), make.topic())
+    tamper(
+        "WITH taken AS (DELETE FROM consent_unsealed RETURNING event_id)"
+        " INSERT INTO consent_ledgerentry (position, event_id, leaf)"
+        " SELECT 9, e.id, e.leaf FROM taken JOIN consent_consentevent e ON e.id = taken.event_id"
+    )
+    assert verification.verify().problems == [verification.Problem("entry_never_signed", 9)]
 
 
 def test_it_finds_a_tail_cut_together_with_its_checkpoints_against_an_exported_one(
