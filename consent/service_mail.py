@@ -200,7 +200,8 @@ def _confirmation(mail: ServiceMail, contact: Contact, address: Address) -> dict
         .order_by("topic__position", "topic", "channel")
         if offers.is_unconfirmed(contact=contact, wording=wording)
     ]
-    if not asked:
+    is_about_answers = not mail.details["wordings"] and bool(mail.details.get("answers"))
+    if not asked and not is_about_answers:
         raise NothingToSay
     token = links.manage_token(
         "confirm",

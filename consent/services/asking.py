@@ -34,7 +34,7 @@ def request_consent(
     """A person ticked these boxes at a form: record it, and ask the address to confirm.
 
     `answers` are clean values of registered fields; they wait with the confirmation, without which nothing
-    of them is kept.
+    of them is kept. Where all the boxes stand already, what is new in the answers is asked to be confirmed.
     A topic without double opt-in is given at once. Raises `NothingChosen`, `WordingNotOffered` and
     `AddressError`; known, unknown and suppressed addresses are treated alike.
     """
@@ -57,13 +57,13 @@ def request_consent(
         )
         if not is_granted_by(contact, event):
             to_confirm.append(wording)
-    if to_confirm:
-        ask_to_confirm(
-            contact=contact,
-            wordings=to_confirm,
-            language=language,
-            answers=kept_under(wordings, answers or {}),
-        )
+    told = {
+        key: value
+        for key, value in kept_under(wordings, answers or {}).items()
+        if contact.attributes.get(key) != value
+    }
+    if to_confirm or told:
+        ask_to_confirm(contact=contact, wordings=to_confirm, language=language, answers=told)
     return contact
 
 
@@ -116,8 +116,8 @@ def confirm(
     """The person acted on the confirmation that was mailed to `address`: what they asked for is given.
 
     `mail_id` is the service mail they acted on; the answers that waited with it are kept from now on.
-    Idempotent: what already stands by a confirmation is left as it is. Raises `AddressMissing` where the
-    address is no longer theirs.
+    Idempotent: what already stands by a confirmation is left as it is. Without `wordings` only answers are
+    confirmed. Raises `AddressMissing` where the address is no longer theirs.
     """
     if address.retired_at:
         raise AddressMissing
@@ -140,7 +140,7 @@ def confirm(
                 details=details,
             )
         )
-    if events and mail_id is not None:
+    if mail_id is not None and (events or not wordings):
         keep_answers(contact=contact, mail_id=mail_id)
     send_receipt(contact, events)
     return events

@@ -34,9 +34,9 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
         .select_related("topic")
         .order_by("topic__position", "topic", "channel")
     )
+    mail = address.contact.service_mails.filter(pk=asked.get("mail", 0)).first()
+    told = readable(mail) if mail else []
     if request.method != "POST":
-        mail = address.contact.service_mails.filter(pk=asked.get("mail", 0)).first()
-        told = readable(mail) if mail else []
         return public.show(request, "confirm.html", {"wordings": wordings, "answers": told})
     services.confirm(
         contact=address.contact,
@@ -52,4 +52,5 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
             contact=address.contact, topic=wording.topic, channel=wording.channel
         )
     ]
-    return public.show(request, "confirmed.html", {"wordings": standing})
+    context = {"wordings": standing, "answers": told, "is_about_answers": not asked["wordings"]}
+    return public.show(request, "confirmed.html", context)

@@ -1,12 +1,14 @@
 """What sign-up asks beside the boxes: optional, with its reason, and kept only once confirmed."""
 
+import re
 from datetime import timedelta
 
 import pytest
+from django.core import mail
 from django.utils import timezone
 
 from consent import services
-from consent.models import ServiceMail
+from consent.models import ConsentEvent, ServiceMail
 from consent.tasks import expire_permissions
 from contacts import rights
 from contacts import services as contacts
@@ -183,14 +185,72 @@ def test_it_does_not_ask_what_depends_on_a_use_that_is_not_offered(news):
     assert "field-city" not in stranger().get("/join/").content.decode()
 
 
-def test_it_lets_a_stranger_change_nothing_about_a_person_who_said_yes(news):
+@pytest.fixture
+def bo(news):
+    """Said yes, and told where."""
     asked("city")
     bo = make.contact("bo@example.org", attributes={"city": "Lyon"})
     make.granted(bo, news)
     ServiceMail.objects.all().delete()
-    stranger().post("/join/", fill(make.wording(news), city="Paris"))
-    assert not ServiceMail.objects.exists()
+    return bo
+
+
+def test_it_lets_a_stranger_change_nothing_about_a_person_who_said_yes(news, bo):
+    known = stranger().post("/join/", fill(make.wording(news), city="Nantes"))
     assert kept() == {"city": "Lyon"}
+    unknown = stranger().post(
+        "/join/", fill(make.wording(news), city="Nantes") | {"email": "new@example.org"}
+    )
+    assert known.content == unknown.content
+    assert bo.permissions.get().state == "granted"
+
+
+def test_it_asks_the_address_of_a_person_who_said_yes_to_confirm_new_answers(news, bo):
+    stranger().post("/join/", fill(make.wording(news), city="Nantes"))
+    events = ConsentEvent.objects.count()
+    [link] = mailed("confirm")
+    assert "Nantes" not in mail.outbox[-1].body
+    page = stranger().get(link).content.decode()
+    assert "<dd>Nantes</dd>" in page
+    assert "Shall we remember this?" in page
+    assert kept() == {"city": "Lyon"}
+    assert "Thank you, we remember it" in stranger().post(link).content.decode()
+    assert kept() == {"city": "Nantes"}
+    assert "Nothing was changed" in stranger().post(link).content.decode()
+    assert ConsentEvent.objects.count() == events
+    assert not ServiceMail.objects.filter(purpose="receipt").exists()
+
+
+def test_it_writes_to_nobody_about_what_is_known_already(news, bo):
+    stranger().post("/join/", fill(make.wording(news), city="Lyon"))
+    stranger().post("/join/", fill(make.wording(news)))
+    assert not ServiceMail.objects.exists()
+
+
+def test_it_writes_about_new_answers_within_the_budget_of_the_address(news, bo):
+    for city in ("Nantes", "Nice", "Lille"):
+        stranger().post("/join/", fill(make.wording(news), city=city))
+        mailed("confirm")
+    assert len(mail.outbox) == 1
+    stranger().post(mailed_link())
+    assert kept() == {"city": "Nantes"}
+
+
+def test_it_asks_for_answers_too_where_a_topic_needs_no_confirmation():
+    make.organization()
+    open_topic = make.topic(double_opt_in=False)
+    asked("city")
+    stranger().post("/join/", fill(make.wording(open_topic), city="Lyon"))
+    assert kept() == {}
+    [link] = mailed("confirm")
+    stranger().post(link)
+    assert kept() == {"city": "Lyon"}
+
+
+def mailed_link():
+    """The one confirmation link that was mailed so far."""
+    [link] = re.findall(r"http://[^/\s]+(/confirm/\S+/)", mail.outbox[0].body)
+    return link
 
 
 def test_it_keeps_nothing_when_the_link_is_pressed_a_second_time(news):
