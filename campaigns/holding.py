@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from contacts.holders import Holder
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from contacts.holders import Holder, Line, Section
 from contacts.models import Contact
 
+MOST_TOLD = 20
 HOLDER_TABLES = frozenset({"campaigns.Delivery"})
 IMPERSONAL = (
     "campaigns.Campaign",
@@ -43,4 +47,23 @@ def erase(contact: Contact) -> Mapping[str, int]:
     return {"campaigns.Delivery": contact.deliveries.update(provider_id="", diagnostic="")}
 
 
-HOLDER = Holder("campaigns", HOLDER_TABLES, export, erase)
+def tell(contact: Contact) -> list[Section]:
+    """The newest messages that went out, or may have, by campaign and day."""
+    sent = (
+        contact.deliveries.exclude(handed_over_at=None)
+        .select_related("campaign")
+        .order_by("-handed_over_at", "-pk")[:MOST_TOLD]
+    )
+    lines = [
+        Line(
+            date_format(delivery.handed_over_at, "DATE_FORMAT"),
+            delivery.campaign.name,
+            delivery.get_state_display().capitalize(),
+        )
+        for delivery in sent
+        if delivery.handed_over_at
+    ]
+    return [Section(_("Messages we sent you"), lines)] if lines else []
+
+
+HOLDER = Holder("campaigns", HOLDER_TABLES, export, erase, tell)

@@ -42,6 +42,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "contacts.change_contact",
         "contacts.view_subjectrequest", "contacts.add_subjectrequest",
         "contacts.change_subjectrequest",
+        "contacts.view_hold", "contacts.add_hold", "contacts.change_hold",
         "contacts.view_datafield", "contacts.add_datafield", "contacts.change_datafield",
         "consent.record_withdrawal",
         "consent.view_consentevent", "consent.view_consentevidence",

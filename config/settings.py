@@ -303,6 +303,7 @@ UNFOLD = {
                 (_("Ledger"), "menu_book", "consent.consentevent"),
                 (_("Checkpoints"), "verified", "consent.ledgercheckpoint"),
                 (_("Requests"), "assignment_ind", "contacts.subjectrequest"),
+                (_("Holds"), "gavel", "contacts.hold"),
                 (_("Views of identities"), "visibility", "contacts.identityview"),
             ),
             _pages(

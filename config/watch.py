@@ -126,6 +126,7 @@ WATCHED = (
         "contacts.SubjectRequest",
         ("contact_id", "kind", "state", "received_at", "due_at", "settled_at"),
     ),
+    Watched("contacts.Hold", ("contact_id", "placed_at", "lifted_at")),
     Watched("contacts.IdentityView", ("contact_id", "people"), action="viewed"),
     Watched(
         "consent.Organization",

@@ -7,10 +7,11 @@ from datetime import date
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from consent import gate
 from consent.models import ServiceMail, Topic, Wording
 from consent.offers import Offer
 from contacts import fields
-from contacts.models import DataField
+from contacts.models import Channel, Contact, DataField
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,31 @@ def questions(offered: Iterable[Offer]) -> list[Question]:
         for field in DataField.objects.in_use().asked_at_sign_up().order_by("label", "pk")
         if not field.topic_key or field.topic_key in uses
     ]
+
+
+def questions_about(contact: Contact) -> list[Question]:
+    """What a person may correct: what is kept of them, and what sign-up asks and they permit to keep."""
+    uses = Topic.objects.published().in_bulk(field_name="key")
+    permitted = {
+        key: gate.explain(contact=contact, topic=use, channel=Channel.DATA).is_permitted
+        for key, use in uses.items()
+        if use.use == Topic.Use.DATA
+    }
+    return [
+        Question(field, uses.get(field.topic_key))
+        for field in DataField.objects.in_use().order_by("label", "pk")
+        if field.key in contact.attributes
+        or (field.is_asked_at_sign_up and permitted.get(field.topic_key, not field.topic_key))
+    ]
+
+
+def as_typed(field: DataField, value: fields.Value | None) -> str | list[str]:
+    """A kept value as the form shows it, to be sent back unchanged."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return value if field.choices else ", ".join(value)
+    return "" if value is None else str(value)
 
 
 def kept_under(

@@ -1,119 +1,166 @@
-"""What a person reads of their own data, and what they ask for it, each request with its due date."""
+"""What a person reads of their own data: what is held, why, for how long, and what they asked for."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from consent import rights, services
+from consent import ledger
 from consent.answers import shown
-from consent.models import ConsentEvent, Method
+from consent.models import ConsentEvent, Organization
 from consent.preferences import CHANNELS
+from contacts import holders
 from contacts import rights as requests
+from contacts.holders import Line, Section
 from contacts.models import Channel, Contact, DataField, Identity, SubjectRequest
 
-Kind = SubjectRequest.Kind
-HOW = "by a fresh link to their address"
-LONGEST = 2000
+MOST_TOLD = 20
+YEAR = 365
 
 
-@transaction.atomic
-def ask(*, contact: Contact, kind: str, words: str = "") -> SubjectRequest:
-    """Note a request that staff have to answer; the same one is not noted twice while it is open."""
-    open_ones = SubjectRequest.objects.open().filter(contact=contact, kind=kind)
-    known = None if words else open_ones.first()
-    how = f"{HOW}: {words[:LONGEST]}" if words else HOW
-    return known or requests.receive(contact=contact, kind=kind, how=how)
-
-
-@transaction.atomic
-def ask_to_be_forgotten(*, contact: Contact, details: Mapping[str, str]) -> ConsentEvent:
-    """Note the request of erasure; nothing is sent any more from this moment, whenever it is carried out."""
-    ask(contact=contact, kind=Kind.ERASURE)
-    return services.object_to_everything(
-        contact=contact, method=Method.PREFERENCES, details=details
-    )
-
-
-@transaction.atomic
-def restrict(*, contact: Contact, details: Mapping[str, str]) -> ConsentEvent | None:
-    """Keep the data and use it for nothing, done at once; None where that is so already."""
-    event = rights.restrict(contact=contact, method=Method.PREFERENCES, details=details)
-    if event:
-        request = ask(contact=contact, kind=Kind.RESTRICTION)
-        requests.settle(request=request, handler_id=None, outcome="done at once")
-    return event
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A heading and its lines, each a name and a value."""
-
-    name: str
-    lines: list[tuple[str, str]]
+def export(contact: Contact) -> dict[str, Any]:
+    """Everything as plain values (GDPR art. 15 and 20), with how it is used in front."""
+    used = {line.name: line.value for line in processing(contact).lines}
+    return {"processing": used, **requests.export(contact=contact)}
 
 
 def readable(contact: Contact) -> list[Section]:
     """What is held, for people to read; the download has everything. Empty values are left out."""
-    identity = Identity.objects.get(contact=contact)
-    tags = contact.tags.order_by("name").values_list("name", flat=True)
-    fields = DataField.objects.in_bulk(list(contact.attributes), field_name="key")
+    told = [section for holder in holders.registered() for section in holder.tell(contact)]
     sections = [
-        Section(
-            _("Who you are"),
-            _filled(
-                {
-                    _("First name"): identity.first_name,
-                    _("Last name"): identity.last_name,
-                    _("Email address"): identity.email,
-                    _("Phone number"): identity.phone,
-                    _("Language"): str(
-                        dict(settings.LANGUAGES).get(contact.language, contact.language)
-                    ),
-                    _("Time zone"): contact.timezone,
-                    _("With us since"): date_format(contact.created_at, "DATE_FORMAT"),
-                    _("Messages paused until"): date_format(contact.paused_until, "DATE_FORMAT")
-                    if contact.paused_until
-                    else "",
-                    _("Tags"): ", ".join(tags),
-                }
-            ),
-        ),
-        Section(
-            _("What we remember about you"),
-            [
-                (
-                    fields[key].text("label") if key in fields else key,
-                    f"{shown(fields[key], value)} ({fields[key].text('purpose')})"
-                    if key in fields
-                    else str(value),
-                )
-                for key, value in sorted(contact.attributes.items())
-            ],
-        ),
-        Section(
-            _("What you permit"),
-            [
-                (
-                    f"{p.topic.name if p.topic else _('Everything')} · {CHANNELS[Channel(p.channel)]}",
-                    f"{p.get_state_display()}, {date_format(p.since, 'DATE_FORMAT')}",
-                )
-                for p in contact.permissions.select_related("topic").order_by("pk")
-            ],
-        ),
+        Section(_("Who you are"), _filled(_profile(contact))),
+        Section(_("What we remember about you"), list(_remembered(contact))),
+        Section(_("What you permit"), list(_permitted(contact))),
+        *told,
         Section(
             _("Messages about your choices"),
             [
-                (mail.get_purpose_display(), date_format(mail.created_at, "DATETIME_FORMAT"))
-                for mail in contact.service_mails.order_by("-pk")
+                Line(date_format(mail.created_at, "DATE_FORMAT"), mail.get_purpose_display())
+                for mail in contact.service_mails.order_by("-pk")[:MOST_TOLD]
             ],
         ),
+        Section(_("What you asked of us"), list(_asked(contact))),
+        processing(contact),
     ]
     return [section for section in sections if section.lines]
 
 
-def _filled(lines: Mapping[str, str]) -> list[tuple[str, str]]:
-    return [(name, value) for name, value in lines.items() if value]
+def _profile(contact: Contact) -> dict[str, str]:
+    identity = Identity.objects.get(contact=contact)
+    paused = contact.paused_until
+    return {
+        _("First name"): identity.first_name,
+        _("Last name"): identity.last_name,
+        _("Email address"): identity.email,
+        _("Phone number"): identity.phone,
+        _("Language"): str(dict(settings.LANGUAGES).get(contact.language, contact.language)),
+        _("Time zone"): contact.timezone,
+        _("With us since"): date_format(contact.created_at, "DATE_FORMAT"),
+        _("Messages paused until"): date_format(paused, "DATE_FORMAT") if paused else "",
+        _("Tags"): ", ".join(contact.tags.order_by("name").values_list("name", flat=True)),
+    }
+
+
+def _remembered(contact: Contact) -> Iterator[Line]:
+    fields = DataField.objects.in_bulk(list(contact.attributes), field_name="key")
+    for key, value in sorted(contact.attributes.items()):
+        if field := fields.get(key):
+            note = f"{field.text('purpose').rstrip('.')}. {_kept_for(field.retention_days)}"
+            yield Line(field.text("label"), shown(field, value), note)
+        else:
+            yield Line(key, str(value))
+
+
+def _kept_for(days: int) -> str:
+    years, rest = divmod(days, YEAR)
+    if years and not rest:
+        said = ngettext(
+            "Kept for %d year after your last sign of life.",
+            "Kept for %d years after your last sign of life.",
+            years,
+        )
+        return said % years
+    said = ngettext(
+        "Kept for %d day after your last sign of life.",
+        "Kept for %d days after your last sign of life.",
+        days,
+    )
+    return said % days
+
+
+def _permitted(contact: Contact) -> Iterator[Line]:
+    for permission in contact.permissions.select_related("topic").order_by("pk"):
+        topic = permission.topic.name if permission.topic else _("Everything")
+        state = str(permission.get_state_display()).capitalize()
+        since = date_format(permission.since, "DATE_FORMAT")
+        yield Line(
+            f"{topic} · {CHANNELS[Channel(permission.channel)]}",
+            state,
+            _("Since %(date)s") % {"date": since},
+        )
+
+
+def _asked(contact: Contact) -> Iterator[Line]:
+    for request in contact.requests.order_by("-received_at", "-pk")[:MOST_TOLD]:
+        asked_on = date_format(request.received_at, "DATE_FORMAT")
+        yield Line(
+            str(request.get_kind_display()).capitalize(),
+            _answer_to(request),
+            _("Asked on %(date)s") % {"date": asked_on},
+        )
+
+
+def _answer_to(request: SubjectRequest) -> str:
+    if request.settled_at is None:
+        date = date_format(request.due_at, "DATE_FORMAT")
+        return _("You will have our answer by %(date)s.") % {"date": date}
+    date = date_format(request.settled_at, "DATE_FORMAT")
+    if request.state == SubjectRequest.State.REFUSED:
+        return _("Refused on %(date)s: %(reason)s") % {"date": date, "reason": request.outcome}
+    return _("Done on %(date)s") % {"date": date}
+
+
+def processing(contact: Contact) -> Section:
+    """What a person must be told of the use of their data (GDPR art. 15(1)), in plain words."""
+    asking = Organization.objects.order_by("pk").first()
+    lines = {
+        _("Who is responsible"): f"{asking.legal_name}, {asking.email}" if asking else "",
+        _("What for"): _(
+            "To send you the messages you said yes to, and to prove that you did. Each further fact"
+            " is for what stands beside it."
+        ),
+        _("On which ground"): _("Your consent; for the proof of it, our duty to show it."),
+        _("Where it came from"): _source(contact),
+        _("Who receives it"): _(
+            "The services that carry our messages to you. Our privacy page names them."
+        ),
+        _("How long"): _(
+            "Until you erase it here. After that the bare record of your choices stays, without your"
+            " name, and a keyed trace of your address, so that nobody writes to it again."
+        ),
+        _("Decided by a machine alone"): _("Nothing that has a legal effect on you."),
+        _("Where to complain"): asking.authority if asking else "",
+    }
+    return Section(_("How we use it"), _filled(lines))
+
+
+def _source(contact: Contact) -> str:
+    """How the first thing that is known of them came here."""
+    history = ledger.history_of(contact)
+    first = history[0] if history else None
+    if first is None:
+        return ""
+    said = [str(first.get_method_display()).capitalize(), _named_source(first)]
+    return ", ".join([*filter(None, said), date_format(first.recorded_at, "DATE_FORMAT")])
+
+
+def _named_source(event: ConsentEvent) -> str:
+    evidence = getattr(event, "evidence", None)
+    return str(evidence.details.get("source", "")) if evidence else ""
+
+
+def _filled(lines: Mapping[str, str]) -> list[Line]:
+    return [Line(name, value) for name, value in lines.items() if value]

@@ -15,6 +15,7 @@ urlpatterns = [
     path("preferences/", preferences.ask_for_link, name="ask_for_link"),
     path("preferences/<str:token>/", preferences.preferences, name="preferences"),
     path("preferences/<str:token>/data/", my_data.page, name="my_data"),
+    path("preferences/<str:token>/data/erase/", my_data.erase, name="erase"),
     path("preferences/<str:token>/data.json", my_data.download, name="my_data_download"),
     path("address/<str:token>/", preferences.new_address, name="new_address"),
     path("m/<str:token>/", preferences.ask_by_stop_link, name="ask_by_stop_link"),

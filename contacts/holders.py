@@ -16,17 +16,40 @@ from contacts.models import Contact
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that is held, in words to the person themselves; `note` says why or when, if anything."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading and its lines."""
+
+    name: str
+    lines: list[Line]
+
+
+def _nothing_told(_contact: Contact) -> list[Section]:
+    return []
+
+
+@dataclass(frozen=True, slots=True)
 class Holder:
     """`tables` are model labels like `contacts.Contact`.
 
     `export` gives plain values (texts, numbers, lists, mappings) under the holder's name; `erase` returns
-    the rows it touched by table, in the transaction of the erasure.
+    the rows it touched by table, in the transaction of the erasure; `tell` says it to the person in words,
+    bounded however much there is.
     """
 
     name: str
     tables: frozenset[str]
     export: Callable[[Contact], Any]
     erase: Callable[[Contact], Mapping[str, int]]
+    tell: Callable[[Contact], list[Section]] = _nothing_told
 
 
 _holders: dict[str, Holder] = {}

@@ -14,6 +14,7 @@ HOLDER_TABLES = frozenset(
         "contacts.Address",
         "contacts.Contact",
         "contacts.Contact_tags",
+        "contacts.Hold",
         "contacts.Identity",
         "contacts.IdentityView",
         "contacts.StaticList_contacts",
@@ -62,9 +63,18 @@ def export(contact: Contact) -> dict[str, Any]:
                 "state": request.state,
                 "received_at": _iso(request.received_at),
                 "due_at": _iso(request.due_at),
+                "settled_at": _iso(request.settled_at),
                 "outcome": request.outcome,
             }
             for request in contact.requests.order_by("pk")
+        ],
+        "holds": [
+            {
+                "reason": hold.reason,
+                "placed_at": _iso(hold.placed_at),
+                "lifted_at": _iso(hold.lifted_at),
+            }
+            for hold in contact.holds.order_by("pk")
         ],
         "views_of_identity": [
             {"viewed_at": _iso(view.viewed_at), "reason": view.reason}
@@ -102,6 +112,7 @@ def erase(contact: Contact) -> Mapping[str, int]:
         ),
         "contacts.Identity": Identity.objects.filter(contact=contact).delete()[0],
         "contacts.SubjectRequest": contact.requests.update(how="", outcome=""),
+        "contacts.Hold": contact.holds.update(reason="erased"),
         "contacts.IdentityView": IdentityView.objects.filter(contact=contact).update(
             reason="erased"
         ),

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from contacts import holders, journal, services
-from contacts.models import Contact, SubjectRequest
+from contacts.models import Contact, Hold, SubjectRequest
 
 Kind = SubjectRequest.Kind
 State = SubjectRequest.State
@@ -27,6 +27,18 @@ class RequestSettled(services.ContactError):
 
 class ReasonMissing(services.ContactError):
     """A request is refused with a reason that the person can be told."""
+
+
+class ErasureHeld(services.ContactError):
+    """A hold stands: this person's data may not be erased before it is lifted."""
+
+
+class HoldStands(services.ContactError):
+    """A hold on this person's data stands already."""
+
+
+class HoldLifted(services.ContactError):
+    """This hold was lifted already."""
 
 
 def receive(
@@ -89,8 +101,31 @@ def export(*, contact: Contact) -> dict[str, Any]:
 
 
 @transaction.atomic
-def erase(*, contact: Contact) -> dict[str, int]:
+def place_hold(*, contact: Contact, reason: str, placer_id: int | None) -> Hold:
+    """Keep a person's data from erasure, for a reason in law; raises `ReasonMissing` and `HoldStands`."""
+    if not reason.strip():
+        raise ReasonMissing
+    contact = services.lock(contact.pk)
+    if contact.erased_at:
+        raise services.ContactErased
+    if contact.holds.standing().exists():
+        raise HoldStands
+    return Hold.objects.create(contact=contact, reason=reason.strip(), placer_id=placer_id)
+
+
+def lift_hold(*, hold: Hold) -> None:
+    """Let the person be erased again, if they ask for it; raises `HoldLifted`."""
+    if not Hold.objects.standing().filter(pk=hold.pk).update(lifted_at=Now()):
+        raise HoldLifted
+    hold.refresh_from_db()
+
+
+@transaction.atomic
+def erase(*, contact: Contact, is_again: bool = False) -> dict[str, int]:
     """Erase a person, and return the rows touched by table; a second time nothing is left to do.
+
+    Raises `ErasureHeld` where a hold stands, unless they were erased before and a backup brought them back
+    (`is_again`).
 
     What stays is the pseudonym, the day, the consent events without their evidence, and the suppression of
     the addresses. The journal has the pseudonym before this commits. In-flight messages are for the caller
@@ -99,6 +134,8 @@ def erase(*, contact: Contact) -> dict[str, int]:
     contact = services.lock(contact.pk)
     if contact.erased_at:
         return {}
+    if not is_again and contact.holds.standing().exists():
+        raise ErasureHeld
     manifest: dict[str, int] = {}
     for holder in reversed(holders.registered()):
         for table, rows in holder.erase(contact).items():

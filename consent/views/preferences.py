@@ -9,7 +9,7 @@ from django.utils import timezone, translation
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from consent import forms, history, links, proving, services
+from consent import forms, history, links, proving, self_service, services
 from consent.budgets import Budget, network_of
 from consent.models import ConsentEvent, Kind, Method, Organization, Topic
 from consent.preferences import lines_of
@@ -74,7 +74,7 @@ def preferences(request: HttpRequest, token: str) -> HttpResponse:
     message, error = "", ""
     if request.method == "POST":
         try:
-            if receipt := _receipt(request, contact):
+            if receipt := receipt_for(request, contact):
                 return receipt
             message = _save(request, contact)
         except services.ConsentError:
@@ -84,14 +84,13 @@ def preferences(request: HttpRequest, token: str) -> HttpResponse:
         except AddressError:
             error = _("This is not a complete email address, like name@example.org.")
     contact.refresh_from_db()
-    identity = Identity.objects.get(contact=contact)
     return public.show(
         request,
         "preferences.html",
         {
             "lines": lines_of(contact, get_language() or settings.LANGUAGE_CODE),
             "moments": history.moments_of(contact),
-            "masked": addresses.mask(Channel.EMAIL, identity.email),
+            "masked": masked_address_of(contact),
             "message": message,
             "error": error,
             "contact": contact,
@@ -116,7 +115,12 @@ def contact_of(token: str) -> Contact:
     return address.contact
 
 
-def _receipt(request: HttpRequest, contact: Contact) -> HttpResponse | None:
+def masked_address_of(contact: Contact) -> str:
+    identity = Identity.objects.filter(contact=contact).first()
+    return addresses.mask(Channel.EMAIL, identity.email if identity else "")
+
+
+def receipt_for(request: HttpRequest, contact: Contact) -> HttpResponse | None:
     """The receipt of the box whose button was pressed. It may seal the ledger first, so no GET gives it."""
     pressed, _colon, key = request.POST.get("do", "").partition(":")
     if pressed != "receipt":
@@ -156,10 +160,8 @@ def _save(request: HttpRequest, contact: Contact) -> str:
         )
         return _wait_for(contact, [stopped])
     if pressed == "object":
-        objected = services.object_to_everything(
-            contact=contact, method=Method.PREFERENCES, details=details
-        )
-        return _wait_for(contact, [objected])
+        objected = self_service.object_to_everything(contact=contact, details=details)
+        return _wait_for(contact, [objected] if objected else [])
     choices = (
         forms.every_box(request.POST) if pressed == "all" else forms.changed_boxes(request.POST)
     )

@@ -1,5 +1,5 @@
 """The pages of contacts: people, tags and segments."""
 
-from contacts.admin import people, places, registry, segments
+from contacts.admin import holds, people, places, registry, segments
 
-__all__ = ["people", "places", "registry", "segments"]
+__all__ = ["holds", "people", "places", "registry", "segments"]

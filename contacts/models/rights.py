@@ -94,6 +94,48 @@ class SubjectRequest(models.Model):
         return f"{self.kind} · {self.state}"
 
 
+class HoldQuerySet(models.QuerySet["Hold"]):
+    def standing(self) -> Self:
+        return self.filter(lifted_at=None)
+
+
+class Hold(models.Model):
+    """Why a person's data may not be erased for now (GDPR art. 17(3)), until somebody lifts it."""
+
+    contact = models.ForeignKey(
+        Contact, models.PROTECT, related_name="holds", verbose_name=_("contact")
+    )
+    reason = models.TextField(
+        _("reason"),
+        help_text=_("The law or the claim it is kept for. The person can be told this."),
+    )
+    placed_at = models.DateTimeField(_("placed"), db_default=Now())
+    placer = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("placed by"),
+    )
+    lifted_at = models.DateTimeField(_("lifted"), null=True, blank=True)
+
+    objects = HoldQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("hold")
+        verbose_name_plural = _("holds")
+        constraints = [
+            models.CheckConstraint(name="hold_says_why", condition=~Q(reason="")),
+            models.UniqueConstraint(
+                fields=["contact"], condition=Q(lifted_at=None), name="hold_one_standing"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"hold {self.pk}"
+
+
 class IdentityView(models.Model):
     """Staff looked at, or took out, the identities of people, and said why."""
 

@@ -59,6 +59,9 @@ PAGES = {
     "contacts_subjectrequest_add": {OFFICER},
     "contacts_subjectrequest_answer {asked}": {OFFICER},
     "contacts_subjectrequest_refuse {asked}": {OFFICER},
+    "contacts_hold_changelist": {OFFICER},
+    "contacts_hold_add": {OFFICER},
+    "contacts_hold_lift {hold}": {OFFICER},
     "contacts_identityview_changelist": {OFFICER},
     "consent_topic_changelist": CONSENT,
     "consent_topic_add": {PUBLISHER},
@@ -93,6 +96,7 @@ ACTS = {
     "consent_topic_retire {topic}": {PUBLISHER},
     "consent_wording_publish {draft}": {PUBLISHER},
     "contacts_subjectrequest_answer {asked}": {OFFICER},
+    "contacts_hold_lift {hold}": {OFFICER},
     "contacts_segment_delete {segment}": {MARKETER},
 }
 API = {
@@ -149,6 +153,7 @@ def stage() -> dict[str, Any]:
         "scheduled": scheduled.pk,
         "segment": Segment.objects.create(name="Everybody").pk,
         "asked": rights.receive(contact=ada, kind="access").pk,
+        "hold": rights.place_hold(contact=ada, reason="A claim in court", placer_id=None).pk,
         "clerk": make.staff("clerk", superuser=False).pk,
     }
 

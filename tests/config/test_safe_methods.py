@@ -62,6 +62,7 @@ def test_it_writes_nothing_when_it_is_only_looked_at(settings):
         "undo": [undo, "x"],
         "preferences": [manage_link(ada), "x"],
         "my_data": [manage_link(ada), "x"],
+        "erase": [manage_link(ada), "x"],
         "my_data_download": [manage_link(ada), "x"],
     }
     seen = list(paths(tokens))

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from consent import gate
 from contacts import rights
-from contacts.models import Contact, IdentityView, SubjectRequest
+from contacts.models import Contact, Hold, IdentityView, SubjectRequest
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -110,3 +110,36 @@ def test_it_shows_what_is_due_on_the_first_page(client, officer, ada):
     rights.receive(contact=ada, kind="erasure")
     page = client.get(reverse("admin:index"))
     assert [asked.contact for asked in page.context_data["requests"]] == [ada]
+
+
+# Holds
+
+
+def test_it_places_a_hold_that_keeps_from_erasure_until_it_is_lifted(client, officer, ada):
+    add = reverse("admin:contacts_hold_add")
+    filled = {"person": "ada@example.org", "reason": "A claim in court"}
+    assert client.post(add, filled).status_code == 302
+    hold = Hold.objects.get()
+    assert (hold.contact, hold.placer) == (ada, officer)
+    assert "stands already" in client.post(add, filled).content.decode()
+    asked = rights.receive(contact=ada, kind="erasure")
+    page = client.post(at("answer", asked.pk), {"outcome": ""}, follow=True).content.decode()
+    assert "may not be erased" in page
+    ada.refresh_from_db()
+    assert ada.erased_at is None
+    lift = reverse("admin:contacts_hold_lift", args=[hold.pk])
+    client.get(lift)
+    assert Hold.objects.standing().exists()
+    client.post(lift)
+    assert not Hold.objects.standing().exists()
+    client.post(at("answer", asked.pk), {"outcome": ""})
+    ada.refresh_from_db()
+    assert ada.erased_at
+
+
+def test_it_places_no_hold_without_a_reason_or_on_nobody(client, officer, ada):
+    add = reverse("admin:contacts_hold_add")
+    client.post(add, {"person": "ada@example.org", "reason": " "})
+    page = client.post(add, {"person": "who@example.org", "reason": "A claim"}).content.decode()
+    assert "Nobody is known" in page
+    assert not Hold.objects.exists()

@@ -20,7 +20,10 @@ TEMPLATES = [
 ]
 MODULES = [
     *ROOT.glob("consent/views/*.py"),
-    *(ROOT / f"consent/{name}.py" for name in ("forms", "history", "my_data", "preferences")),
+    *(
+        ROOT / f"consent/{name}.py"
+        for name in ("correction", "forms", "history", "my_data", "preferences")
+    ),
 ]
 CALLS = {"_", "gettext", "gettext_lazy", "ngettext", "pgettext", "pgettext_lazy"}
 
@@ -35,7 +38,8 @@ def in_module(source):
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CALLS:
             texts = [a.value for a in node.args if isinstance(a, ast.Constant)]
-            yield texts[-1], texts[0] if node.func.id.startswith("p") else None
+            has_context = node.func.id.startswith("p")
+            yield texts[1 if has_context else 0], texts[0] if has_context else None
 
 
 def in_template(source):

@@ -23,6 +23,7 @@ ADDRESSES = [
     "/undo/x/",
     "/preferences/x/",
     "/preferences/x/data/",
+    "/preferences/x/data/erase/",
     "/preferences/x/data.json",
     "/address/x/",
     "/nowhere/",

@@ -224,3 +224,42 @@ def test_it_adds_nothing_to_an_erased_contact(ada):
         contacts.update_contact(contact=gone, first_name="Ada")
     with pytest.raises(contacts.ContactErased):
         contacts.change_address(contact=gone, channel="email", address="ada@example.org")
+
+
+def test_it_erases_nobody_while_a_hold_stands(ada):
+    hold = rights.place_hold(contact=ada, reason=" A claim in court ", placer_id=None)
+    with pytest.raises(rights.ErasureHeld):
+        rights.erase(contact=ada)
+    ada.refresh_from_db()
+    assert ada.erased_at is None
+    assert rights.export(contact=ada)["contact"]["holds"][0]["reason"] == "A claim in court"
+    rights.lift_hold(hold=hold)
+    assert rights.erase(contact=ada)["contacts.Hold"] == 1
+    hold.refresh_from_db()
+    assert hold.reason == "erased"
+
+
+def test_it_places_one_hold_at_a_time_with_a_reason_and_lifts_it_once(ada):
+    with pytest.raises(rights.ReasonMissing):
+        rights.place_hold(contact=ada, reason=" ", placer_id=None)
+    hold = rights.place_hold(contact=ada, reason="A claim in court", placer_id=None)
+    with pytest.raises(rights.HoldStands):
+        rights.place_hold(contact=ada, reason="Another", placer_id=None)
+    rights.lift_hold(hold=hold)
+    with pytest.raises(rights.HoldLifted):
+        rights.lift_hold(hold=hold)
+    rights.place_hold(contact=ada, reason="Another", placer_id=None)
+
+
+def test_it_holds_nothing_of_a_person_who_is_erased(ada):
+    rights.erase(contact=ada)
+    with pytest.raises(contacts.ContactErased):
+        rights.place_hold(contact=ada, reason="A claim in court", placer_id=None)
+
+
+def test_it_erases_again_whom_a_backup_brought_back_with_a_hold(ada):
+    journal.note(ada.subject, timezone.now())
+    rights.place_hold(contact=ada, reason="A claim in court", placer_id=None)
+    call_command("replay_erasures")
+    ada.refresh_from_db()
+    assert ada.erased_at

@@ -21,5 +21,5 @@ class Command(BaseCommand):
             raise CommandError(f"There is no file {journal}.")
         people = rights.returned(journal)
         for contact in people:
-            rights.erase(contact=contact)
+            rights.erase(contact=contact, is_again=True)
         self.stdout.write(f"{len(people)} people erased again.")

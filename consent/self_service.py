@@ -1,0 +1,128 @@
+"""What a person does with their own data by a fresh link: done at once, and noted with its dates."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db import transaction
+
+from consent import rights, services
+from consent.models import ConsentEvent, Method, Permission
+from contacts import rights as requests
+from contacts import services as contacts
+from contacts.models import Channel, Contact, SubjectRequest
+
+logger = logging.getLogger(__name__)
+
+Kind = SubjectRequest.Kind
+State = Permission.State
+HOW = "by a fresh link to their address"
+AT_ONCE = "done at once"
+LONGEST = 2000
+
+
+@transaction.atomic
+def ask(*, contact: Contact, kind: str, words: str = "") -> SubjectRequest:
+    """Note a request that staff have to answer; the same one is not noted twice while it is open."""
+    open_ones = SubjectRequest.objects.open().filter(contact=contact, kind=kind)
+    known = None if words else open_ones.first()
+    how = f"{HOW}: {words[:LONGEST]}" if words else HOW
+    return known or requests.receive(contact=contact, kind=kind, how=how)
+
+
+@transaction.atomic
+def correct(
+    *, contact: Contact, changes: Mapping[str, Any], changed: Iterable[str]
+) -> SubjectRequest:
+    """Change what is kept of the person: `changes` as `contacts.services.update_contact` takes them.
+
+    `changed` names what changed, for the note of it: no values. Raises `ContactError` and `FieldError`.
+    """
+    contacts.update_contact(contact=contact, **changes)
+    noted = requests.receive(contact=contact, kind=Kind.RECTIFICATION, how=HOW)
+    requests.settle(
+        request=noted, handler_id=None, outcome=f"{AT_ONCE}: {', '.join(sorted(changed))}"
+    )
+    return noted
+
+
+@transaction.atomic
+def restrict(*, contact: Contact, details: Mapping[str, str]) -> ConsentEvent | None:
+    """Keep the data and use it for nothing, done at once; None where that is so already."""
+    event = rights.restrict(contact=contact, method=Method.PREFERENCES, details=details)
+    if event:
+        _note_as_done(contact, Kind.RESTRICTION)
+    return event
+
+
+def lift_restriction(*, contact: Contact, details: Mapping[str, str]) -> ConsentEvent | None:
+    """Use the data again, as far as permissions stand; None where nothing is restricted."""
+    return rights.lift_restriction(contact=contact, method=Method.PREFERENCES, details=details)
+
+
+@transaction.atomic
+def object_to_everything(*, contact: Contact, details: Mapping[str, str]) -> ConsentEvent | None:
+    """Every use for advertising stops, on every channel; None where that stands already."""
+    event = _object(contact, details)
+    if event:
+        _note_as_done(contact, Kind.OBJECTION)
+    return event
+
+
+def erase(*, contact: Contact, details: Mapping[str, str]) -> bool:
+    """Stop everything, wait for what is on its way, then erase the person.
+
+    False where that is for staff, because a hold stands or the journal of erasures cannot be written: the
+    request stays open with its due date. Each step is a transaction of its own: whatever fails later,
+    nothing is sent any more and the request is known.
+    """
+    if not _ask_to_be_forgotten(contact, details):
+        return True
+    services.answer_is_final(contact=contact, topic=None, channel="")
+    try:
+        _erase(contact)
+    except requests.ErasureHeld:
+        return False
+    except OSError:
+        logger.exception("Contact %s could not be erased; the request is for staff", contact.pk)
+        return False
+    return True
+
+
+@transaction.atomic
+def _ask_to_be_forgotten(contact: Contact, details: Mapping[str, str]) -> bool:
+    """False where they are erased already, by another press of the button."""
+    contact = contacts.lock(contact.pk)
+    if contact.erased_at:
+        return False
+    ask(contact=contact, kind=Kind.ERASURE)
+    _object(contact, details)
+    return True
+
+
+@transaction.atomic
+def _erase(contact: Contact) -> None:
+    manifest = requests.erase(contact=contact)
+    for request in SubjectRequest.objects.open().filter(contact=contact, kind=Kind.ERASURE):
+        requests.settle(request=request, handler_id=None, outcome=AT_ONCE, manifest=manifest)
+
+
+def _object(contact: Contact, details: Mapping[str, str]) -> ConsentEvent | None:
+    contact = contacts.lock(contact.pk)
+    if has_objected(contact):
+        return None
+    return services.object_to_everything(
+        contact=contact, method=Method.PREFERENCES, details=details
+    )
+
+
+def has_objected(contact: Contact) -> bool:
+    """Whether an objection to everything stands on every channel, and nothing was asked for after it."""
+    objected = contact.permissions.filter(topic=None, state=State.OBJECTED)
+    later = contact.permissions.filter(state__in=[State.GRANTED, State.PENDING, State.CLAIMED])
+    return objected.count() == len(Channel.values) and not later.exists()
+
+
+def _note_as_done(contact: Contact, kind: Kind) -> None:
+    """The request that is open, or one of this moment, was fulfilled."""
+    requests.settle(request=ask(contact=contact, kind=kind), handler_id=None, outcome=AT_ONCE)

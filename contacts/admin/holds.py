@@ -1,0 +1,103 @@
+"""Holds: whose data may not be erased for now, and for which reason in law."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+
+from contacts import rights, services
+from contacts.admin import acts
+from contacts.admin.lists import BigList, Kept
+from contacts.admin.people import find_person
+from contacts.models import Contact, Hold
+
+
+class HoldForm(forms.ModelForm):
+    request: HttpRequest
+    person = forms.CharField(
+        label=_("Who?"),
+        max_length=320,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=_("Exact email address, phone number or pseudonym"),
+    )
+    reason = forms.CharField(
+        label=_("Reason"),
+        widget=UnfoldAdminTextareaWidget,
+        help_text=_("The law or the claim it is kept for. The person can be told this."),
+    )
+
+    class Meta:
+        model = Hold
+        fields = ("reason",)
+
+    def clean_person(self) -> Contact:
+        contact = find_person(self.request, self.cleaned_data["person"])
+        if contact is None:
+            raise forms.ValidationError(_("Nobody is known under this address or pseudonym."))
+        if contact.holds.standing().exists():
+            raise forms.ValidationError(_("A hold on this person's data stands already."))
+        return contact
+
+
+@admin.register(Hold)
+class HoldAdmin(Kept, BigList):
+    form = HoldForm
+    list_display = ("placed_at", "person", "standing", "lifted_at")
+    list_select_related = ("contact",)
+    actions_detail = ("lift",)
+    readonly_fields = ("contact", "reason", "placed_at", "placer", "lifted_at")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return self.readonly_fields if obj else ("person", "reason")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return self.readonly_fields if obj else ()
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        if obj:
+            return super().get_form(request, obj, change, **kwargs)
+        return type(HoldForm.__name__, (HoldForm,), {"request": request})
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if not change:
+            placed = rights.place_hold(
+                contact=form.cleaned_data["person"],
+                reason=form.cleaned_data["reason"],
+                placer_id=request.user.pk,
+            )
+            obj.pk = placed.pk
+            obj.refresh_from_db()
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        hold = self.get_object(request, str(object_id))
+        is_standing = hold is not None and hold.lifted_at is None
+        return super().get_actions_detail(request, object_id) if is_standing else []
+
+    @action(description=_("Lift the hold"), url_path="lift", permissions=["change"])
+    def lift(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        hold = acts.load(self, request, object_id)
+        return acts.ask(
+            self,
+            request,
+            hold,
+            title=_("Lift the hold"),
+            sentence=_("From then on this person can be erased, by themselves or by you."),
+            button=_("Lift the hold"),
+            act=lambda: rights.lift_hold(hold=hold),
+            done=_("The hold is lifted."),
+            refusals=(services.ContactError,),
+        )
+
+    @display(description=_("contact"))
+    def person(self, hold: Hold) -> str:
+        return hold.contact.pseudonym
+
+    @display(description=_("state"), label={"standing": "warning"})
+    def standing(self, hold: Hold) -> tuple[str, Any]:
+        return ("lifted", _("lifted")) if hold.lifted_at else ("standing", _("stands"))
