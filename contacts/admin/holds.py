@@ -11,8 +11,8 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from contacts import rights, services
 from contacts.admin import acts
-from contacts.admin.lists import BigList, Kept
 from contacts.admin.finding import find_person
+from contacts.admin.lists import BigList, Kept
 from contacts.models import Contact, Hold
 
 
