@@ -149,12 +149,13 @@ _DRAIN = _Statement(
     )
 )
 _LOOK = _Statement(f"""
-    SELECT d.id, d.attempt, k.state, {gate.REASON}, a.id = d.address_id, c.subject, c.language,
-        i.email, i.first_name, i.last_name, c.attributes, a.fingerprint, c.timezone
+    SELECT d.id, d.attempt,
+        (SELECT k.state FROM campaigns_campaign k WHERE k.id = %(campaign)s), {gate.REASON},
+        a.id = d.address_id, c.subject, c.language, i.email, i.first_name, i.last_name,
+        c.attributes, a.fingerprint, c.timezone
     FROM campaigns_unit u
     CROSS JOIN unnest(u.deliveries) AS r (id)
     JOIN campaigns_delivery d ON d.id = r.id AND d.unit = u.id AND d.state = 'claimed'
-    JOIN campaigns_campaign k ON k.id = d.campaign_id
     JOIN contacts_contact c ON c.id = d.contact_id
     LEFT JOIN contacts_identity i ON i.contact_id = c.id
     {gate.JOINS}

@@ -2,10 +2,9 @@
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from django.conf import settings
 
@@ -30,8 +29,7 @@ from contacts.models import Address, Contact
 NOWHERE = "preview"
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(NamedTuple):
     """Whom a letter is for, with what the vault and the registered fields say."""
 
     subject: uuid.UUID
@@ -103,7 +101,7 @@ class Letters:
             message_id=f"<assent.test.{uuid.uuid4().hex}@{self._domain}>",
             date=date,
         )
-        return replace(letter, subject=f"[Test] {letter.subject}")
+        return letter._replace(subject=f"[Test] {letter.subject}")
 
     def render(self, content: CampaignContent, person: Person | None, token: str) -> Rendered:
         """What one person, or nobody in particular, would see."""

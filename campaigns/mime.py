@@ -8,12 +8,12 @@ import secrets
 from base64 import b64encode
 from binascii import b2a_qp
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
 from email.utils import format_datetime
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from django.core.mail import EmailMultiAlternatives
 
@@ -23,6 +23,7 @@ Encoding = Literal["8bit", "quoted-printable"]
 LONGEST_LINE = 998
 _LEAST_ROOM = 200
 _SOFT_BREAK = b"=\r\n"
+_DOT = b".\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,7 @@ class Origin:
     feedback_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(NamedTuple):
     """One person's message, not yet encoded. `message_id` is in angle brackets, `date` is aware."""
 
     skeleton: "Skeleton"
@@ -52,8 +52,8 @@ class Letter:
     date: datetime
     unsubscribe_url: str
     subject: str
-    text: Sequence[str] = field(repr=False)
-    html: Sequence[str] = field(repr=False)
+    text: Sequence[str]
+    html: Sequence[str]
 
     @property
     def needs_utf8(self) -> bool:
@@ -66,6 +66,13 @@ class Letter:
         Without `eight_bit`, or with a line over 998 bytes, its parts are quoted-printable.
         """
         return self.skeleton.splice(self, eight_bit=eight_bit)
+
+    def for_smtp(self, *, eight_bit: bool) -> bytes:
+        """The same, dot-stuffed and ended by a line with a dot (RFC 5321 §4.5.2)."""
+        return self.skeleton.splice(self, eight_bit=eight_bit, is_dotted=True)
+
+    def __repr__(self) -> str:
+        return f"letter {self.message_id}"
 
     def as_email(self) -> EmailMultiAlternatives:
         """The same message for a Django email backend."""
@@ -127,8 +134,8 @@ class Skeleton:
             html=self.compiled.html.fill(values),
         )
 
-    def splice(self, letter: Letter, *, eight_bit: bool) -> bytes:
-        """The bytes of `letter`; see `Letter.as_bytes`."""
+    def splice(self, letter: Letter, *, eight_bit: bool, is_dotted: bool = False) -> bytes:
+        """The bytes of `letter`; see `Letter.as_bytes` and `Letter.for_smtp`."""
         head = (
             f"Subject: {encode_words(letter.subject, used=9)}\r\n"
             f"To: {mailbox(letter.name, letter.address)}\r\n"
@@ -139,8 +146,14 @@ class Skeleton:
         form = self._forms["8bit"]
         body = form.fill(letter.text, letter.html) if eight_bit and form.fits else None
         if body is None:
-            body = self._forms["quoted-printable"].fill(letter.text, letter.html)
-        return b"".join([head, self._head, *(body or [])])
+            form = self._forms["quoted-printable"]
+            body = form.fill(letter.text, letter.html) or []
+        if not is_dotted:
+            return b"".join([head, self._head, *body])
+        if form.may_have_dots(body):
+            whole = b"".join([head, self._head, *body])
+            return whole.replace(b"\r\n.", b"\r\n..") + _DOT
+        return b"".join([head, self._head, *body, _DOT])
 
     def _encode_head(self) -> bytes:
         origin = self.origin
@@ -181,6 +194,7 @@ class _Form:
             self._pieces = [b"".join(pieces[: end + 2])]
         self._pieces += pieces[end + 2 : -1]
         self._pieces[-1] += pieces[-1]
+        self._has_dots = any(b"\n." in piece or piece[:1] == b"." for piece in self._pieces)
 
     def _constants(self, pieces: Pieces) -> list[bytes]:
         if not self._quoted:
@@ -195,13 +209,22 @@ class _Form:
         if self._quoted:
             whole[1::2] = [_quote(value) + _SOFT_BREAK for value in (*text, *html)]
             return whole
-        holes = [_crlf(value) for value in (*text, *html)]
+        holes = [value.encode() for value in (*text, *html)]
+        if b"\n" in b"".join(holes):
+            holes = [hole.replace(b"\n", b"\r\n") for hole in holes]
         room = self._room
         for hole in holes:
             if len(hole) > room and max(map(len, hole.split(b"\r\n"))) > room:
                 return None
         whole[1::2] = holes
         return whole
+
+    def may_have_dots(self, filled: Sequence[bytes]) -> bool:
+        """Whether a line of what was filled could start with a dot.
+
+        Looking through the whole message would cost more than splicing it.
+        """
+        return self._has_dots or any(b"\n." in hole or hole[:1] == b"." for hole in filled[1::2])
 
 
 def _room(pieces: Pieces) -> int:

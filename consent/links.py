@@ -14,9 +14,8 @@ import secrets
 import struct
 import time
 import uuid
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -41,8 +40,7 @@ class LinkExpired(LinkError):
     """This link has expired."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(NamedTuple):
     """What a stop link can reduce: one topic and channel of one subject, and their address.
 
     `generation` is how many fingerprint keys the fingerprint was made with; `message` is the delivery it

@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from campaigns.mime import Letter
 
@@ -23,8 +22,7 @@ class Outcome(StrEnum):
     NOT_TRIED = "not_tried"
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """A letter with its return path and its recipient (RFC 5321 §2.3.1)."""
 
     sender: str
@@ -32,8 +30,7 @@ class Envelope:
     letter: Letter
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """The outcome with the server's own words: `code` (0 if none), enhanced status (RFC 3463),
     diagnostic text with addresses masked, and the provider's id of the message."""
 

@@ -20,6 +20,7 @@ _SCHEMES: dict[str, tuple[Security, int]] = {
     "smtps": ("tls", 465),
 }
 _LONGEST_REPLY = 64 * 1024
+_ASKED = re.compile(rb"2\d\d [^\n]*\n2\d\d [^\n]*\n354 [^\n]*\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Reply(NamedTuple):
 
     @property
     def is_positive(self) -> bool:
-        return 200 <= self.code < 300
+        return self.code // 100 == 2
 
     @property
     def text(self) -> str:
@@ -99,8 +100,9 @@ class Reply(NamedTuple):
 
     def word_after(self, words: bytes) -> str:
         """The word after `words`, or an empty string."""
-        _, found, rest = self.raw.partition(words)
-        return rest.split(None, 1)[0].decode("ascii", "replace") if found and rest.strip() else ""
+        _, _, rest = self.raw.partition(words)
+        following = rest.split(None, 1)
+        return following[0].decode("ascii", "replace") if following else ""
 
 
 class Connection:
@@ -221,6 +223,17 @@ class Connection:
         except OSError as error:
             is_tls = isinstance(self._socket, ssl.SSLSocket)
             raise Lost(written, is_uncertain=is_tls) from error
+
+    def is_asked_for_content(self) -> bool:
+        """Takes the next three replies off where they have come and let content follow.
+
+        That is nearly always so; where not, they stay for `reply`.
+        """
+        asked = _ASKED.match(self._buffer, self._at)
+        if asked is None:
+            return False
+        self._at = asked.end()
+        return True
 
     def reply(self) -> Reply:
         """The next reply, waiting for it.

@@ -9,6 +9,8 @@ import contextlib
 import re
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 from campaigns.transports import (
     NOT_TRIED,
@@ -22,6 +24,7 @@ from campaigns.transports import (
 from campaigns.transports.connection import Connection, Lost, Refused, Relay, Reply
 
 _TAKEN = b"queued as "
+_DATA = b"DATA\r\n"
 _ADDRESS = re.compile(r"[^\s<>]+@[^\s<>@]+|")
 
 
@@ -97,21 +100,21 @@ class _Unit:
         """
         session = _Session(self, connection)
         is_introduced = False
-        content = session.prepare(0)
+        ready = session.prepare(0)
         for index in range(len(self.messages)):
             if not is_introduced and not self.go_on():
                 return
-            if content is None or not session.introduce(index, len(content), is_introduced):
+            if ready is None or not session.introduce(index, ready, is_introduced):
                 is_introduced = False
-                content = session.prepare(index + 1)
+                ready = session.prepare(index + 1)
                 continue
             following = session.prepare(index + 1)
             if not self.go_on():
                 # After 354 only content can follow; closed before the dot, nothing is delivered.
                 self.results[index] = NOT_TRIED
                 raise Lost
-            is_introduced = session.send(index, content, following)
-            content = following
+            is_introduced = session.send(index, ready, following)
+            ready = following
 
 
 class _Session:
@@ -123,15 +126,14 @@ class _Session:
         self._results = unit.results
         self._connection = connection
 
-    def prepare(self, index: int) -> bytes | None:
-        """The content of a message, or None when there is none or this relay cannot take it."""
+    def prepare(self, index: int) -> "_Ready | None":
+        """A message as it is said, or None when there is none or this relay cannot take it."""
         if index >= len(self._messages):
             return None
         envelope, connection = self._messages[index], self._connection
         try:
-            content = envelope.letter.as_bytes(eight_bit=connection.eight_bit)
-            _path(envelope.sender, is_utf8=connection.utf8)
-            _path(envelope.recipient, is_utf8=connection.utf8)
+            content = envelope.letter.for_smtp(eight_bit=connection.eight_bit)
+            ready = _ready(connection, envelope, content)
         except ValueError as error:
             reason = masked(str(error), envelope.recipient)
             self._results[index] = Result(Outcome.REFUSED, status="5.1.3", diagnostic=reason)
@@ -139,16 +141,19 @@ class _Session:
         if connection.size_limit and len(content) > connection.size_limit:
             self._results[index] = _TOO_LARGE
             return None
-        return content
+        return ready
 
-    def introduce(self, index: int, size: int, is_introduced: bool) -> bool:
+    def introduce(self, index: int, ready: "_Ready", is_introduced: bool) -> bool:
         """MAIL, RCPT and DATA; returns whether the relay asked for the content."""
-        connection, envelope = self._connection, self._messages[index]
+        connection = self._connection
         self._results[index] = _LOST_BEFORE
         if not is_introduced:
-            connection.write(_group(connection, envelope, size))
+            connection.write(ready.group if connection.pipelining else ready.mail)
+        if connection.pipelining and connection.is_asked_for_content():
+            self._unit.has_begun = True
+            return True
         replies = [self._mail_reply(index)]
-        for command in (_rcpt(connection, envelope), b"DATA\r\n"):
+        for command in (ready.rcpt, _DATA):
             if not connection.pipelining:
                 if replies[-1].code >= 300:
                     break
@@ -185,20 +190,19 @@ class _Session:
         self._connection.write(b"RSET\r\n")
         self._connection.reply()
 
-    def send(self, index: int, content: bytes, following: bytes | None) -> bool:
+    def send(self, index: int, ready: "_Ready", following: "_Ready | None") -> bool:
         """The content with its dot, and with them the next message's commands.
 
         Returns whether those are on their way.
         """
         connection = self._connection
-        dotted = _dotted(content)
         group = b""
         if following is not None and connection.pipelining and self._unit.go_on():
-            group = _group(connection, self._messages[index + 1], len(following))
+            group = following.group
         try:
-            connection.write(dotted + group)
+            connection.write(ready.content + group)
         except Lost as lost:
-            if lost.written >= len(dotted) or lost.is_uncertain:
+            if lost.written >= len(ready.content) or lost.is_uncertain:
                 self._results[index] = _LOST_AFTER
             raise
         self._results[index] = _LOST_AFTER
@@ -223,15 +227,6 @@ def _closed(reply: Reply) -> Refused:
     return Refused(f"the relay closed the session: {reply.safe_text}")
 
 
-def _dotted(content: bytes) -> bytes:
-    """Dot-stuffed (RFC 5321 §4.5.2) and ended."""
-    if b"\r\n." in content:
-        content = content.replace(b"\r\n.", b"\r\n..")
-    if content.startswith(b"."):
-        content = b"." + content
-    return content + (b".\r\n" if content.endswith(b"\r\n") else b"\r\n.\r\n")
-
-
 def _path(address: str, *, is_utf8: bool) -> bytes:
     """An address as it stands in MAIL and RCPT; empty for the null return path."""
     local, _, domain = address.rpartition("@")
@@ -244,25 +239,37 @@ def _path(address: str, *, is_utf8: bool) -> bytes:
     return local.encode() + b"@" + domain.encode("idna")
 
 
-def _group(connection: Connection, envelope: Envelope, size: int) -> bytes:
-    """MAIL, with RCPT and DATA behind it where they may be pipelined."""
-    parameters = b" SIZE=%d" % size if connection.has_size else b""
+_path_of_sender = lru_cache(maxsize=16)(_path)
+
+
+class _Ready(NamedTuple):
+    """What is said of one message; `group` are its commands where they may be pipelined."""
+
+    mail: bytes
+    rcpt: bytes
+    content: bytes
+
+    @property
+    def group(self) -> bytes:
+        return self.mail + self.rcpt + _DATA
+
+
+def _ready(connection: Connection, envelope: Envelope, content: bytes) -> _Ready:
+    parameters = b" SIZE=%d" % len(content) if connection.has_size else b""
     if connection.eight_bit:
         parameters += b" BODY=8BITMIME"
     if connection.utf8 and envelope.letter.needs_utf8:
         parameters += b" SMTPUTF8"
-    sender = _path(envelope.sender, is_utf8=connection.utf8)
-    mail = b"MAIL FROM:<%s>%s\r\n" % (sender, parameters)
-    return mail + _rcpt(connection, envelope) + b"DATA\r\n" if connection.pipelining else mail
-
-
-def _rcpt(connection: Connection, envelope: Envelope) -> bytes:
-    return b"RCPT TO:<%s>\r\n" % _path(envelope.recipient, is_utf8=connection.utf8)
+    sender = _path_of_sender(envelope.sender, is_utf8=connection.utf8)
+    recipient = _path(envelope.recipient, is_utf8=connection.utf8)
+    return _Ready(
+        b"MAIL FROM:<%s>%s\r\n" % (sender, parameters), b"RCPT TO:<%s>\r\n" % recipient, content
+    )
 
 
 def _judged(reply: Reply, recipient: str) -> Result:
     if reply.is_positive:
-        return Result(Outcome.SENT, reply.code, provider_id=reply.word_after(_TAKEN))
+        return Result(Outcome.SENT, reply.code, "", "", reply.word_after(_TAKEN))
     if 400 <= reply.code < 500:
         return result(Outcome.DEFERRED, reply.code, reply.text, recipient=recipient)
     if 500 <= reply.code < 600:

@@ -76,6 +76,23 @@ def structure(message: EmailMessage) -> object:
 @settings(deadline=None)
 @given(
     body=st.sampled_from(BODIES),
+    first_name=_values,
+    city=_values,
+    eight_bit=st.booleans(),
+)
+def test_it_doubles_each_dot_that_starts_a_line_and_ends_with_one(
+    body, first_name, city, eight_bit
+):
+    one = letter(compiled(body), first_name=first_name, city=city)
+    plain = one.as_bytes(eight_bit=eight_bit)
+    assert one.for_smtp(eight_bit=eight_bit) == plain.replace(b"\r\n.", b"\r\n..") + b".\r\n"
+    assert plain.endswith(b"\r\n")
+    assert not plain.startswith(b".")
+
+
+@settings(deadline=None)
+@given(
+    body=st.sampled_from(BODIES),
     subject=st.sampled_from(["News", "Für {{ first_name }}", "{{ contact.city }}", "n " * 60]),
     language=st.sampled_from(["en", "fr", "ar", "zh-hans"]),
     name=st.text(max_size=40)
