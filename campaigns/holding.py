@@ -17,6 +17,7 @@ IMPERSONAL = (
     "campaigns.Campaign_excluded_segments",
     "campaigns.Campaign_segments",
     "campaigns.Heartbeat",
+    "campaigns.Image",
     "campaigns.Lane",
     "campaigns.Sender",
     "campaigns.Unit",

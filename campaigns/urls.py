@@ -1,7 +1,36 @@
-from django.urls import path
+from django.urls import path, register_converter
 
 from campaigns import views
 
 app_name = "campaigns"
 
-urlpatterns = [path("<str:token>/", views.view_in_browser, name="view_in_browser")]
+
+class Digest:
+    """A SHA-256 in hex."""
+
+    regex = "[0-9a-f]{64}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+class Extension(Digest):
+    """The kinds of file that images become."""
+
+    regex = "jpg|png"
+
+
+register_converter(Digest, "digest")
+register_converter(Extension, "image_extension")
+
+urlpatterns = [
+    path("c/<str:token>/", views.view_in_browser, name="view_in_browser"),
+    path(
+        "i/<digest:digest>/<int:width>.<image_extension:extension>",
+        views.show_image,
+        name="image",
+    ),
+]

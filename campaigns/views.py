@@ -1,9 +1,11 @@
-"""The same message in a browser, for the person it was written to. Reads only."""
+"""What mail programs and browsers of readers ask for: a message once more, and its images. Reads only."""
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import condition, require_safe
 
+from campaigns import images
 from campaigns.content import ContentError
 from campaigns.letters import Letters, person_of
 from campaigns.models import Delivery
@@ -43,4 +45,26 @@ def view_in_browser(request: HttpRequest, token: str) -> HttpResponse:
     )
     response["Referrer-Policy"] = "no-referrer"
     response["X-Robots-Tag"] = "noindex, nofollow"
+    return response
+
+
+KINDS = {"jpg": "image/jpeg", "png": "image/png"}
+
+
+def _tag(_request: HttpRequest, digest: str, width: int, extension: str) -> str:
+    return f'"{digest}-{width}.{extension}"'
+
+
+@require_safe
+@condition(etag_func=_tag)
+def show_image(_request: HttpRequest, digest: str, width: int, extension: str) -> HttpResponseBase:
+    """One file of an image: its address names nobody, and what is behind it never changes."""
+    try:
+        opened = images.storage().open(images.name_of(digest, width, extension))
+    except FileNotFoundError:
+        raise Http404 from None
+    response = FileResponse(opened, content_type=KINDS[extension])
+    response["Cache-Control"] = "public, max-age=31536000, immutable"
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response

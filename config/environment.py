@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,20 @@ def integer(name: str, *, default: int, least: int = 0) -> int:
 
 def words(name: str) -> list[str]:
     return [word.strip() for word in text(name).split(",") if word.strip()]
+
+
+def options(name: str) -> dict[str, Any]:
+    """A JSON object of keyword arguments."""
+    value = text(name)
+    if not value:
+        return {}
+    try:
+        given = json.loads(value)
+    except ValueError:
+        given = None
+    if not isinstance(given, dict):
+        raise ImproperlyConfigured(f'{name} is no JSON object such as {{"bucket_name": "images"}}.')
+    return given
 
 
 def var() -> Path:

@@ -209,6 +209,20 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = ASSENT_VAR / "static"
 STATICFILES_DIRS = [BASE_DIR / "config" / "static"]
+IMAGE_STORAGE = environment.text("IMAGE_STORAGE", "django.core.files.storage.FileSystemStorage")
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "images": {
+        "BACKEND": IMAGE_STORAGE,
+        "OPTIONS": environment.options("IMAGE_STORAGE_OPTIONS")
+        or (
+            {"location": str(ASSENT_VAR / "images")}
+            if IMAGE_STORAGE.endswith(".FileSystemStorage")
+            else {}
+        ),
+    },
+}
 
 # The desk: navigation, colors and dashboard of the admin
 
@@ -285,6 +299,7 @@ UNFOLD = {
                 _("Sending"),
                 (_("Campaigns"), "campaign", "campaigns.campaign"),
                 (_("Deliveries"), "outgoing_mail", "campaigns.delivery"),
+                (_("Images"), "image", "campaigns.image"),
                 (_("Senders"), "alternate_email", "campaigns.sender"),
             ),
             _pages(

@@ -35,7 +35,7 @@ urlpatterns = [
     path("account/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("api/", include((api, "api"))),
-    path("c/", include("campaigns.urls")),
+    path("", include("campaigns.urls")),
     path("healthz", healthz),
     path("metrics", metrics),
     path("", include("consent.urls")),

@@ -153,6 +153,7 @@ WATCHED = (
         "campaigns.CampaignContent", ("language", "subject"), key="campaign_id",
         of="campaigns.campaign", part="content",
     ),
+    Watched("campaigns.Image", ("digest", "alt")),
     Watched("campaigns.Sender", ("name", "from_name", "from_email", "transport", "per_minute")),
 )  # fmt: skip
 

@@ -5,6 +5,9 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 
+# Pages of subscribers, messages in a browser and their images.
+PUBLIC = {"consent", "campaigns"}
+
 
 class CookieFree:
     """Stands before the session. On a public page, and where no page is, no cookie is read or set."""
@@ -25,6 +28,6 @@ class CookieFree:
 
 def _is_public(path: str) -> bool:
     try:
-        return "consent" in resolve(path).namespaces
+        return not PUBLIC.isdisjoint(resolve(path).namespaces)
     except Resolver404:
         return True

@@ -43,6 +43,9 @@ _FORBIDDEN = frozenset(
     """applet audio base button embed form frame frameset iframe input link meta object script
     select svg textarea video""".split()
 )
+_KEPT_IMAGE = re.compile(
+    r"<img(?=[^>]*\ssrc=\"https?://[^\"]*/i/[0-9a-f]{64}/(\d+)\.(?:jpg|png)\")"
+)
 _MJML_HEAD = frozenset({"meta", "link"})
 _URL_ATTRIBUTES = frozenset({"href", "src", "background", "action", "poster", "xlink:href"})
 _MJML = "<mjml><mj-body width='600px'>{body}</mj-body></mjml>"
@@ -78,7 +81,12 @@ def _markdown(source: Source, body: str, marks: Marks) -> str:
         link_rel=None,
         set_tag_attribute_values=styles.of(source.layout),
     )
-    return _buttons(_bare_tags(html, marks))
+    return _buttons(_bare_tags(_sized_images(html), marks))
+
+
+def _sized_images(html: str) -> str:
+    """Images kept here say their width in their address: Outlook knows no `max-width`."""
+    return _KEPT_IMAGE.sub(r'\g<0> width="\1"', html)
 
 
 def _apart(body: str, marks: Marks) -> str:

@@ -2,5 +2,15 @@
 
 from campaigns.models.campaigns import Campaign, CampaignContent, Sender
 from campaigns.models.deliveries import Delivery, Heartbeat, Lane, Unit
+from campaigns.models.images import Image
 
-__all__ = ["Campaign", "CampaignContent", "Delivery", "Heartbeat", "Lane", "Sender", "Unit"]
+__all__ = [
+    "Campaign",
+    "CampaignContent",
+    "Delivery",
+    "Heartbeat",
+    "Image",
+    "Lane",
+    "Sender",
+    "Unit",
+]

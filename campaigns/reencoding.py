@@ -1,0 +1,136 @@
+"""Turns an upload into files that mail programs show: nothing of the original file is kept.
+
+Only pixels survive: no EXIF (place, camera, thumbnail), no comment, no color profile, no trailing bytes.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from io import BytesIO
+from typing import IO
+
+from django.utils.translation import gettext as _
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+MOST_BYTES = 10 * 1024 * 1024
+MOST_PIXELS = 40_000_000
+READ = ("JPEG", "PNG", "GIF", "WEBP")
+# Shown widths in CSS pixels: the whole column of the layouts, half of it, a quarter.
+WIDTHS = (600, 300, 150)
+DENSITY = 2
+QUALITY = 82
+
+
+class ImageError(Exception):
+    """This image cannot be kept."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or _(self.__doc__ or ""))
+
+
+class NotAnImage(ImageError):
+    """This is no image that can be read: take a JPEG, PNG, GIF or WebP file."""
+
+
+class TooManyBytes(ImageError):
+    """The file is larger than 10 MB: make the image smaller first."""
+
+
+class TooManyPixels(ImageError):
+    """The image has more than 40 million pixels: make it smaller first."""
+
+
+class MovingImage(ImageError):
+    """An animated image would lose its movement: take a still one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What is kept: one file per shown width, and the SHA-256 over them, widest first."""
+
+    digest: str
+    extension: str
+    width: int
+    height: int
+    files: dict[int, bytes]
+
+
+def encode(upload: IO[bytes], *, size: int) -> Encoded:
+    """Decode and encode again; raises `ImageError`. `size` is the upload's, in bytes."""
+    if size > MOST_BYTES:
+        raise TooManyBytes
+    picture = _pixels(upload)
+    extension = "png" if picture.mode == "RGBA" or _is_drawn(picture) else "jpg"
+    files = {}
+    for width in shown_widths(picture.width):
+        files[width] = _file(_scaled(picture, DENSITY * width), extension)
+    digest = hashlib.sha256(b"".join(files.values())).hexdigest()
+    widest = _scaled(picture, DENSITY * next(iter(files)))
+    return Encoded(digest, extension, widest.width, widest.height, files)
+
+
+def shown_widths(pixels: int) -> list[int]:
+    """The widths at which an image of so many pixels can be shown, widest first."""
+    return sorted({min(width, pixels) for width in WIDTHS}, reverse=True)
+
+
+def _pixels(upload: IO[bytes]) -> Image.Image:
+    """The picture upright, in sRGB, as RGB or RGBA, and nothing besides."""
+    try:
+        with Image.open(upload, formats=READ) as opened:
+            if opened.width * opened.height > MOST_PIXELS:
+                raise TooManyPixels
+            if getattr(opened, "n_frames", 1) > 1:
+                raise MovingImage
+            opened.load()
+            return _plain(ImageOps.exif_transpose(opened))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise TooManyPixels from error
+    except UnidentifiedImageError as error:
+        raise NotAnImage from error
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError) as error:
+        # What Pillow's decoders raise on files that are cut short or broken.
+        raise NotAnImage from error
+
+
+def _plain(picture: Image.Image) -> Image.Image:
+    has_alpha = picture.mode in {"RGBA", "LA", "PA"} or "transparency" in picture.info
+    profile = picture.info.get("icc_profile")
+    if profile and picture.mode in {"RGB", "RGBA", "CMYK", "L"}:
+        picture = _in_srgb(picture, profile)
+    picture = picture.convert("RGBA" if has_alpha else "RGB")
+    if has_alpha and picture.getchannel("A").getextrema() == (255, 255):
+        picture = picture.convert("RGB")
+    picture.info.clear()
+    return picture
+
+
+def _in_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
+    """Colors as they were meant, for viewers that know no profile; unreadable profiles are left out."""
+    mode = picture.mode if picture.mode in {"RGB", "RGBA"} else "RGB"
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        target = ImageCms.createProfile("sRGB")
+        return ImageCms.profileToProfile(picture, source, target, outputMode=mode) or picture
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return picture
+
+
+def _is_drawn(picture: Image.Image) -> bool:
+    """Few colors, as in logos and drawings: lossless is smaller there, and sharper."""
+    return picture.getcolors(maxcolors=256) is not None
+
+
+def _scaled(picture: Image.Image, width: int) -> Image.Image:
+    if picture.width <= width:
+        return picture
+    height = max(1, round(picture.height * width / picture.width))
+    return picture.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def _file(picture: Image.Image, extension: str) -> bytes:
+    buffer = BytesIO()
+    if extension == "png":
+        picture.save(buffer, "PNG", optimize=True)
+    else:
+        picture.save(buffer, "JPEG", quality=QUALITY, optimize=True, progressive=True)
+    return buffer.getvalue()
