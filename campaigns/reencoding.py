@@ -59,12 +59,12 @@ def encode(upload: IO[bytes], *, size: int) -> Encoded:
     if size > MOST_BYTES:
         raise TooManyBytes
     picture = _pixels(upload)
-    extension = "png" if picture.mode == "RGBA" or _is_drawn(picture) else "jpg"
-    files = {}
-    for width in shown_widths(picture.width):
-        files[width] = _file(_scaled(picture, DENSITY * width), extension)
+    widths = shown_widths(picture.width)
+    pictures = {width: _scaled(picture, DENSITY * width) for width in widths}
+    widest = pictures[widths[0]]
+    extension = _extension(widest)
+    files = {width: _file(scaled, extension) for width, scaled in pictures.items()}
     digest = hashlib.sha256(b"".join(files.values())).hexdigest()
-    widest = _scaled(picture, DENSITY * next(iter(files)))
     return Encoded(digest, extension, widest.width, widest.height, files)
 
 
@@ -115,9 +115,11 @@ def _in_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
         return picture
 
 
-def _is_drawn(picture: Image.Image) -> bool:
-    """Few colors, as in logos and drawings: lossless is smaller there, and sharper."""
-    return picture.getcolors(maxcolors=256) is not None
+def _extension(picture: Image.Image) -> str:
+    """PNG for what is transparent, and for logos and drawings: lossless is as small there, and sharper."""
+    if picture.mode == "RGBA" or len(_file(picture, "png")) <= 1.2 * len(_file(picture, "jpg")):
+        return "png"
+    return "jpg"
 
 
 def _scaled(picture: Image.Image, width: int) -> Image.Image:
@@ -130,7 +132,7 @@ def _scaled(picture: Image.Image, width: int) -> Image.Image:
 def _file(picture: Image.Image, extension: str) -> bytes:
     buffer = BytesIO()
     if extension == "png":
-        picture.save(buffer, "PNG", optimize=True)
+        picture.save(buffer, "PNG", compress_level=9)
     else:
         picture.save(buffer, "JPEG", quality=QUALITY, optimize=True, progressive=True)
     return buffer.getvalue()

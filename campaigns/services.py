@@ -3,7 +3,7 @@
 A service does it or raises a `CampaignError`. None of them can let a message pass the gate.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from celery import current_app
@@ -109,14 +109,24 @@ def check_content(*, campaign: Campaign) -> list[Finding]:
     return findings
 
 
-def preview(*, campaign: Campaign, language: str, contact: Contact | None = None) -> Rendered:
+def preview(
+    *,
+    campaign: Campaign,
+    language: str = "",
+    contact: Contact | None = None,
+    has_names: bool = False,
+    content: CampaignContent | None = None,
+) -> Rendered:
     """The message as one person, or nobody in particular, would see it; its links lead nowhere.
 
-    With a contact it reads the vault. Raises `NoSuchContent` and `ContentError`.
+    `content` is what is being written, else what is saved in the language. Names are left empty unless
+    `has_names`. Raises `NoSuchContent` and `ContentError`.
     """
     letters = Letters(campaign)
     person = person_of(contact, None) if contact else None
-    return letters.render(_content(letters, language), person, NOWHERE)
+    if person and not has_names:
+        person = replace(person, email="", first_name="", last_name="")
+    return letters.render(content or _content(letters, language), person, NOWHERE)
 
 
 def send_test(*, campaign: Campaign, language: str, staff: User) -> None:

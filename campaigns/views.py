@@ -1,7 +1,6 @@
 """What mail programs and browsers of readers ask for: a message once more, and its images. Reads only."""
 
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import condition, require_safe
 
@@ -57,13 +56,14 @@ def _tag(_request: HttpRequest, digest: str, width: int, extension: str) -> str:
 
 @require_safe
 @condition(etag_func=_tag)
-def show_image(_request: HttpRequest, digest: str, width: int, extension: str) -> HttpResponseBase:
+def show_image(_request: HttpRequest, digest: str, width: int, extension: str) -> HttpResponse:
     """One file of an image: its address names nobody, and what is behind it never changes."""
     try:
-        opened = images.storage().open(images.name_of(digest, width, extension))
+        with images.storage().open(images.name_of(digest, width, extension)) as file:
+            content = file.read()
     except FileNotFoundError:
         raise Http404 from None
-    response = FileResponse(opened, content_type=KINDS[extension])
+    response = HttpResponse(content, content_type=KINDS[extension])
     response["Cache-Control"] = "public, max-age=31536000, immutable"
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response["Cross-Origin-Resource-Policy"] = "cross-origin"

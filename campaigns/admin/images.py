@@ -90,7 +90,7 @@ def upload(request: HttpRequest, model_admin: DjangoModelAdmin) -> JsonResponse:
     form = UploadForm(request.POST, request.FILES)
     if image := _keep(request, form):
         return JsonResponse(_shown(image))
-    problems = " ".join(error for errors in form.errors.values() for error in errors)
+    problems = " ".join(str(error) for errors in form.errors.values() for error in errors)
     return JsonResponse({"problem": problems})
 
 

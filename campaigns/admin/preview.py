@@ -13,12 +13,11 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from campaigns import services
 from campaigns.admin import workspace
 from campaigns.content import ContentError
-from campaigns.letters import NOWHERE, Letters
 from campaigns.models import Campaign, CampaignContent
 from contacts import fields
-from contacts.admin.finding import find_person
-from contacts.admin.names import VIEW_IDENTITY, may_see_identity
+from contacts.admin.names import may_see_identity
 from contacts.models import DataField
+from contacts.services import find_by_pseudonym
 
 # What the composer's live preview sends along, all of it text.
 PARTS = ("language", "layout", "markup", "subject", "preheader", "body")
@@ -36,9 +35,9 @@ class PreviewForm(forms.Form):
     person = forms.CharField(
         label=gettext_lazy("As this person"),
         required=False,
-        max_length=320,
+        max_length=36,
         widget=UnfoldAdminTextInputWidget,
-        help_text=gettext_lazy("Exact address or pseudonym; empty: nobody in particular."),
+        help_text=gettext_lazy("Pseudonym; empty: nobody in particular."),
     )
 
     def __init__(self, campaign: Campaign, *, may_choose: bool, data: Any) -> None:
@@ -51,7 +50,7 @@ class PreviewForm(forms.Form):
 
 def show_preview(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
     campaign = workspace.load(model_admin, request, object_id, workspace.VIEW)
-    form = PreviewForm(campaign, may_choose=request.user.has_perm(VIEW_IDENTITY), data=request.GET)
+    form = PreviewForm(campaign, may_choose=_may_choose(request), data=request.GET)
     seen_as = request.GET.get("as", "")
     rendered, problem = _render(request, campaign, form)
     return workspace.show(
@@ -70,17 +69,18 @@ def show_preview(request: HttpRequest, object_id: int, model_admin: ModelAdmin) 
 
 @require_POST
 def show_live(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> JsonResponse:
-    """What is being written, rendered for nobody in particular: subject and html, or the problem."""
+    """What is being written, as nobody or as one person: subject, html and text, or the problem."""
     campaign = workspace.load(model_admin, request, object_id, workspace.CHANGE)
     written = {part: request.POST.get(part, "") for part in PARTS}
     content = CampaignContent(campaign=campaign, **written)
     if content.layout not in content.Layout.values or content.markup not in content.Markup.values:
         return JsonResponse({"problem": _("There is no such layout or markup.")}, status=400)
     try:
-        rendered = Letters(campaign).render(content, None, NOWHERE)
-    except ContentError as error:
+        person = _person(request, request.POST.get("person", ""))
+        rendered = services.preview(campaign=campaign, content=content, **person)
+    except (ContentError, NobodyFound) as error:
         return JsonResponse({"problem": str(error)})
-    return JsonResponse({"subject": rendered.subject, "html": rendered.html})
+    return JsonResponse(rendered._asdict())
 
 
 def composer_fields() -> list[list[str]]:
@@ -92,6 +92,28 @@ def composer_fields() -> list[list[str]]:
     ]
 
 
+class NobodyFound(Exception):
+    """Nobody, or more than one person, is known under this pseudonym."""
+
+    def __str__(self) -> str:
+        return _(self.__doc__ or "")
+
+
+def _may_choose(request: HttpRequest) -> bool:
+    return request.user.has_perm("contacts.view_contact")
+
+
+def _person(request: HttpRequest, pseudonym: str) -> dict[str, Any]:
+    """The person to show it to; the name only where it is open to this staff member at this time."""
+    pseudonym = pseudonym.strip()
+    if not pseudonym or not _may_choose(request):
+        return {}
+    found = find_by_pseudonym(pseudonym)
+    if len(found) != 1:
+        raise NobodyFound
+    return {"contact": found[0], "has_names": may_see_identity(request, found[0].pk)}
+
+
 def _render(request: HttpRequest, campaign: Campaign, form: PreviewForm) -> tuple[Any, str]:
     """The rendered message, or a sentence that says why there is none."""
     languages = [language for language, _name in form.fields["language"].choices]  # type: ignore[attr-defined]
@@ -99,14 +121,9 @@ def _render(request: HttpRequest, campaign: Campaign, form: PreviewForm) -> tupl
         return None, _("It says nothing yet: write it first.")
     if not form.is_valid():
         return None, ""
-    sought = form.cleaned_data.get("person", "")
-    person = find_person(request, sought) if sought else None
-    if sought and person is None:
-        return None, _("Nobody is known under this address or pseudonym.")
-    if person and not may_see_identity(request, person.pk):
-        return None, _("Open this person's page first and say there why you need to see the name.")
     try:
+        person = _person(request, form.cleaned_data.get("person", ""))
         language = form.cleaned_data["language"] or languages[0]
-        return services.preview(campaign=campaign, language=language, contact=person), ""
-    except (ContentError, services.CampaignError) as error:
+        return services.preview(campaign=campaign, language=language, **person), ""
+    except (ContentError, NobodyFound, services.CampaignError) as error:
         return None, str(error)

@@ -119,23 +119,47 @@ def test_it_previews_in_a_frame_that_runs_nothing(client, campaign):
     assert "Three" in client.get(at("preview", campaign), {"as": "text"}).content.decode()
 
 
-def test_it_previews_as_a_person_for_those_who_may_see_identities(client, campaign):
+def test_it_previews_as_a_person_by_name_for_those_to_whom_it_is_open(client, campaign):
     ada = make.contact("ada@example.org", first_name="Ada")
-    allowed(client, *MARKETER, "contacts.view_contact", "contacts.view_identity")
-    asked = {"person": "ada@example.org", "as": "text"}
-    assert "say there why" in client.get(at("preview", campaign), asked).content.decode()
+    allowed(client, *MARKETER, "contacts.view_identity")
+    asked = {"person": str(ada.subject), "as": "text"}
+    assert "Hello reader" in client.get(at("preview", campaign), asked).content.decode()
     show_name = reverse("admin:contacts_contact_show_name", args=[ada.pk])
     client.post(show_name, {"reason": "She asked by phone"})
     page = client.get(at("preview", campaign), asked)
     assert "Hello Ada" in page.content.decode()
-    assert ada.pseudonym not in page.content.decode()
 
 
-def test_it_previews_as_nobody_without_view_identity(client, campaign):
-    make.contact("ada@example.org", first_name="Ada")
+def test_it_previews_as_a_person_without_the_name_for_others(client, campaign):
+    make.field("city")
+    ada = make.contact("ada@example.org", first_name="Ada", attributes={"city": "Lyon"})
+    campaign.contents.update(
+        body="Hello {{ first_name | default: 'reader' }} in {{ contact.city }}"
+    )
     allowed(client, *MARKETER)
-    page = client.get(at("preview", campaign), {"person": "ada@example.org", "as": "text"})
-    assert "Hello Ada" not in page.content.decode()
+    asked = {"person": str(ada.subject)[:8], "as": "text"}
+    page = client.get(at("preview", campaign), asked).content.decode()
+    assert "Hello reader in Lyon" in page
+    assert "Ada" not in page
+    written = WRITTEN | {
+        "body": "In {{ contact.city }}: {{ first_name }}",
+        "person": asked["person"],
+    }
+    seen = client.post(at("live", campaign), written).json()
+    assert "In Lyon: \n" in seen["text"].replace(": ", ": \n", 1) or "In Lyon:" in seen["text"]
+    assert "Ada" not in seen["html"]
+
+
+def test_it_finds_nobody_to_preview_by_address_or_without_view_contact(client, campaign):
+    ada = make.contact("ada@example.org", first_name="Ada")
+    allowed(client, *MARKETER, "contacts.view_identity")
+    page = client.get(at("preview", campaign), {"person": "ada@example.org"})
+    assert "Nobody, or more than one" in page.content.decode()
+    assert (
+        "Nobody" in client.post(at("live", campaign), WRITTEN | {"person": "x"}).json()["problem"]
+    )
+    allowed(client, *(name for name in MARKETER if name != "contacts.view_contact"), username="bo")
+    page = client.get(at("preview", campaign), {"person": str(ada.subject), "as": "text"})
     assert "Hello reader" in page.content.decode()
 
 

@@ -37,6 +37,9 @@ PAGES = {
     "campaigns_campaign_test {campaign}": {MARKETER},
     "campaigns_campaign_schedule {campaign}": {MARKETER, OPERATOR},
     "campaigns_campaign_cancel {scheduled}": {MARKETER, OPERATOR},
+    "campaigns_image_changelist": {MARKETER, ANALYST},
+    "campaigns_image_choices": {MARKETER, ANALYST},
+    "campaigns_image_add": {MARKETER},
     "campaigns_delivery_changelist": SENDING,
     "campaigns_sender_changelist": {MARKETER, ANALYST, OPERATOR, ADMINISTRATOR},
     "campaigns_sender_add": {OPERATOR, ADMINISTRATOR},
@@ -93,6 +96,7 @@ PAGES = {
 ACTS = {
     "campaigns_campaign_cancel {scheduled}": {MARKETER, OPERATOR},
     "campaigns_campaign_delete {campaign}": {MARKETER},
+    "campaigns_image_upload": {MARKETER},
     "consent_topic_retire {topic}": {PUBLISHER},
     "consent_wording_publish {draft}": {PUBLISHER},
     "contacts_subjectrequest_answer {asked}": {OFFICER},

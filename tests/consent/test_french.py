@@ -39,7 +39,8 @@ def in_module(source):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CALLS:
             texts = [a.value for a in node.args if isinstance(a, ast.Constant)]
             has_context = node.func.id.startswith("p")
-            yield texts[1 if has_context else 0], texts[0] if has_context else None
+            if texts:
+                yield texts[1 if has_context else 0], texts[0] if has_context else None
 
 
 def in_template(source):
