@@ -1,16 +1,13 @@
 """What a second person approves: what a campaign says, to whom and from whom, as one digest."""
 
-import hashlib
-import json
 from collections.abc import Iterable
 from typing import Any
 
-from django.db import connection
 from django.db.models import QuerySet
 
 from campaigns.models import Campaign, CampaignContent
 from consent.models import Organization
-from contacts import segments
+from contacts import approval
 from contacts.models import Segment
 
 SAID = [
@@ -21,13 +18,6 @@ SAID = [
 FROM = ("pk", "from_name", "from_email", "reply_to", "transport")
 SIGNED = ("legal_name", "postal_address", "email", "privacy_page")
 TOPIC = ("pk", "key", "public_name", "translations")
-# Lists are kept by hand: who is on them is part of the rule. Of a large one only the sum is read.
-_MEMBERS = """
-    SELECT l.id, encode(sha256(coalesce(
-        (SELECT string_agg(int8send(m.contact_id), ''::bytea ORDER BY m.contact_id)
-         FROM contacts_staticlist_contacts m WHERE m.staticlist_id = l.id), ''::bytea)), 'hex')
-    FROM contacts_staticlist l WHERE l.id = ANY(%s) ORDER BY l.id
-"""
 
 
 def digest(campaign: Campaign) -> str:
@@ -44,11 +34,10 @@ def digest(campaign: Campaign) -> str:
         "organization": list(Organization.objects.order_by("pk").values_list(*SIGNED)[:1]),
         "to": [(segment.pk, segment.rule) for segment in wanted],
         "without": [(segment.pk, segment.rule) for segment in unwanted],
-        "lists": _members({*_lists(wanted), *_lists(unwanted)}),
+        "lists": approval.members(segment.rule for segment in (*wanted, *unwanted)),
         "contents": list(campaign.contents.order_by("language").values_list(*SAID)),
     }
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return approval.digest(content)
 
 
 def stands(campaign: Campaign) -> bool:
@@ -67,15 +56,3 @@ def _of(thing: Any, names: Iterable[str]) -> list[Any]:
 def _chosen(chosen: Any) -> list[Segment]:
     found: QuerySet[Segment] = chosen.order_by("pk")
     return list(found)
-
-
-def _lists(chosen: list[Segment]) -> set[int]:
-    return {key for segment in chosen for key in segments.lists_of(segment.rule)}
-
-
-def _members(lists: set[int]) -> list[tuple[int, str]]:
-    if not lists:
-        return []
-    with connection.cursor() as cursor:
-        cursor.execute(_MEMBERS, [sorted(lists)])
-        return list(cursor.fetchall())

@@ -7,11 +7,13 @@ class CampaignsConfig(AppConfig):
     verbose_name = _("Campaigns")
 
     def ready(self) -> None:
-        from campaigns import claims, holding, justification
+        from campaigns import claims, holding, justification, parties
         from consent import in_flight, justified
         from contacts import holders
+        from contacts import parties as known_parties
 
         in_flight.register(claims.is_in_flight)
         justified.register(justification.messages_of)
+        known_parties.register_recipients(parties.recipients)
         holders.register(holding.HOLDER)
         holders.declare_impersonal(*holding.IMPERSONAL)

@@ -41,6 +41,9 @@ ROLES: dict[str, tuple[str, ...]] = {
     "Privacy officer": (
         *_PEOPLE, *_CONSENT,
         "contacts.view_identity", "contacts.export_identities", "contacts.view_identityview",
+        "contacts.view_export", "contacts.approve_export",
+        "contacts.view_processor", "contacts.add_processor", "contacts.change_processor",
+        "contacts.view_retentionrun", "contacts.add_retentionrun",
         "contacts.change_contact",
         "contacts.view_subjectrequest", "contacts.add_subjectrequest",
         "contacts.change_subjectrequest",
@@ -49,6 +52,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "consent.record_withdrawal",
         "consent.view_consentevent", "consent.view_consentevidence",
         "consent.view_ledgercheckpoint", "consent.view_suppression", "consent.add_suppression",
+        "consent.view_ledgerverification", "consent.add_ledgerverification",
         "consent.view_importbatch", "consent.view_refusedrow", "consent.view_servicemail",
         "consent.view_organization",
         "campaigns.view_campaign", "campaigns.view_delivery",
@@ -59,6 +63,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "campaigns.send_campaign", "campaigns.add_sender", "campaigns.change_sender",
         "consent.record_consent",
         "consent.view_servicemail", "consent.view_ledgercheckpoint",
+        "consent.view_ledgerverification", "consent.add_ledgerverification",
         "consent.view_importbatch", "consent.add_importbatch",
     ),
     "Administrator": (
@@ -66,6 +71,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "consent.view_organization", "consent.add_organization", "consent.change_organization",
         "campaigns.view_sender", "campaigns.add_sender", "campaigns.change_sender",
         "config.view_apitoken", "config.change_apitoken", "config.view_auditentry",
+        "contacts.view_export", "contacts.approve_export",
     ),
 }  # fmt: skip
 

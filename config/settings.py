@@ -130,6 +130,8 @@ CELERY_BEAT_SCHEDULE = {
     "send service mail": {"task": "consent.send_service_mail", "schedule": timedelta(seconds=5)},
     "go on with imports": {"task": "consent.resume_imports", "schedule": timedelta(seconds=10)},
     "expire permissions": {"task": "consent.expire_permissions", "schedule": timedelta(hours=1)},
+    "verify what was asked": {"task": "consent.verify_ledger", "schedule": timedelta(minutes=1)},
+    "count what was asked": {"task": "contacts.count_expired", "schedule": timedelta(minutes=1)},
     "erase what is kept too long": {
         "task": "contacts.erase_expired",
         "schedule": timedelta(hours=24),
@@ -150,6 +152,10 @@ ASSENT_MAILBOX = environment.text("ASSENT_MAILBOX")
 # Consent
 WORDING_NEEDS_SECOND_PERSON = environment.boolean("WORDING_NEEDS_SECOND_PERSON", default=False)
 SOFT_OPT_IN_REASON = environment.text("SOFT_OPT_IN_REASON")
+
+# Files of people in clear
+EXPORT_ROWS = environment.integer("EXPORT_ROWS", default=10_000, least=1)
+EXPORT_NEEDS_SECOND_PERSON = environment.boolean("EXPORT_NEEDS_SECOND_PERSON", default=False)
 
 # Campaigns
 CAMPAIGN_NEEDS_APPROVAL = environment.boolean("CAMPAIGN_NEEDS_APPROVAL", default=False)
@@ -231,21 +237,28 @@ def _may(permission: str) -> Callable[[Any], bool]:
     return lambda request: request.user.has_perm(permission)
 
 
-def _pages(title: Any, *pages: tuple[Any, str, str]) -> dict[str, Any]:
-    """A group of the sidebar; a page is (title, icon, "app.model") and shown to those who may view it."""
+def _page(title: Any, icon: str, name: str, permission: str) -> dict[str, Any]:
+    """One page of the sidebar that is no list: its name in the admin, and the permission it asks for."""
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{name}"),
+        "permission": _may(permission),
+    }
+
+
+def _pages(title: Any, *pages: tuple[Any, str, str] | dict[str, Any]) -> dict[str, Any]:
+    """A group of the sidebar; a list is (title, icon, "app.model") and shown to those who may view it."""
     return {
         "title": title,
         "separator": True,
-        "items": [
-            {
-                "title": page,
-                "icon": icon,
-                "link": reverse_lazy(f"admin:{model.replace('.', '_')}_changelist"),
-                "permission": _may(model.replace(".", ".view_")),
-            }
-            for page, icon, model in pages
-        ],
+        "items": [page if isinstance(page, dict) else _list(*page) for page in pages],
     }
+
+
+def _list(title: Any, icon: str, model: str) -> dict[str, Any]:
+    name = f"{model.replace('.', '_')}_changelist"
+    return _page(title, icon, name, model.replace(".", ".view_"))
 
 
 UNFOLD = {
@@ -315,10 +328,38 @@ UNFOLD = {
                 (_("Topics"), "topic", "consent.topic"),
                 (_("Wordings"), "format_quote", "consent.wording"),
                 (_("Suppressions"), "block", "consent.suppression"),
-                (_("Ledger"), "menu_book", "consent.consentevent"),
-                (_("Checkpoints"), "verified", "consent.ledgercheckpoint"),
+            ),
+            _pages(
+                _("Privacy"),
+                _page(
+                    _("Find a person"),
+                    "person_search",
+                    "contacts_contact_find",
+                    "contacts.view_identity",
+                ),
                 (_("Requests"), "assignment_ind", "contacts.subjectrequest"),
                 (_("Holds"), "gavel", "contacts.hold"),
+                _page(
+                    _("Ledger at a glance"),
+                    "verified",
+                    "consent_ledgercheckpoint_status",
+                    "consent.view_ledgercheckpoint",
+                ),
+                (_("Ledger"), "menu_book", "consent.consentevent"),
+                _page(
+                    _("Retention"),
+                    "auto_delete",
+                    "contacts_datafield_retention",
+                    "contacts.view_retentionrun",
+                ),
+                _page(
+                    _("Record of processing"),
+                    "receipt_long",
+                    "contacts_datafield_record",
+                    "contacts.view_datafield",
+                ),
+                (_("Processors"), "handshake", "contacts.processor"),
+                (_("Exports"), "file_save", "contacts.export"),
                 (_("Views of identities"), "visibility", "contacts.identityview"),
             ),
             _pages(

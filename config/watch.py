@@ -127,7 +127,9 @@ WATCHED = (
         ("contact_id", "kind", "state", "received_at", "due_at", "settled_at"),
     ),
     Watched("contacts.Hold", ("contact_id", "placed_at", "lifted_at")),
-    Watched("contacts.IdentityView", ("contact_id", "people"), action="viewed"),
+    Watched("contacts.IdentityView", ("contact_id", "export_id", "people"), action="viewed"),
+    Watched("contacts.Export", ("segment_name", "people", "approved_by_id", "fetched_at")),
+    Watched("contacts.Processor", ("name", "service", "receives", "country", "ended_on")),
     Watched(
         "consent.Organization",
         ("legal_name", "country", "website", "privacy_page", "authority"),
@@ -138,6 +140,7 @@ WATCHED = (
         ("topic_id", "channel", "language", "version", "published_at", "digest"),
     ),
     Watched("consent.Suppression", ("channel", "topic_id", "cause")),
+    Watched("consent.LedgerVerification", ("finished_at",)),
     Watched("consent.ImportBatch", ("name", "state", "file_digest")),
     Watched(
         "consent.ConsentEvent", ("subject", "topic_key", "channel", "kind", "basis", "method")

@@ -33,6 +33,7 @@ IMPERSONAL = (
     "consent.LedgerCheckpoint",
     "consent.LedgerEntry",
     "consent.LedgerNode",
+    "consent.LedgerVerification",
     "consent.Organization",
     "consent.Topic",
     "consent.Unsealed",

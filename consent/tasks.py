@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from consent import sealing, service_mail, services, uploads
+from consent import sealing, service_mail, services, uploads, verifications
 
 
 @shared_task(name="consent.send_service_mail")
@@ -33,3 +33,8 @@ def resume_imports() -> None:
     for batch_id in uploads.unfinished():
         run_import.apply_async(kwargs={"batch_id": batch_id}, expires=10)
     uploads.discard_old()
+
+
+@shared_task(name="consent.verify_ledger")
+def verify_ledger() -> None:
+    verifications.work()

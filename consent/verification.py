@@ -5,7 +5,7 @@ every root from the leaves, and every checkpoint is held against its signature a
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -164,11 +164,17 @@ class Run(NamedTuple):
             return False
 
 
-def verify(*, against: str | None = None, batch: int = BATCH) -> Report:
+def verify(
+    *,
+    against: str | None = None,
+    batch: int = BATCH,
+    tell: Callable[[int], None] = lambda _sealed: None,
+) -> Report:
     """Verify the ledger of this database, in one snapshot and flat memory.
 
     `against` is an exported checkpoint (a signed note): it finds a ledger that was cut or rewritten together
-    with its own checkpoints. Raises `signing.SigningError` where that note itself is not to be trusted.
+    with its own checkpoints. `tell` hears how many sealed events were read so far. Raises
+    `signing.SigningError` where that note itself is not to be trusted.
     """
     anchor = signing.verify_note(against, sealing.public_keys())[0] if against else None
     report = Report()
@@ -183,12 +189,15 @@ def verify(*, against: str | None = None, batch: int = BATCH) -> Report:
         _verify_loose(report)
         _name_evidence(report, EVIDENCE_NOT_SEALED)
         _verify_wordings(report)
-        _verify_entries(report, list(_expected_roots(report, anchor)), batch)
+        _verify_entries(report, list(_expected_roots(report, anchor)), batch, tell)
     return report
 
 
 def _verify_entries(
-    report: Report, expected: Sequence[tuple[int, list[tuple[str, bytes]]]], batch: int
+    report: Report,
+    expected: Sequence[tuple[int, list[tuple[str, bytes]]]],
+    batch: int,
+    tell: Callable[[int], None],
 ) -> None:
     """Leaves against events, positions without a gap, evidence, and the root at every checkpoint."""
     frontier = merkle.Frontier()
@@ -208,6 +217,7 @@ def _verify_entries(
             _compare(report, frontier, hashes)
             size, hashes = next(roots, (None, []))
         frontier.extend(sealed)
+        tell(frontier.size)
     report.sealed = frontier.size
     signed = expected[-1][0] if expected else 0
     if frontier.size > signed:

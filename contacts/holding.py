@@ -23,7 +23,10 @@ HOLDER_TABLES = frozenset(
 )
 IMPERSONAL = (
     "contacts.DataField",
+    "contacts.Export",
     "contacts.KeyCheck",
+    "contacts.Processor",
+    "contacts.RetentionRun",
     "contacts.Segment",
     "contacts.StaticList",
     "contacts.Tag",

@@ -1,11 +1,14 @@
 """The record of processing activities (GDPR art. 30), generated from what is registered."""
 
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
-from contacts.models import DataField
+from contacts import parties
+from contacts.models import DataField, Lifecycle
 
 COLUMNS = (
     "category",
@@ -14,7 +17,7 @@ COLUMNS = (
     "necessity",
     "justification",
     "owner",
-    "retention_days",
+    "kept",
     "depends_on_permission",
     "review_on",
 )
@@ -25,6 +28,37 @@ def record() -> list[dict[str, Any]]:
     return [*_vault(), *(_row(field) for field in DataField.objects.in_use().order_by("key"))]
 
 
+def whole() -> dict[str, Any]:
+    """The whole record as JSON values: who answers for it, whose data, what, who gets it, and how safe."""
+    who = parties.controller()
+    return {
+        "controller": asdict(who) if who else None,
+        "people": [str(stage.label) for stage in Lifecycle],
+        "processing": record(),
+        "recipients": [asdict(recipient) for recipient in parties.recipients()],
+        "measures": measures(),
+    }
+
+
+def measures() -> list[str]:
+    """How the data is kept safe (GDPR art. 30(1)(g)), as this installation is set up."""
+    return [
+        _(
+            "Names and addresses are kept apart from profiles, and shown person by person after a reason."
+        ),
+        _("Staff sign in with a second factor.")
+        if settings.STAFF_MFA_REQUIRED
+        else _("Staff sign in with a password only: a second factor is not required here."),
+        _("Six roles with the least each needs; what staff do is in a trail that only grows."),
+        _("Files of people ask for a reason, hold %d people at most and are noted.")
+        % settings.EXPORT_ROWS,
+        _("Consent is kept in a ledger that is sealed and signed, so that a change is found."),
+        _(
+            "Links in messages are encrypted and name nobody; passwords and tokens are kept as hashes."
+        ),
+    ]
+
+
 def _row(field: DataField) -> dict[str, Any]:
     return {
         "category": field.label,
@@ -33,7 +67,7 @@ def _row(field: DataField) -> dict[str, Any]:
         "necessity": field.get_need_display(),
         "justification": field.justification,
         "owner": field.owner,
-        "retention_days": field.retention_days,
+        "kept": _("%d days after the last sign of life") % field.retention_days,
         "depends_on_permission": field.topic_key,
         "review_on": field.review_on.isoformat() if isinstance(field.review_on, date) else "",
     }
@@ -48,24 +82,28 @@ def _vault() -> list[dict[str, Any]]:
             _("Write to people who said yes"),
             _("consent"),
             _("Without an address nothing can be sent, and no stop can be kept."),
+            _("Until the person is erased"),
         ),
         (
             _("First and last name"),
             _("Greet people, and recognize them when they ask for their rights"),
             _("legitimate interest"),
             _("A letter greets its reader; a request is answered to the right person."),
+            _("Until the person is erased"),
         ),
         (
             _("Language, time zone, stage, dates of sign-up and activity"),
             _("Write in the reader's language, at a fitting time, and stop keeping what is unused"),
             _("legitimate interest"),
             _("Without them letters come in the wrong language, and nothing ever expires."),
+            _("Until the person is erased"),
         ),
         (
             _("Consent events, their evidence, and suppressed addresses (as keyed hashes)"),
             _("Prove consent, and never write to somebody who said no"),
             _("legal obligation"),
             _("GDPR art. 7(1) asks the sender to show that the person said yes."),
+            _("Evidence until the person is erased; events without it and blocked hashes for good"),
         ),
     )
     return [
@@ -76,6 +114,7 @@ def _vault() -> list[dict[str, Any]]:
             "legal_basis": basis,
             "necessity": need,
             "justification": justification,
+            "kept": how_long,
         }
-        for category, purpose, basis, justification in kept
+        for category, purpose, basis, justification, how_long in kept
     ]

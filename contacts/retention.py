@@ -1,16 +1,20 @@
-"""Erases values that may not be kept any more: expired, no longer permitted, or of no registered field."""
+"""Erases values that may not be kept any more: expired, no longer permitted, or of no registered field.
+
+Each run, also one that only counts, is kept with what it found.
+"""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 
-from django.db import connection, models
+from celery import current_app
+from django.db import connection, models, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
 from contacts import segments
-from contacts.models import Channel, Contact, DataField
+from contacts.models import Channel, Contact, DataField, RetentionRun
 
 BATCH = 5000
 
@@ -31,7 +35,41 @@ class Finding:
 
 
 def erase_expired(*, dry_run: bool = False) -> list[Finding]:
-    """Erase, or with `dry_run` only count, the values that have lost their reason."""
+    """Erase, or with `dry_run` only count, the values that have lost their reason; the run is kept."""
+    run = RetentionRun.objects.create(is_dry_run=dry_run)
+    return _finish(run)
+
+
+def ask_dry_run(*, staff_id: int | None) -> RetentionRun:
+    """Have a worker count what would be erased now; one that is still waiting is enough."""
+    waiting = RetentionRun.objects.unfinished().filter(is_dry_run=True).first()
+    run = waiting or RetentionRun.objects.create(is_dry_run=True, asked_by_id=staff_id)
+    transaction.on_commit(
+        lambda: current_app.send_task("contacts.count_expired", retry=False), robust=True
+    )
+    return run
+
+
+def count_asked() -> None:
+    """Do the dry runs that staff asked for; two workers never do the same."""
+    while True:
+        with transaction.atomic():
+            waiting = RetentionRun.objects.unfinished().filter(is_dry_run=True)
+            run = waiting.select_for_update(skip_locked=True).order_by("pk").first()
+            if run is None:
+                return
+            _finish(run)
+
+
+def _finish(run: RetentionRun) -> list[Finding]:
+    findings = _find(dry_run=run.is_dry_run)
+    RetentionRun.objects.filter(pk=run.pk).update(
+        findings=[asdict(finding) for finding in findings], finished_at=Now()
+    )
+    return findings
+
+
+def _find(*, dry_run: bool) -> list[Finding]:
     findings = []
     for key, cause, holding in _overdue():
         people = holding.count() if dry_run else _erase(key, holding)

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 
 from contacts import addresses, fields, pseudonyms, retention
 from contacts.models import (
@@ -16,6 +17,7 @@ from contacts.models import (
     Channel,
     Contact,
     DataField,
+    Export,
     Identity,
     IdentityView,
     KeyCheck,
@@ -29,7 +31,7 @@ class ContactError(Exception):
     """The contact cannot be changed this way."""
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(message or self.__doc__)
+        super().__init__(message or gettext(self.__doc__ or ""))
 
 
 class ContactErased(ContactError):
@@ -187,10 +189,17 @@ def find_or_create_contact(*, email: str, language: str) -> tuple[Contact, bool]
 
 
 def note_identity_view(
-    *, staff_id: int | None, contact: Contact | None, reason: str, people: int = 1
+    *,
+    staff_id: int | None,
+    contact: Contact | None,
+    reason: str,
+    people: int = 1,
+    export: Export | None = None,
 ) -> None:
     """Note that staff looked at, or took out, identities, and why; `contact=None` is a file of many."""
-    IdentityView.objects.create(staff_id=staff_id, contact=contact, reason=reason, people=people)
+    IdentityView.objects.create(
+        staff_id=staff_id, contact=contact, reason=reason, people=people, export=export
+    )
 
 
 def note_identity_views(*, staff_id: int | None, contacts: Iterable[Contact], reason: str) -> None:

@@ -8,3 +8,8 @@ from contacts import retention
 @shared_task(name="contacts.erase_expired")
 def erase_expired() -> None:
     retention.erase_expired()
+
+
+@shared_task(name="contacts.count_expired")
+def count_expired() -> None:
+    retention.count_asked()

@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from allauth.account.models import EmailAddress
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Permission as StaffPermission
 
 from campaigns.models import Campaign, CampaignContent, Sender
 from consent import ledger
@@ -138,6 +139,22 @@ def campaign(topic: Topic, **fields: Any) -> Campaign:
         body="Hello {{ contact.first_name | default: 'reader' }},\n\nThree [new books](https://lumen.example/new).",
     )
     return made
+
+
+def permit(user: User, *names: str) -> User:
+    """Let staff do exactly what these permissions say, as `app.codename`, on top of what they may."""
+    for name in names:
+        app, _, codename = name.partition(".")
+        held = StaffPermission.objects.get(content_type__app_label=app, codename=codename)
+        user.user_permissions.add(held)
+    return user
+
+
+def officer(username: str = "olga") -> User:
+    """Somebody with the role of a privacy officer, and no more."""
+    user = staff(username, superuser=False)
+    user.groups.add(Group.objects.get(name="Privacy officer"))
+    return user
 
 
 def staff(username: str = "marketer", *, superuser: bool = True) -> User:

@@ -4,13 +4,17 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
-from unfold.decorators import display
+from unfold.decorators import action, display
 
+from consent.admin import ledger_status
 from consent.models import ConsentEvent, ConsentEvidence, LedgerCheckpoint
 from contacts import pseudonyms
+from contacts.admin import acts
 from contacts.admin.lists import BigList, ReadOnly
 
 KIND_COLORS = {
@@ -151,6 +155,25 @@ class LedgerCheckpointAdmin(ReadOnly, BigList):
     list_display = ("created_at", "size", "root_hex", "key_id")
     fields = ("size", "created_at", "root_hex", "previous_hex", "key_id", "text", "signature_hex")
     readonly_fields = fields
+    actions_list = ("glance",)
+    actions_detail = ("export",)
+
+    def get_custom_urls(self) -> tuple[Any, ...]:
+        name = "consent_ledgercheckpoint_"
+        return (
+            ("status/", f"{name}status", ledger_status.show_status),
+            ("status/verify/", f"{name}verify", ledger_status.verify_now),
+            ("status/readings/", f"{name}readings", ledger_status.show_readings),
+            ("<int:object_id>/note/", f"{name}note", ledger_status.download),
+        )
+
+    @action(description=_("The ledger at a glance"), url_path="glance")
+    def glance(self, request: HttpRequest) -> HttpResponse:
+        return redirect(reverse("admin:consent_ledgercheckpoint_status"))
+
+    @action(description=_("Download"), url_path="export")
+    def export(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return redirect(acts.url_of(self, acts.load(self, request, object_id), "note"))
 
     @display(description=_("root"))
     def root_hex(self, checkpoint: LedgerCheckpoint) -> str:

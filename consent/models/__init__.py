@@ -16,6 +16,7 @@ from consent.models.ledger import (
 from consent.models.permissions import Permission, Suppression
 from consent.models.service_mail import ServiceMail
 from consent.models.topics import Organization, Topic, Wording
+from consent.models.verification import LedgerVerification
 
 __all__ = [
     "ActorRole",
@@ -27,6 +28,7 @@ __all__ = [
     "LedgerCheckpoint",
     "LedgerEntry",
     "LedgerNode",
+    "LedgerVerification",
     "Method",
     "Organization",
     "Permission",

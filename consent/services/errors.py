@@ -1,11 +1,13 @@
 """What the door of consent refuses; the docstring of an error is its message."""
 
+from django.utils.translation import gettext
+
 
 class ConsentError(Exception):
     """This cannot be recorded."""
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(message or self.__doc__)
+        super().__init__(message or gettext(self.__doc__ or ""))
 
 
 class NothingChosen(ConsentError):

@@ -1,4 +1,4 @@
-"""Registered fields, each with the case for keeping it, and lists kept by hand."""
+"""Registered fields, each with the case for keeping it, processors, and lists kept by hand."""
 
 from typing import Any
 
@@ -10,9 +10,10 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
+from contacts.admin import processing, retention
 from contacts.admin.lists import Kept
 from contacts.admin.translated_fields import TRANSLATED, DataFieldForm, TranslatedDataFieldForm
-from contacts.models import DataField, StaticList
+from contacts.models import DataField, Processor, StaticList
 
 
 @admin.register(DataField)
@@ -63,6 +64,19 @@ class DataFieldAdmin(Kept, ModelAdmin):
         kwargs["fields"] = DataFieldForm.Meta.fields
         return super().get_form(request, obj, change, **kwargs)
 
+    def get_custom_urls(self) -> tuple[Any, ...]:
+        pages = {
+            "record": processing.show_record,
+            "record_file": processing.download,
+            "retention": retention.show_report,
+            "count": retention.count_now,
+            "runs": retention.show_runs,
+        }
+        return tuple(
+            (f"{name.replace('_', '/')}/", f"contacts_datafield_{name}", page)
+            for name, page in pages.items()
+        )
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         used = ("used_in_segment_at", "used_in_template_at")
         return ("key", "type", *used) if obj else used
@@ -85,4 +99,13 @@ class StaticListAdmin(ModelAdmin):
     search_fields = ("name",)
     ordering = ("name",)
     fields = ("name",)
+    actions = None
+
+
+@admin.register(Processor)
+class ProcessorAdmin(Kept, ModelAdmin):
+    list_display = ("name", "service", "receives", "country", "contact", "ended_on")
+    search_fields = ("name",)
+    ordering = ("name",)
+    fields = ("name", "service", "receives", ("country", "contact"), "ended_on")
     actions = None

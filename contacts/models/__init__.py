@@ -1,7 +1,9 @@
 from contacts.models.fields import DataField
+from contacts.models.giving import Export, IdentityView, Processor
 from contacts.models.keys import KeyCheck
 from contacts.models.people import Address, Channel, Contact, Identity, Lifecycle, Tag
-from contacts.models.rights import Hold, IdentityView, SubjectRequest
+from contacts.models.retention import RetentionRun
+from contacts.models.rights import Hold, SubjectRequest
 from contacts.models.segments import Segment, StaticList
 
 __all__ = [
@@ -9,11 +11,14 @@ __all__ = [
     "Channel",
     "Contact",
     "DataField",
+    "Export",
     "Hold",
     "Identity",
     "IdentityView",
     "KeyCheck",
     "Lifecycle",
+    "Processor",
+    "RetentionRun",
     "Segment",
     "StaticList",
     "SubjectRequest",

@@ -1,4 +1,4 @@
-"""What people ask about their own data, and who looked at it."""
+"""What people ask about their own data, and what the law keeps."""
 
 from typing import Self
 
@@ -134,38 +134,3 @@ class Hold(models.Model):
 
     def __str__(self) -> str:
         return f"hold {self.pk}"
-
-
-class IdentityView(models.Model):
-    """Staff looked at, or took out, the identities of people, and said why."""
-
-    staff = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
-        related_name="+",
-        verbose_name=_("staff"),
-    )
-    contact = models.ForeignKey(
-        Contact,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="identity_views",
-        verbose_name=_("contact"),
-        help_text=_("Empty: an export of many."),
-    )
-    people = models.PositiveIntegerField(_("people"), default=1)
-    reason = models.TextField(_("reason"))
-    viewed_at = models.DateTimeField(_("viewed"), db_default=Now())
-
-    class Meta:
-        verbose_name = _("view of identities")
-        verbose_name_plural = _("views of identities")
-        permissions = [("export_identities", _("Can export identities"))]
-        constraints = [
-            models.CheckConstraint(name="identity_view_says_why", condition=~Q(reason=""))
-        ]
-
-    def __str__(self) -> str:
-        return f"view of identities {self.pk}"

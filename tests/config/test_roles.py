@@ -9,7 +9,9 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from config import roles
-from contacts import rights
+from consent import sealing
+from consent.models import LedgerCheckpoint
+from contacts import exports, rights
 from contacts.models import Segment, StaticList, Tag
 from tests import make
 
@@ -47,6 +49,7 @@ PAGES = {
     "contacts_contact_add": NOBODY,
     "contacts_contact_change {contact}": PEOPLE,
     "contacts_contact_delete {contact}": NOBODY,
+    "contacts_contact_find": PEOPLE,
     "contacts_contact_show_names": {OFFICER},
     "contacts_contact_show_name {contact}": {OFFICER},
     "contacts_segment_changelist": PEOPLE,
@@ -58,6 +61,15 @@ PAGES = {
     "contacts_staticlist_add": {MARKETER},
     "contacts_datafield_changelist": {OFFICER},
     "contacts_datafield_add": {OFFICER},
+    "contacts_datafield_record": {OFFICER},
+    "contacts_datafield_record_file": {OFFICER},
+    "contacts_datafield_retention": {OFFICER},
+    "contacts_datafield_runs": {OFFICER},
+    "contacts_processor_changelist": {OFFICER},
+    "contacts_processor_add": {OFFICER},
+    "contacts_export_changelist": {OFFICER, ADMINISTRATOR},
+    "contacts_export_add": {OFFICER},
+    "contacts_export_fetch {export}": NOBODY,
     "contacts_subjectrequest_changelist": {OFFICER},
     "contacts_subjectrequest_add": {OFFICER},
     "contacts_subjectrequest_answer {asked}": {OFFICER},
@@ -78,6 +90,9 @@ PAGES = {
     "consent_consentevent_changelist": {OFFICER},
     "consent_consentevent_change {event}": {OFFICER},
     "consent_ledgercheckpoint_changelist": {OPERATOR, OFFICER},
+    "consent_ledgercheckpoint_status": {OPERATOR, OFFICER},
+    "consent_ledgercheckpoint_readings": {OPERATOR, OFFICER},
+    "consent_ledgercheckpoint_note {checkpoint}": {OPERATOR, OFFICER},
     "consent_importbatch_changelist": {OPERATOR, OFFICER},
     "consent_importbatch_add": {OPERATOR},
     "consent_servicemail_changelist": {OPERATOR, OFFICER},
@@ -101,6 +116,11 @@ ACTS = {
     "consent_wording_publish {draft}": {PUBLISHER},
     "contacts_subjectrequest_answer {asked}": {OFFICER},
     "contacts_hold_lift {hold}": {OFFICER},
+    "contacts_contact_find": PEOPLE,
+    "contacts_contact_show_names": {OFFICER},
+    "contacts_datafield_count": {OFFICER},
+    "contacts_export_add": {OFFICER},
+    "consent_ledgercheckpoint_verify": {OPERATOR, OFFICER},
     "contacts_segment_delete {segment}": {MARKETER},
 }
 API = {
@@ -145,6 +165,7 @@ def stage() -> dict[str, Any]:
     )
     scheduled = make.campaign(topic, name="Soon", state="scheduled", send_at=make.LONG_AGO)
     Tag.objects.create(name="fair")
+    sealing.seal()
     StaticList.objects.create(name="Fair")
     return {
         "topic": topic.pk,
@@ -156,6 +177,8 @@ def stage() -> dict[str, Any]:
         "campaign": make.campaign(topic).pk,
         "scheduled": scheduled.pk,
         "segment": Segment.objects.create(name="Everybody").pk,
+        "export": exports.ask(segment=None, reason="An audit", staff_id=None).pk,
+        "checkpoint": LedgerCheckpoint.objects.get().pk,
         "asked": rights.receive(contact=ada, kind="access").pk,
         "hold": rights.place_hold(contact=ada, reason="A claim in court", placer_id=None).pk,
         "clerk": make.staff("clerk", superuser=False).pk,

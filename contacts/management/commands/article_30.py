@@ -16,10 +16,9 @@ class Command(BaseCommand):
         parser.add_argument("--format", choices=["csv", "json"], default="csv")
 
     def handle(self, *, format: str, **options: Any) -> None:  # noqa: A002 - the option's name
-        rows = processing.record()
         if format == "json":
-            self.stdout.write(json.dumps(rows, ensure_ascii=False, indent=2))
+            self.stdout.write(json.dumps(processing.whole(), ensure_ascii=False, indent=2))
             return
         writer = csv.DictWriter(self.stdout, processing.COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(processing.record())
