@@ -29,6 +29,7 @@ PROBLEMS = {
     "event_never_sealed": _("An event came in past the database's own queue"),
     "leaf_changed": _("The hash beside an event is not what was sealed"),
     "position_missing": _("A position is missing"),
+    "position_unknown": _("Something stands before the first position"),
     "tail_cut": _("Sealed events are missing at the end"),
     "root_differs": _("The events do not give the root that was signed"),
     "exported_checkpoint_differs": _("The events do not give the root of the exported checkpoint"),
