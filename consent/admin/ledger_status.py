@@ -28,6 +28,7 @@ PROBLEMS = {
     "event_missing": _("A sealed event is gone"),
     "event_never_sealed": _("An event came in past the database's own queue"),
     "leaf_changed": _("The hash beside an event is not what was sealed"),
+    "entry_never_signed": _("Something was appended past the sealer"),
     "position_missing": _("A position is missing"),
     "position_unknown": _("Something stands before the first position"),
     "tail_cut": _("Sealed events are missing at the end"),
