@@ -3,23 +3,16 @@
 The preview and the freeze ask the same question of the gate. Neither reads the vault.
 """
 
-import re
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from campaigns.models import Campaign
-from consent import gate
+from consent import judging
 from contacts import segments
-from contacts.models import Contact, Segment
+from contacts.models import Contact
 
-_JUDGED = f"""
-    SELECT c.id AS contact_id, {gate.REASON} AS reason, {gate.EVENT} AS event_id,
-        a.id AS address_id, c.timezone
-    FROM contacts_contact c {gate.JOINS}
-    WHERE {{candidates}}
-"""
 # Zone names that PostgreSQL does not know would end the statement. OFFSET 0: each is judged once.
 _FREEZE = """
     WITH zones AS MATERIALIZED (SELECT name FROM pg_timezone_names WHERE %(is_local)s)
@@ -51,31 +44,15 @@ _LANES = """
 
 def candidates(campaign: Campaign) -> QuerySet[Contact]:
     """Everybody the campaign is meant for, permitted or not."""
-    people = Contact.objects.living()
-    if wanted := list(campaign.segments.all()):
-        people = people.filter(_in_any(wanted))
-    if unwanted := list(campaign.excluded_segments.all()):
-        people = people.exclude(_in_any(unwanted))
-    return people
-
-
-def _in_any(chosen: list[Segment]) -> Q:
-    condition = Q()
-    for segment in chosen:
-        condition |= Q(pk__in=segments.members(segment).values("pk"))
-    return condition
+    return segments.chosen(
+        among=[segment.rule for segment in campaign.segments.all()],
+        without=[segment.rule for segment in campaign.excluded_segments.all()],
+    )
 
 
 def preview_audience(campaign: Campaign) -> list[tuple[str, int]]:
     """How many would get it at this moment (reason `""`), and how many not, by reason; most first."""
-    judged, parameters = _judged(campaign)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT coalesce(reason, ''), count(*)"
-            f" FROM ({judged}) judged GROUP BY 1 ORDER BY coalesce(reason, '') <> '', 2 DESC, 1",
-            parameters,
-        )
-        return [(reason, count) for reason, count in cursor.fetchall()]
+    return judging.counts(candidates(campaign), topic=campaign.topic, channel=campaign.channel)
 
 
 def people(
@@ -114,11 +91,4 @@ def freeze(campaign: Campaign, *, lanes: int) -> None:
 
 
 def _judged(campaign: Campaign) -> tuple[str, dict[str, Any]]:
-    parameters = gate.parameters(topic=campaign.topic, channel=campaign.channel)
-    if not campaign.segments.exists() and not campaign.excluded_segments.exists():
-        return _JUDGED.format(candidates="c.erased_at IS NULL"), parameters
-    sql, values = candidates(campaign).values("pk").query.sql_with_params()
-    named = {f"c{index}": value for index, value in enumerate(values)}
-    names = iter(named)
-    sql = re.sub("%([%s])", lambda match: "%%" if match[1] == "%" else f"%({next(names)})s", sql)
-    return _JUDGED.format(candidates=f"c.id IN ({sql})"), parameters | named
+    return judging.judged(candidates(campaign), topic=campaign.topic, channel=campaign.channel)

@@ -1,27 +1,46 @@
-"""A count of people by what they permit: how many of them may be written to on each topic."""
+"""A count of people by what they permit: who may be written to on a topic, and who not, because …"""
 
-from collections.abc import Iterable
+from django.db.models import QuerySet
 
-from django.db.models import Count, QuerySet
-
-from consent.models import Permission, Topic
+from consent import judging
+from consent.gate import Reason
+from consent.models import Topic
 from contacts.admin import splits
 from contacts.models import Contact
 
 
-def by_permission(people: "QuerySet[Contact]") -> Iterable[splits.Split]:
-    """Granted permissions among these people, per message topic and channel; the gate may say less."""
-    granted = Permission.objects.granted().filter(contact__in=people, topic__use=Topic.Use.MESSAGE)
-    counts = {
-        (topic, channel): count
-        for topic, channel, count in granted.values_list("topic", "channel").annotate(Count("pk"))
+def by_permission(
+    people: "QuerySet[Contact]", asked: str, total: int, exactly: bool
+) -> splits.Split:
+    """What the gate says of these people now; an estimate where they are many and none asked for more."""
+    offers = {
+        f"{topic.key}.{channel}": (topic, channel)
+        for topic in Topic.objects.published()
+        .filter(use=Topic.Use.MESSAGE)
+        .order_by("position", "key")
+        for channel in topic.channels
     }
-    for topic in (
-        Topic.objects.published().filter(use=Topic.Use.MESSAGE).order_by("position", "key")
-    ):
-        for channel in topic.channels:
-            words = f"{topic.name} · {channel.label}"
-            yield splits.Split(words, counts.get((topic.pk, channel), 0))
+    if not offers:
+        return splits.Split()
+    asked = asked if asked in offers else next(iter(offers))
+    topic, channel = offers[asked]
+    is_estimate = total > 2 * judging.SAMPLED and not exactly
+    counted = (
+        judging.estimates(people, total=total, topic=topic, channel=channel)
+        if is_estimate
+        else judging.counts(people, topic=topic, channel=channel)
+    )
+    return splits.Split(
+        questions=[
+            (key, f"{topic.name} · {channel.label}") for key, (topic, channel) in offers.items()
+        ],
+        asked=asked,
+        parts=[
+            splits.Part(Reason(reason).label if reason else "", count, is_yes=not reason)
+            for reason, count in counted
+        ],
+        is_estimate=is_estimate,
+    )
 
 
 splits.register(by_permission)

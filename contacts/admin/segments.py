@@ -1,27 +1,35 @@
 """Segments: built from typed conditions, said in plain words, counted as they are built."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.contrib.admin import ModelAdmin as DjangoModelAdmin
 from django.core.exceptions import PermissionDenied
-from django.db import DatabaseError, connection, transaction
+from django.db import OperationalError, connection, transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
+from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
+from unfold.views import ChangeList
 
-from contacts import segments
-from contacts.admin import splits
-from contacts.models import Segment
+from contacts import fields, segments
+from contacts.admin import splits, usage
+from contacts.models import Contact, Segment
 
 COUNT_WITHIN_MS = 3000
+SAMPLED = 8
+# Below this a sample is found by reading most of the table anyway, newest first.
+RARE = 2000
 
 
 class RuleWidget(forms.Textarea):
@@ -84,14 +92,36 @@ def words(rule: object) -> str:
         return str(error)
 
 
-def count_of(rule: object) -> int | None:
-    """How many people a rule finds; None where counting would take too long."""
+@contextmanager
+def in_time() -> Iterator[None]:
+    """End what a page cannot wait for: raises `OperationalError` then."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL statement_timeout = {COUNT_WITHIN_MS}")
+        yield
+
+
+def figures(rule: object, *, asked: str, exactly: bool, with_people: bool) -> dict[str, Any]:
+    """What the page shows of a rule: its number of people, their split, a few pseudonyms.
+
+    `count` is None where counting would take too long.
+    """
+    people = segments.matching(rule)
+    found: dict[str, Any] = {"count": None}
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL statement_timeout = {COUNT_WITHIN_MS}")
-            return segments.matching(rule).count()
-    except DatabaseError:
-        return None
+        with in_time():
+            found["count"] = people.count()
+            found["split"] = splits.of(people, asked=asked, total=found["count"], exactly=exactly)
+            if with_people:
+                found["sample"] = sample(people, found["count"])
+    except OperationalError:
+        pass
+    return found
+
+
+def sample(people: "QuerySet[Contact]", count: int) -> list[Contact]:
+    """A few of them: the newest where they are few, else those that are found first."""
+    people = people.only("pk", "subject")
+    return list((people.order_by("-pk") if count < RARE else people)[:SAMPLED])
 
 
 @require_POST
@@ -107,30 +137,73 @@ def show_count(request: HttpRequest, model_admin: DjangoModelAdmin) -> HttpRespo
         is_ours = isinstance(error, segments.RuleError)
         context["problem"] = str(error) if is_ours else _("This rule cannot be read.")
     else:
-        context |= {"words": segments.describe(rule), "count": count_of(rule)}
-        if context["count"] is not None:
-            context["splits"] = splits.of(segments.matching(rule))
+        context["words"] = segments.describe(rule)
+        context |= figures(
+            rule,
+            asked=request.POST.get("asked", ""),
+            exactly="exactly" in request.POST,
+            with_people=request.user.has_perm("contacts.view_contact"),
+        )
     return TemplateResponse(request, "admin/contacts/rule_count.html", context)
+
+
+class SegmentList(ChangeList):
+    """The list, with how many things use each segment of the page."""
+
+    result_list: Any
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows: list[Any] = list(self.result_list)
+        used = usage.counts(Segment, [segment.pk for segment in rows])
+        for segment in rows:
+            segment.use_count = used.get(segment.pk, 0)
+        self.result_list = rows
 
 
 @admin.register(Segment)
 class SegmentAdmin(ModelAdmin):
     form = SegmentForm
     search_fields = ("name",)
-    list_display = ("name", "in_words", "created_at")
+    list_display = ("name", "in_words", "used", "created_at")
     ordering = ("name",)
     actions = None
 
     def get_custom_urls(self) -> tuple[Any, ...]:
         return (("count/", "contacts_segment_count", show_count),)
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return SegmentList
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return () if self.has_change_permission(request, obj) else ("in_words",)
+        used = ("used_by",) if obj else ()
+        return used if self.has_change_permission(request, obj) else ("in_words", *used)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         may_write = self.has_change_permission(request, obj) or obj is None
-        return ("name", "rule") if may_write else ("name", "in_words")
+        used = ("used_by",) if obj else ()
+        return ("name", "rule", *used) if may_write else ("name", "in_words", *used)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        fields.note_use_in_segment(segments.fields_of(obj.rule))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What a campaign is meant for is not taken from under it."""
+        may = super().has_delete_permission(request, obj)
+        return bool(may and (obj is None or not usage.of(obj)))
 
     @display(description=gettext_lazy("who belongs to it"))
     def in_words(self, segment: Segment) -> str:
         return words(segment.rule)
+
+    @display(description=gettext_lazy("used by"))
+    def used(self, segment: Any) -> str:
+        return str(segment.use_count or "")
+
+    @display(description=gettext_lazy("Used by"))
+    def used_by(self, segment: Segment) -> str:
+        found = usage.of(segment)
+        if not found:
+            return _("Nothing uses it yet.")
+        return format_html_join(", ", '<a href="{}">{}</a>', [(use.url, use.name) for use in found])

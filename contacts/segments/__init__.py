@@ -15,6 +15,7 @@ from contacts.segments.conditions import (
 )
 from contacts.segments.profile import moments
 from contacts.segments.tree import (
+    chosen,
     conditions_of,
     describe,
     fields_of,
@@ -29,6 +30,7 @@ __all__ = [
     "Operator",
     "RuleError",
     "by_name",
+    "chosen",
     "conditions_of",
     "describe",
     "fields_of",

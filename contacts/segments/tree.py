@@ -1,6 +1,6 @@
 """The tree of a rule: read once into parts, then checked, said in words, or compiled to one query."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,23 @@ def matching(rule: object) -> "QuerySet[Contact]":
     """The living people a rule finds, as one query; raises `RuleError`."""
     part = _read(rule)
     return Contact.objects.living().filter(_query(part)) if part else Contact.objects.living()
+
+
+def chosen(*, among: Sequence[object], without: Sequence[object]) -> "QuerySet[Contact]":
+    """The living people whom any rule of `among` finds (all, where it is empty) and none of `without`.
+
+    Raises `RuleError`.
+    """
+    wanted, unwanted = [_read(rule) for rule in among], [_read(rule) for rule in without]
+    if None in unwanted:
+        return Contact.objects.none()
+    people = Contact.objects.living()
+    if wanted and None not in wanted:
+        people = people.filter(_query(Joined("any", [part for part in wanted if part])))
+    if unwanted:
+        nobody = Joined("any", [part for part in unwanted if part])
+        people = people.filter(_query(Joined("not", [nobody])))
+    return people
 
 
 def members(segment: Segment) -> "QuerySet[Contact]":

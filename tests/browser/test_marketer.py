@@ -73,7 +73,10 @@ def test_it_takes_a_marketer_from_a_segment_to_the_result(desk, people, sink):
     page.get_by_role("button", name="Add a condition").click()
     page.get_by_label("Value").fill("fr")
     expect(page.locator(".desk-rule-figure")).to_have_text("3")
-    expect(page.locator(".desk-rule-splits")).to_contain_text("Product news · email 1")
+    expect(page.get_by_label("Of these, on")).to_have_value("product-news.email")
+    expect(page.locator(".desk-rule-splits")).to_contain_text("may be mailed 1")
+    expect(page.locator(".desk-rule-splits")).to_contain_text("not: withdrew 1")
+    expect(page.locator(".desk-rule-sample a")).to_have_count(3)
     page.get_by_role("button", name="Save", exact=True).click()
     page.locator("#result_list").get_by_role("link", name="French readers").wait_for()
 

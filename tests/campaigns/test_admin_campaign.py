@@ -491,3 +491,17 @@ def test_it_pages_through_the_people_behind_a_reason_once_started(client, campai
     shown = [row["contact"].pk for row in second.context_data["rows"]]
     assert shown == [people[1].pk, people[0].pk]
     assert second.context_data["older"] == ""
+
+
+def test_it_says_what_uses_a_segment_and_keeps_it_from_being_deleted(client) -> None:
+    wanted = Segment.objects.create(name="Wanted", rule={})
+    free = Segment.objects.create(name="Free", rule={})
+    campaign = make.campaign(make.topic(), name="Spring letter")
+    campaign.segments.add(wanted)
+    client.force_login(make.staff())
+    page = client.get(reverse("admin:contacts_segment_change", args=[wanted.pk])).content.decode()
+    assert "Spring letter" in page
+    delete = "admin:contacts_segment_delete"
+    assert client.post(reverse(delete, args=[wanted.pk]), {"post": "yes"}).status_code == 403
+    assert client.post(reverse(delete, args=[free.pk]), {"post": "yes"}).status_code == 302
+    assert [segment.name for segment in Segment.objects.all()] == ["Wanted"]

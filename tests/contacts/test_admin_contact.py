@@ -329,7 +329,13 @@ def test_it_counts_a_rule_while_it_is_built_split_by_permission(client):
     allowed(client, "contacts.view_segment")
     answer = client.post(reverse("admin:contacts_segment_count"), {"rule": RULE})
     assert answer.context_data["count"] == 2
-    assert [split.count for split in answer.context_data["splits"]] == [1]
+    split = answer.context_data["split"]
+    assert [(part.words, part.count, part.is_yes) for part in split.parts] == [
+        ("", 1, True),
+        ("never said yes to this topic by this channel", 1, False),
+    ]
+    assert not split.is_estimate
+    assert "sample" not in answer.context_data
     assert "Language is French" in answer.content.decode()
 
 

@@ -11,6 +11,7 @@
     const byName = new Map(known.map((condition) => [condition.name, condition]));
     let serial = 0;
     let waiting = 0;
+    let question = "";
 
     const make = (tag, attributes = {}, ...children) => {
       const node = document.createElement(tag);
@@ -56,9 +57,11 @@
       clearTimeout(waiting);
       waiting = setTimeout(look, 350);
     };
-    const look = async () => {
+    const look = async (exactly) => {
       const body = new FormData();
       body.set("rule", source.value);
+      body.set("asked", question);
+      if (exactly === true) body.set("exactly", "1");
       body.set("csrfmiddlewaretoken", document.querySelector("[name=csrfmiddlewaretoken]").value);
       const asked = source.value;
       const answer = await fetch(words.countUrl, { method: "POST", body, credentials: "same-origin" });
@@ -198,6 +201,15 @@
       redraw();
     };
     source.addEventListener("input", start);
+    count.addEventListener("change", async (event) => {
+      if (!event.target.matches("[data-rule-asked]")) return;
+      question = event.target.value;
+      await look();
+      count.querySelector("[data-rule-asked]")?.focus();
+    });
+    count.addEventListener("click", (event) => {
+      if (event.target.matches("[data-rule-exactly]")) look(true);
+    });
     start();
   };
 
