@@ -4,7 +4,10 @@ import os
 
 from config import embedded, environment
 
-os.environ["ASSENT_VAR"] = str(environment.var() / "tests")
+# Tests that run side by side (pytest-xdist) have engines of their own each.
+os.environ["ASSENT_VAR"] = str(
+    environment.var() / f"tests{os.environ.get('PYTEST_XDIST_WORKER', '')}"
+)
 embedded.hold(
     environment.var(),
     postgresql="DATABASE_URL" not in os.environ,

@@ -60,7 +60,7 @@ FEWEST_ROWS = 300
 # A withdrawal of somebody known in a batch waits until its transaction ends: so long, about, on any machine.
 TRANSACTION_S = 0.25
 REHEARSED_ROWS = 1000
-TRIES = 5
+TRIES = 20  # each meets another sign-up, so it comes to an end
 TURN = 0x0A5517  # any number, as long as nothing else takes it
 _LOCK_SPACE = 8501
 

@@ -140,7 +140,9 @@ def test_it_asks_to_press_again_when_nobody_reads_that_fast(news):
     assert ConsentEvent.objects.count() == 0
 
 
-@pytest.mark.parametrize("note", ["", "shown:1:forged", stamp(seconds_ago=200_000)])
+@pytest.mark.parametrize(
+    "note", ["", "shown:1:forged", stamp(seconds_ago=200_000)], ids=["none", "forged", "old"]
+)
 def test_it_takes_a_form_without_our_note_into_the_smaller_budget(news, note, monkeypatch):
     wording = make.wording(news)
     for number in range(sign_up.FROM_OTHER_SITES.limit):
