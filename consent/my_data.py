@@ -38,7 +38,10 @@ def readable(contact: Contact) -> list[Section]:
         Section(
             _("Messages about your choices"),
             [
-                Line(date_format(mail.created_at, "DATE_FORMAT"), mail.get_purpose_display())
+                Line(
+                    date_format(mail.created_at, "DATE_FORMAT"),
+                    str(mail.get_purpose_display()).capitalize(),
+                )
                 for mail in contact.service_mails.order_by("-pk")[:MOST_TOLD]
             ],
         ),

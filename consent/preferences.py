@@ -83,6 +83,12 @@ class Box:
         return str(SAID_SINCE.get(self.reason or "allowed", ""))
 
     @property
+    def agreed(self) -> Wording | None:
+        """The words that a yes was given to, where they are not those of today."""
+        words = self.permission.wording if self.permission and self.is_on else None
+        return words if words and words != self.wording else None
+
+    @property
     def since(self) -> datetime | None:
         return self.permission.since if self.permission else None
 
@@ -95,11 +101,28 @@ class Line:
     boxes: list[Box]
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Topics of one use under their heading; messages come first and need none."""
+
+    name: str
+    lines: list[Line]
+
+
+def groups_of(contact: Contact, language: str) -> list[Group]:
+    """`lines_of`, the messages before the uses of data."""
+    lines = lines_of(contact, language)
+    uses = [line for line in lines if line.offer.topic.use == Topic.Use.DATA]
+    messages = [line for line in lines if line not in uses]
+    named = [Group("", messages), Group(str(_("What we may do with your data")), uses)]
+    return [group for group in named if group.lines]
+
+
 def lines_of(contact: Contact, language: str) -> list[Line]:
     """Every topic that is offered, or that this person has said yes to, with what stands."""
     permissions = {
         (permission.topic_id, permission.channel): permission
-        for permission in contact.permissions.select_related("topic", "event__wording")
+        for permission in contact.permissions.select_related("topic", "wording")
     }
     offered = offers(language=language)
     known = {offer.topic.pk for offer in offered}

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from consent import forms, history, links, proving, self_service, services
 from consent.budgets import Budget, network_of
 from consent.models import ConsentEvent, Kind, Method, Organization, Topic
-from consent.preferences import lines_of
+from consent.preferences import groups_of
 from consent.proving import NotSealedYet
 from consent.receipts import NoConsentStandsError
 from consent.services import Choice
@@ -88,7 +88,7 @@ def preferences(request: HttpRequest, token: str) -> HttpResponse:
         request,
         "preferences.html",
         {
-            "lines": lines_of(contact, get_language() or settings.LANGUAGE_CODE),
+            "groups": groups_of(contact, get_language() or settings.LANGUAGE_CODE),
             "moments": history.moments_of(contact),
             "masked": masked_address_of(contact),
             "message": message,

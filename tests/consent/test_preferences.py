@@ -11,7 +11,7 @@ from consent import gate, links, services
 from consent.models import ConsentEvent, Kind, Method, Permission, ServiceMail, Suppression
 from consent.views import preferences
 from contacts import services as contacts
-from contacts.models import Channel, Contact
+from contacts.models import Channel, Contact, SubjectRequest
 from tests import make
 from tests.consent.public import mailed, manage_link, stop_link, stranger
 
@@ -65,6 +65,32 @@ def test_it_shows_what_stands_with_the_words(ada, news, offers):
     assert "Yes, since" in text
     assert "a***@e***.org" in text
     assert "ada@example.org" not in text
+
+
+def test_it_shows_the_words_that_a_yes_was_given_to_beside_those_of_today(ada, news):
+    given = make.wording(news).text
+    assert "You said yes to these words" not in open_page(ada)[2]
+    today = make.wording(news, is_material=False)
+    text = open_page(ada)[2]
+    assert f"You said yes to these words: <q>{given}</q>" in text
+    assert today.text in text
+
+
+def test_it_asks_for_uses_of_data_apart_from_messages(ada):
+    assert "What we may do with your data" not in open_page(ada)[2]
+    use = make.topic("measure", use="data", offers_email=False, offers_sms=False)
+    make.wording(use, Channel.DATA)
+    text = open_page(ada)[2]
+    assert text.index("Product news") < text.index("What we may do with your data")
+    assert text.index("What we may do with your data") < text.index('value="measure:data"')
+
+
+def test_it_notes_an_objection_as_a_request_that_was_fulfilled(ada):
+    path, form, _text = open_page(ada)
+    for _ in range(2):
+        stranger().post(path, form | {"do": "object"})
+    request = SubjectRequest.objects.get()
+    assert (request.kind, request.state) == ("objection", "done")
 
 
 def test_it_changes_nothing_when_nothing_was_changed(ada):
