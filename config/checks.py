@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 
 from campaigns.models import Sender
-from consent.models import Organization
+from consent.models import Organization, Topic
 from contacts import services
 
 HERE = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -76,6 +76,15 @@ def mail_is_carried_safely(app_configs: Apps, **_: Any) -> Iterable[CheckMessage
         yield checks.Warning("DEFAULT_FROM_EMAIL is at no domain of yours.", id="assent.W008")
 
 
+@register(Tags.security, deploy=True)
+def texts_are_carried_safely(app_configs: Apps, **_: Any) -> Iterable[CheckMessage]:
+    parts = urlsplit(settings.SMS_GATEWAY_URL)
+    if parts.scheme == "http" and parts.hostname not in HERE:
+        yield Error(
+            "SMS_URL hands texts and the account's token over in the clear.", id="assent.E013"
+        )
+
+
 @register(Tags.database, deploy=True)
 def data_is_ready(
     app_configs: Apps, databases: Sequence[str] | None = None, **_: Any
@@ -91,5 +100,11 @@ def data_is_ready(
             )
         if not Sender.objects.exists():
             yield checks.Warning("No sender exists: no campaign can be sent.", id="assent.W010")
+        if not settings.SMS_GATEWAY_URL and Topic.objects.published().filter(offers_sms=True):
+            yield checks.Warning(
+                "A topic is offered by text message, and no gateway is configured: the pages leave it out.",
+                hint="Set SMS_URL, or take the channel off the topic.",
+                id="assent.W012",
+            )
     except (ImproperlyConfigured, DatabaseError) as trouble:
         yield Error(str(trouble), id="assent.E011")

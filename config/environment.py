@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import phonenumbers
 from django.core.exceptions import ImproperlyConfigured
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -119,6 +120,32 @@ def email(value: str) -> dict[str, Any]:
         "EMAIL_USE_TLS": parts.scheme == "smtp+starttls",
         "EMAIL_USE_SSL": parts.scheme == "smtps",
     }
+
+
+def sms(value: str) -> dict[str, str]:
+    """The gateway of `https://account:token@host/path`; empty values where there is none."""
+    if not value:
+        return {"SMS_GATEWAY_URL": "", "SMS_ACCOUNT": "", "SMS_AUTH_TOKEN": ""}
+    parts = urlsplit(url("SMS_URL", value, {"http", "https"}))
+    if not (parts.hostname and parts.username and parts.password):
+        raise ImproperlyConfigured(
+            "SMS_URL needs account, token and host: https://account:token@host"
+        )
+    place = parts.netloc.rpartition("@")[2]
+    return {
+        "SMS_GATEWAY_URL": f"{parts.scheme}://{place}{parts.path.rstrip('/')}",
+        "SMS_ACCOUNT": unquote(parts.username),
+        "SMS_AUTH_TOKEN": unquote(parts.password),
+    }
+
+
+def countries(name: str) -> list[str]:
+    """ISO 3166 codes of countries, like FR,BE."""
+    named = [word.upper() for word in words(name)]
+    for each in named:
+        if each not in phonenumbers.SUPPORTED_REGIONS:
+            raise ImproperlyConfigured(f"{name} names {each!r}; write codes like FR,BE.")
+    return named
 
 
 def ring(name: str, value: str) -> dict[str, bytes]:

@@ -4,6 +4,8 @@ import logging
 import re
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{40,}")
+SHORT_LINK = re.compile(r"/s/[A-Za-z0-9]{8,}")
+NUMBER = re.compile(r"(?:\+|%2B)[1-9]\d{6,14}\b")
 ADDRESS = re.compile(r"[^\s@<>\"'=:/]+@[^\s@<>\"',;]+\.[^\s@<>\"',;]+")
 
 
@@ -15,4 +17,5 @@ class WithoutSecrets(logging.Formatter):
 
 
 def mask(text: str) -> str:
-    return ADDRESS.sub("…@…", TOKEN.sub("…", text))
+    text = SHORT_LINK.sub("/s/…", TOKEN.sub("…", text))
+    return NUMBER.sub("+…", ADDRESS.sub("…@…", text))

@@ -120,6 +120,7 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "campaigns.deliver": {"queue": "deliver"},
     "consent.send_service_mail": {"queue": "service"},
+    "consent.send_service_texts": {"queue": "service"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -128,6 +129,7 @@ CELERY_BEAT_SCHEDULE = {
     "start what is due": {"task": "campaigns.tick", "schedule": timedelta(seconds=2)},
     "seal the ledger": {"task": "consent.seal", "schedule": timedelta(seconds=4)},
     "send service mail": {"task": "consent.send_service_mail", "schedule": timedelta(seconds=5)},
+    "send service texts": {"task": "consent.send_service_texts", "schedule": timedelta(seconds=5)},
     "go on with imports": {"task": "consent.resume_imports", "schedule": timedelta(seconds=10)},
     "expire permissions": {"task": "consent.expire_permissions", "schedule": timedelta(hours=1)},
     "verify what was asked": {"task": "consent.verify_ledger", "schedule": timedelta(minutes=1)},
@@ -148,6 +150,16 @@ EMAIL_USE_TLS, EMAIL_USE_SSL = _email["EMAIL_USE_TLS"], _email["EMAIL_USE_SSL"]
 EMAIL_TIMEOUT = 30
 DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL", "Assent <newsletter@localhost>")
 ASSENT_MAILBOX = environment.text("ASSENT_MAILBOX")
+
+# Text messages: campaigns and service texts go through one gateway; without one, none are offered
+_sms = environment.sms(environment.text("SMS_URL"))
+SMS_GATEWAY_URL = _sms["SMS_GATEWAY_URL"]
+SMS_ACCOUNT, SMS_AUTH_TOKEN = _sms["SMS_ACCOUNT"], _sms["SMS_AUTH_TOKEN"]
+SMS_FROM = environment.text("SMS_FROM")
+SMS_COUNTRIES = environment.countries("SMS_COUNTRIES")
+SMS_SERVICE_PER_HOUR = environment.integer("SMS_SERVICE_PER_HOUR", default=100)
+if SMS_GATEWAY_URL and not (SMS_FROM and SMS_COUNTRIES):
+    raise ImproperlyConfigured("SMS_URL is set: SMS_FROM and SMS_COUNTRIES must be, too.")
 
 # Consent
 WORDING_NEEDS_SECOND_PERSON = environment.boolean("WORDING_NEEDS_SECOND_PERSON", default=False)

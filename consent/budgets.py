@@ -18,11 +18,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """So many acts per window of `window_s` seconds, counted per key."""
+    """So many acts per window of `window_s` seconds, counted per key.
+
+    What costs money is `is_strict`: without Redis there is none of it.
+    """
 
     name: str
     limit: int
     window_s: int
+    is_strict: bool = False
 
     def spend(self, key: str) -> bool:
         """Count one act; False where the budget of this window is used up."""
@@ -38,7 +42,7 @@ class Budget:
                 return int(pipe.execute()[0])
         except redis.RedisError:
             logger.warning("Redis does not answer; %s is not counted", self.name)
-            return 0
+            return self.limit + 1 if self.is_strict else 0
 
 
 @cache

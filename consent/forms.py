@@ -9,11 +9,12 @@ from django.core import signing
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
+from consent import numbers, texting
 from consent.answers import Question
 from consent.models import Topic, Wording
 from consent.services import Choice
 from contacts import addresses, fields
-from contacts.models import DataField
+from contacts.models import Channel, DataField
 
 LEAST_SECONDS = 2
 STAMP_LIFETIME_S = 24 * 60 * 60
@@ -36,6 +37,44 @@ class AddressForm(forms.Form):
             raise forms.ValidationError(
                 _("This is not a complete email address, like name@example.org.")
             ) from None
+
+
+class ReachForm(AddressForm):
+    """An email address or, where texts are sent, a mobile number; both are typed into one field."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.takes_numbers = texting.are_offered()
+
+    def clean_email(self) -> str:
+        typed = self.cleaned_data["email"]
+        if not self.takes_numbers or "@" in typed:
+            return super().clean_email()
+        return clean_number(typed)
+
+    @property
+    def reached_at(self) -> dict[str, str]:
+        """What was typed, as `email` or as `phone`."""
+        typed = self.cleaned_data["email"]
+        return {"email": typed} if "@" in typed else {"phone": typed}
+
+
+def clean_number(typed: str) -> str:
+    """The E.164 form of a mobile number that texts may go to, or a sentence that says what is wrong."""
+    try:
+        return numbers.normalize(typed)
+    except numbers.NotMobile:
+        raise forms.ValidationError(_("Text messages reach mobile numbers only.")) from None
+    except numbers.CountryNotServed:
+        raise forms.ValidationError(
+            _("We send text messages only to numbers that begin with %(codes)s."),
+            params={"codes": ", ".join(numbers.calling_codes())},
+        ) from None
+    except addresses.AddressError:
+        raise forms.ValidationError(
+            _("This is not a complete mobile number, like %(example)s."),
+            params={"example": numbers.example()},
+        ) from None
 
 
 class AnswerField(forms.Field):
@@ -80,8 +119,12 @@ def _widget(field: DataField) -> forms.Widget:
 
 
 class SignUpForm(AddressForm):
-    """An address, the boxes ticked, and optional answers; a box is the digest of the words beside it."""
+    """An address, a number, the boxes ticked, and optional answers.
 
+    A box is the digest of the words beside it. An address or a number that no box needs is not kept.
+    """
+
+    phone = forms.CharField(label=_("Mobile number"), required=False, max_length=40)
     yes = forms.ModelMultipleChoiceField(
         label=_("What would you like?"),
         queryset=Wording.objects.none(),
@@ -103,6 +146,7 @@ class SignUpForm(AddressForm):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["email"].required = False
         self.questions = questions
         for question in questions:
             self.fields[question.name] = AnswerField(question)
@@ -110,6 +154,63 @@ class SignUpForm(AddressForm):
         self.fields["yes"].queryset = Wording.objects.filter(  # type: ignore[attr-defined]
             pk__in=[wording.pk for wording in wordings]
         ).select_related("topic")
+
+    def clean_email(self) -> str:
+        return super().clean_email() if self.cleaned_data["email"] else ""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if self.by_text:
+            self._clean_phone()
+        is_email_needed = bool(self.by_email) or not self.by_text
+        if is_email_needed and not cleaned.get("email") and "email" not in self.errors:
+            self.add_error("email", self.fields["email"].error_messages["required"])
+        return cleaned
+
+    def _clean_phone(self) -> None:
+        typed = self.cleaned_data.get("phone", "")
+        if not typed:
+            words = _("Please type your mobile number, for the text messages that you ticked.")
+            self.add_error("phone", words)
+            return
+        try:
+            self.cleaned_data["phone"] = clean_number(typed)
+        except forms.ValidationError as error:
+            self.add_error("phone", error)
+
+    @property
+    def by_email(self) -> list[Wording]:
+        """The words that the address is asked to confirm; uses of data go with it where there are any."""
+        is_by_email = any(w.channel == Channel.EMAIL for w in self._chosen) or not any(
+            w.channel == Channel.SMS for w in self._chosen
+        )
+        return [w for w in self._chosen if w.channel != Channel.SMS] if is_by_email else []
+
+    @property
+    def by_text(self) -> list[Wording]:
+        """The words that the number is asked to confirm."""
+        by_email = self.by_email
+        return [w for w in self._chosen if w not in by_email]
+
+    @property
+    def _chosen(self) -> list[Wording]:
+        return list(self.cleaned_data.get("yes") or [])
+
+    @property
+    def offers_texts(self) -> bool:
+        return any(wording.channel == Channel.SMS for wording in self.wordings)
+
+    @property
+    def wants_texts(self) -> bool:
+        """A box about text messages was ticked, whatever else is wrong with the form."""
+        by_text = {w.digest for w in self.wordings if w.channel == Channel.SMS}
+        return bool(by_text & self.ticked)
+
+    @property
+    def wants_mails(self) -> bool:
+        """A box that needs an address was ticked."""
+        others = {w.digest for w in self.wordings if w.channel == Channel.EMAIL}
+        return bool(others & self.ticked) or not self.wants_texts
 
     @property
     def is_trap_sprung(self) -> bool:

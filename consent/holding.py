@@ -30,11 +30,13 @@ HOLDER_TABLES = frozenset(
 )
 IMPERSONAL = (
     "consent.ImportBatch",
+    "consent.InboundText",
     "consent.LedgerCheckpoint",
     "consent.LedgerEntry",
     "consent.LedgerNode",
     "consent.LedgerVerification",
     "consent.Organization",
+    "consent.ShortLink",
     "consent.Topic",
     "consent.Unsealed",
     "consent.Wording",
@@ -81,6 +83,7 @@ def export(contact: Contact) -> dict[str, Any]:
         ],
         "service_mails": [
             {
+                "channel": mail.channel,
                 "purpose": mail.purpose,
                 "created_at": mail.created_at.isoformat(),
                 "sent_at": mail.sent_at.isoformat() if mail.sent_at else None,

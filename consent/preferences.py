@@ -1,12 +1,12 @@
 """What the preference page shows: every box with what stands, since when and in which words."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from consent import gate
+from consent import gate, texting
 from consent.models import Permission, Topic, Wording
 from consent.offers import Offer, offers
 from contacts import addresses
@@ -42,7 +42,10 @@ CHANNELS = {
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One topic on one channel, as it stands for a person; `wording` is what a yes would mean now."""
+    """One topic on one channel, as it stands for a person; `wording` is what a yes would mean now.
+
+    `is_asked_first`: nobody has confirmed the number yet, so a yes here is confirmed from it.
+    """
 
     topic: Topic
     channel: str
@@ -50,6 +53,7 @@ class Box:
     permission: Permission | None
     reason: str
     reached_at: str = ""
+    is_asked_first: bool = False
 
     @property
     def is_on(self) -> bool:
@@ -124,7 +128,9 @@ def lines_of(contact: Contact, language: str) -> list[Line]:
         (permission.topic_id, permission.channel): permission
         for permission in contact.permissions.select_related("topic", "wording")
     }
-    offered = offers(language=language)
+    # Without a gateway nothing can be promised by text; what stands is shown all the same.
+    is_sent = [c for c in Channel.values if c != Channel.SMS or texting.are_offered()]
+    offered = offers(language=language, channels=is_sent)
     known = {offer.topic.pk for offer in offered}
     private = {
         permission.topic
@@ -139,15 +145,22 @@ def lines_of(contact: Contact, language: str) -> list[Line]:
         Channel.EMAIL: addresses.mask(Channel.EMAIL, identity.email if identity else ""),
         Channel.SMS: addresses.mask(Channel.SMS, identity.phone if identity else ""),
     }
-    reached_at[Channel.DATA] = reached_at[Channel.EMAIL]
+    reached_at[Channel.DATA] = reached_at[Channel.EMAIL] or reached_at[Channel.SMS]
+    unshown = set(
+        contact.addresses.current()
+        .filter(channel=Channel.SMS, verified_at=None)
+        .values_list("channel", flat=True)
+    )
     return [
         Line(
             offer,
             [
-                _box(
-                    contact, offer, channel, permissions.get((offer.topic.pk, channel)), reached_at
+                replace(
+                    _box(contact, offer, channel, permissions.get(key), reached_at),
+                    is_asked_first=channel in unshown,
                 )
                 for channel in offer.topic.channels
+                if (key := (offer.topic.pk, channel.value)) in permissions or channel in is_sent
             ],
         )
         for offer in [*offered, *(Offer(topic) for topic in sorted(private, key=lambda t: t.key))]

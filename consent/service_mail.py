@@ -1,4 +1,4 @@
-"""Sends the service mail that waits in the outbox: confirmations, manage links and receipts.
+"""Sends the service mail that waits in the outbox: confirmations, manage links, receipts; texts go elsewhere.
 
 A mail is claimed by moving its due time, in a statement of its own, so that any number of sweeps may run.
 Every failure that is known is tried again for a day. A process killed between the relay's "250" and the
@@ -9,7 +9,7 @@ Message-ID, because a confirmation lost would be worse.
 import logging
 import smtplib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -50,6 +50,7 @@ CLAIM = """
     WHERE id = (
         SELECT id FROM consent_servicemail
         WHERE sent_at IS NULL AND given_up_at IS NULL AND due_at <= clock_timestamp()
+            AND channel = %(channel)s
         ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     RETURNING id
@@ -76,7 +77,7 @@ def sweep(*, patience_s: float = SWEEP_S) -> int:
     sent = 0
     backend: BaseEmailBackend | None = None
     try:
-        for mail in _claims():
+        for mail in claims(Channel.EMAIL):
             backend = backend or get_connection()
             sent += _send(mail, backend)
             if time.monotonic() >= give_up_at:
@@ -88,10 +89,11 @@ def sweep(*, patience_s: float = SWEEP_S) -> int:
     return sent
 
 
-def _claims() -> Iterator[ServiceMail]:
+def claims(channel: Channel) -> Iterator[ServiceMail]:
+    """What is due on a channel, one by one, each leased to whoever takes it."""
     while True:
         with connection.cursor() as cursor:
-            cursor.execute(CLAIM, {"lease_s": LEASE_S})
+            cursor.execute(CLAIM, {"lease_s": LEASE_S, "channel": channel.value})
             claimed = cursor.fetchone()
         if not claimed:
             return
@@ -104,36 +106,38 @@ def _send(mail: ServiceMail, backend: BaseEmailBackend) -> bool:
         backend.open()
         message.send()
     except NothingToSay:
-        _give_up(mail, "nothing to say any more")
+        give_up(mail, "nothing to say any more")
         return False
     except smtplib.SMTPRecipientsRefused as refused:
         if all(code >= 500 for code, _ in refused.recipients.values()):
-            _give_up(mail, "refused by the receiving side")
+            give_up(mail, "refused by the receiving side")
         else:
-            _try_later(mail)
+            try_later(mail)
         return False
     except Exception:
         # Whatever went wrong, and whatever backend it was, this mail waits and the others go on.
         logger.exception("Service mail %s was not sent, attempt %s", mail.pk, mail.attempts)
         with suppress(OSError, smtplib.SMTPException):
             backend.close()
-        _try_later(mail)
+        try_later(mail)
         return False
     mail.details.pop("token", None)
     ServiceMail.objects.filter(pk=mail.pk).update(sent_at=Now(), details=mail.details)
     return True
 
 
-def _try_later(mail: ServiceMail) -> None:
+def try_later(mail: ServiceMail) -> None:
+    """Let it wait, longer each time, and give it up after a day."""
     now = timezone.now()
     if now - mail.created_at > GIVE_UP_AFTER:
-        _give_up(mail, "a day has passed")
+        give_up(mail, "a day has passed")
         return
     wait = min(timedelta(seconds=15) * 2 ** min(mail.attempts, 10), LONGEST_WAIT)
     ServiceMail.objects.filter(pk=mail.pk).update(due_at=now + wait)
 
 
-def _give_up(mail: ServiceMail, why: str) -> None:
+def give_up(mail: ServiceMail, why: str) -> None:
+    """Never send it; `why` names nobody."""
     logger.warning("Service mail %s was given up: %s", mail.pk, why)
     ServiceMail.objects.filter(pk=mail.pk).update(given_up_at=Now())
 
@@ -165,7 +169,9 @@ def letter_for(mail: ServiceMail) -> Letter:
     """The mail in the language it was asked for in, its links made this moment; raises `NothingToSay`."""
     contact = mail.contact
     address = contact.addresses.current().filter(channel=Channel.EMAIL).first()
-    if address is None or contact.erased_at or _is_forbidden(address):
+    # Who is reached by text alone may have asked for an address.
+    is_nowhere = address is None and mail.purpose != ServiceMail.Purpose.NEW_ADDRESS
+    if contact.erased_at or is_nowhere or (address and is_forbidden(address)):
         raise NothingToSay
     with translation.override(mail.language):
         context: dict[str, Any] = {
@@ -174,7 +180,10 @@ def letter_for(mail: ServiceMail) -> Letter:
             "public_url": settings.PUBLIC_URL,
             "to": Identity.objects.get(contact=contact).email,
         }
-        context |= _WORDS[ServiceMail.Purpose(mail.purpose)](mail, contact, address)
+        if address is None:
+            context |= _new_address(mail)
+        else:
+            context |= _WORDS[ServiceMail.Purpose(mail.purpose)](mail, contact, address)
         subject, text, html = (
             render_to_string(f"consent/mail/{mail.purpose}.{part}", context)
             for part in ("subject.txt", "txt", "html")
@@ -182,7 +191,8 @@ def letter_for(mail: ServiceMail) -> Letter:
     return Letter(str(context["to"]), " ".join(subject.split()), text, html)
 
 
-def _is_forbidden(address: Address) -> bool:
+def is_forbidden(address: Address) -> bool:
+    """Whether a legal order forbids to write there, whatever for."""
     return Suppression.objects.filter(
         channel=address.channel,
         fingerprint=address.fingerprint,
@@ -191,7 +201,8 @@ def _is_forbidden(address: Address) -> bool:
     ).exists()
 
 
-def _confirmation(mail: ServiceMail, contact: Contact, address: Address) -> dict[str, Any]:
+def unconfirmed(mail: ServiceMail, contact: Contact) -> list[Wording]:
+    """The words of a confirmation that are not confirmed yet; raises `NothingToSay` where there are none."""
     asked = [
         wording
         for wording in Wording.objects.published()
@@ -203,6 +214,11 @@ def _confirmation(mail: ServiceMail, contact: Contact, address: Address) -> dict
     is_about_answers = not mail.details["wordings"] and bool(mail.details.get("answers"))
     if not asked and not is_about_answers:
         raise NothingToSay
+    return asked
+
+
+def _confirmation(mail: ServiceMail, contact: Contact, address: Address) -> dict[str, Any]:
+    asked = unconfirmed(mail, contact)
     token = links.manage_token(
         "confirm",
         lifetime_s=links.CONFIRM_LIFETIME_S,
@@ -244,7 +260,9 @@ def _receipt(mail: ServiceMail, contact: Contact, address: Address) -> dict[str,
     }
 
 
-def _new_address(mail: ServiceMail, _contact: Contact, _address: Address) -> dict[str, Any]:
+def _new_address(
+    mail: ServiceMail, _contact: Contact | None = None, _address: Address | None = None
+) -> dict[str, Any]:
     token = mail.details["token"]
     try:
         asked = links.read_manage("new_address", token)
@@ -277,7 +295,7 @@ def _absolute(name: str, token: str) -> str:
     return f"{settings.PUBLIC_URL}{reverse(f'consent:{name}', args=[token])}"
 
 
-_WORDS = {
+_WORDS: dict[str, Callable[[ServiceMail, Contact, Address], dict[str, Any]]] = {
     ServiceMail.Purpose.CONFIRMATION: _confirmation,
     ServiceMail.Purpose.MANAGE_LINK: _manage_link,
     ServiceMail.Purpose.RECEIPT: _receipt,

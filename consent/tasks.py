@@ -3,7 +3,15 @@
 from celery import shared_task
 from django.utils import timezone
 
-from consent import sealing, service_mail, services, uploads, verifications
+from consent import (
+    sealing,
+    service_mail,
+    service_texts,
+    services,
+    short_links,
+    uploads,
+    verifications,
+)
 
 
 @shared_task(name="consent.send_service_mail")
@@ -11,10 +19,16 @@ def send_service_mail() -> None:
     service_mail.sweep()
 
 
+@shared_task(name="consent.send_service_texts")
+def send_service_texts() -> None:
+    service_texts.sweep()
+
+
 @shared_task(name="consent.expire_permissions")
 def expire_permissions() -> None:
     services.expire_permissions()
     services.forget_answers(now=timezone.now())
+    short_links.forget_ended()
 
 
 @shared_task(name="consent.seal")

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from consent.views import confirmation, my_data, preferences, sign_up, stop
+from consent.views import confirmation, inbound, my_data, preferences, short, sign_up, stop
 
 app_name = "consent"
 urlpatterns = [
@@ -18,5 +18,9 @@ urlpatterns = [
     path("preferences/<str:token>/data/erase/", my_data.erase, name="erase"),
     path("preferences/<str:token>/data.json", my_data.download, name="my_data_download"),
     path("address/<str:token>/", preferences.new_address, name="new_address"),
+    # A link in a text message: programs on phones drop a slash at its end, or add one.
+    path("s/<str:code>", short.follow, name="short_link"),
+    path("s/<str:code>/", short.follow, name="short_link_with_slash"),
+    path("sms/inbound/", inbound.receive, name="inbound_text"),
     path("m/<str:token>/", preferences.ask_by_stop_link, name="ask_by_stop_link"),
 ]

@@ -121,6 +121,23 @@ def change_address(*, contact: Contact, channel: str, address: str) -> Address:
 
 
 @transaction.atomic
+def take_number(*, contact: Contact, phone: str) -> Address:
+    """Give a contact the number that its owner has just shown to be theirs.
+
+    Numbers pass from one person to the next: whoever was reached there before is not any more. Raises
+    `ContactErased` and `AddressError`.
+    """
+    normalized = addresses.normalize_phone(phone)
+    former = Address.objects.current().filter(
+        channel=Channel.SMS, fingerprint=addresses.fingerprint(normalized)
+    )
+    for address in former.exclude(contact=contact).select_for_update():
+        Address.objects.filter(pk=address.pk).update(retired_at=Now())
+        Identity.objects.filter(contact=address.contact_id).update(phone="")
+    return change_address(contact=contact, channel=Channel.SMS, address=normalized)
+
+
+@transaction.atomic
 def update_contact(
     *,
     contact: Contact,
@@ -174,15 +191,22 @@ def _check_permitted(contact: Contact, attributes: Mapping[str, object]) -> None
 
 
 @transaction.atomic
-def find_or_create_contact(*, email: str, language: str) -> tuple[Contact, bool]:
-    """The contact at an email address, made where there is none; safe when two requests race."""
-    if known := find_contact(channel=Channel.EMAIL, address=email):
+def find_or_create_contact(
+    *, email: str = "", phone: str = "", language: str
+) -> tuple[Contact, bool]:
+    """The contact at an email address or else at a number, made where there is none.
+
+    Never at both: what one person typed does not show that both are theirs. Safe when two requests race.
+    """
+    channel, address = (Channel.EMAIL, email) if email else (Channel.SMS, phone)
+    if known := find_contact(channel=channel, address=address):
         return known, False
+    reached = {"email": address} if email else {"phone": address}
     try:
         with transaction.atomic():
-            return create_contact(email=email, language=language), True
+            return create_contact(**reached, language=language), True
     except AddressTaken:
-        known = find_contact(channel=Channel.EMAIL, address=email)
+        known = find_contact(channel=channel, address=address)
         if known is None:
             raise
         return known, False

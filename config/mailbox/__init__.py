@@ -1,4 +1,4 @@
-"""A mailbox for development and tests: keeps what a real SMTP listener receives, one file each.
+"""A mailbox for development and tests: keeps mails and texts that a real listener receives, one file each.
 
 `python -m config.mailbox` is the listener. Nothing here passes a message on to anybody.
 """
@@ -15,6 +15,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage, MIMEPart
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 
 from config import environment
 from config.processes import end_with_parent
@@ -22,6 +23,8 @@ from config.processes import end_with_parent
 LIMIT = 256 * 1024 * 1024
 BLOCK = 4096
 NAME = re.compile(r"\d{20}-\d+\.eml")
+# What RFC 3458 calls a message to a phone.
+TEXT_CONTEXT = "pager-message"
 WEB_ADDRESS = re.compile(r"<(https?://[^>\s]+)>")
 
 
@@ -53,6 +56,11 @@ class Letter:
     @cached_property
     def message(self) -> EmailMessage:
         return message_from_bytes(self.source, policy=policy.default)
+
+    @property
+    def is_text_message(self) -> bool:
+        """It went to a phone: `sender` and `recipients` are numbers."""
+        return str(self.message.get("Message-Context", "")) == TEXT_CONTEXT
 
     @property
     def text(self) -> str:
@@ -129,10 +137,14 @@ class Keeper:
         self._kept = deque((path, _room(path.stat().st_size)) for path in paths)
         self._room = sum(room for _, room in self._kept)
         self._last = 0
+        self._lock = Lock()
 
     def keep(self, sender: str, recipients: list[str], source: bytes) -> str:
         """Store one message, visible only when complete, and return its name."""
-        kept = _join(sender, recipients, source)
+        with self._lock:
+            return self._keep(_join(sender, recipients, source))
+
+    def _keep(self, kept: bytes) -> str:
         # Two messages of one tick of the clock still sort in the order of arrival.
         self._last = max(self._last + 1, time.time_ns())
         path = self.folder / f"{self._last:020d}-{os.getpid()}.eml"
@@ -150,11 +162,17 @@ class Keeper:
 
 @dataclass(frozen=True)
 class Listener:
-    """A running listener process; `stop` ends it, its messages stay."""
+    """A running listener process; `stop` ends it, its messages stay. `text_port` takes text messages."""
 
     process: "subprocess.Popen[str]"
     host: str
     port: int
+    text_port: int
+
+    @property
+    def sms_url(self) -> str:
+        """The setting under which texts come here; any account and token do."""
+        return f"http://mailbox:development@{self.host}:{self.text_port}"
 
     def stop(self) -> None:
         self.process.terminate()
@@ -189,8 +207,8 @@ def listen(folder: Path | str, *, port: int = 0) -> Listener:
     if not line:
         process.stdout.close()
         raise ListenerFailed(f"The mailbox's SMTP listener ended with {process.wait()}.")
-    host, _, bound = line.strip().rpartition(":")
-    return Listener(process, host, int(bound))
+    host, *ports = line.strip().split(":")
+    return Listener(process, host, *map(int, ports))
 
 
 def _room(size: int) -> int:

@@ -1,6 +1,6 @@
-"""The listener: an SMTP server on loopback that keeps every message and passes none on.
+"""The listener: an SMTP server and an SMS gateway on loopback that keep every message and pass none on.
 
-Its first line of output is its `host:port`, printed once it accepts connections.
+Its first line of output is `host:SMTP port:HTTP port`, printed once it accepts connections.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from pathlib import Path
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from config.mailbox import Keeper, Mailbox
+from config.mailbox.texts import TextServer
 
 HOST = "127.0.0.1"
 LARGEST = 32 * 1024 * 1024
@@ -51,7 +52,8 @@ async def listen(folder: Path, port: int) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    door = Door(Keeper(Mailbox(folder)))
+    keeper = Keeper(Mailbox(folder))
+    door, texts = Door(keeper), TextServer(HOST, keeper)
 
     def connection() -> SMTP:
         return SMTP(
@@ -65,9 +67,12 @@ async def listen(folder: Path, port: int) -> None:
             raise
         server = await loop.create_server(connection, HOST, 0)
     host, bound = server.sockets[0].getsockname()[:2]
-    print(f"{host}:{bound}", flush=True)  # noqa: T201
+    texts.start()
+    print(f"{host}:{bound}:{texts.server_port}", flush=True)  # noqa: T201
     await stopped.wait()
     server.close()
+    texts.shutdown()
+    texts.server_close()
 
 
 def main() -> None:

@@ -13,12 +13,22 @@ from contacts.admin.lists import BigList, ReadOnly
 
 @admin.register(ServiceMail)
 class ServiceMailAdmin(ReadOnly, BigList):
-    list_display = ("created_at", "purpose", "person", "language", "state", "attempts", "sent_at")
-    list_filter = (("purpose", ChoicesDropdownFilter),)
+    list_display = (
+        "created_at",
+        "purpose",
+        "channel",
+        "person",
+        "language",
+        "state",
+        "attempts",
+        "sent_at",
+    )
+    list_filter = (("purpose", ChoicesDropdownFilter), ("channel", ChoicesDropdownFilter))
     list_select_related = ("contact",)
     fields = (
         "contact",
         "purpose",
+        "channel",
         "language",
         "attempts",
         "created_at",

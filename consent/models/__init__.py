@@ -15,6 +15,7 @@ from consent.models.ledger import (
 )
 from consent.models.permissions import Permission, Suppression
 from consent.models.service_mail import ServiceMail
+from consent.models.texts import InboundText, ShortLink
 from consent.models.topics import Organization, Topic, Wording
 from consent.models.verification import LedgerVerification
 
@@ -24,6 +25,7 @@ __all__ = [
     "ConsentEvent",
     "ConsentEvidence",
     "ImportBatch",
+    "InboundText",
     "Kind",
     "LedgerCheckpoint",
     "LedgerEntry",
@@ -34,6 +36,7 @@ __all__ = [
     "Permission",
     "RefusedRow",
     "ServiceMail",
+    "ShortLink",
     "Suppression",
     "Topic",
     "Unsealed",

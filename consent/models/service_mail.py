@@ -1,4 +1,4 @@
-"""The outbox of service mail: what a person asked for, never marketing."""
+"""The outbox of service mail and service texts: what a person asked for, never marketing."""
 
 from typing import Self
 
@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from contacts.models import Contact
+from contacts.models import Channel, Contact
 
 
 class ServiceMailQuerySet(models.QuerySet["ServiceMail"]):
@@ -16,7 +16,7 @@ class ServiceMailQuerySet(models.QuerySet["ServiceMail"]):
 
 
 class ServiceMail(models.Model):
-    """One confirmation, manage link, receipt or check of a new address to be sent.
+    """One confirmation, manage link, receipt or check of a new address to be sent, by mail or by text.
 
     Links in it are minted at the hand-over.
     """
@@ -26,9 +26,20 @@ class ServiceMail(models.Model):
         MANAGE_LINK = "manage_link", _("manage link")
         RECEIPT = "receipt", _("receipt")
         NEW_ADDRESS = "new_address", _("new address")
+        NEW_NUMBER = "new_number", _("new number")
 
     contact = models.ForeignKey(
         Contact, models.PROTECT, related_name="service_mails", verbose_name=_("contact")
+    )
+    channel = models.CharField(
+        _("channel"),
+        max_length=5,
+        choices=[
+            (Channel.EMAIL.value, Channel.EMAIL.label),
+            (Channel.SMS.value, Channel.SMS.label),
+        ],
+        default=Channel.EMAIL,
+        db_default=Channel.EMAIL,
     )
     purpose = models.CharField(_("purpose"), max_length=12, choices=Purpose)
     language = models.CharField(_("language"), max_length=8)
@@ -49,6 +60,9 @@ class ServiceMail(models.Model):
                 fields=["due_at"],
                 condition=Q(sent_at=None, given_up_at=None),
                 name="service_mail_due",
+            ),
+            models.Index(
+                fields=["created_at"], condition=Q(channel="sms"), name="service_text_newest"
             ),
         ]
 

@@ -6,17 +6,23 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from consent import ledger, offers
+from consent import ledger, numbers, offers, texting
 from consent.answers import kept_under
 from consent.ledger import SUBJECT, Actor
 from consent.models import ConsentEvent, Kind, Method, ServiceMail, Topic, Wording
 from consent.services.answers import keep_answers
 from consent.services.errors import AddressMissing, EvidenceMissing, PersonSaidNo
 from consent.services.outbox import queue_service_mail, send_receipt
-from consent.services.questions import check_offered, current_address, has_said_no, is_granted_by
+from consent.services.questions import (
+    check_offered,
+    current_address,
+    has_said_no,
+    is_granted_by,
+    number_of,
+)
 from contacts import services as contacts
 from contacts.fields import Value
-from contacts.models import Address, Contact
+from contacts.models import Address, Channel, Contact
 
 CONFIRMATIONS_A_DAY = 1
 CONFIRMATIONS_A_MONTH = 3
@@ -25,13 +31,17 @@ CONFIRMATIONS_A_MONTH = 3
 @transaction.atomic
 def request_consent(
     *,
-    email: str,
+    email: str = "",
+    phone: str = "",
     wordings: Sequence[Wording],
     language: str,
     details: Mapping[str, str] | None = None,
     answers: Mapping[str, Value] | None = None,
 ) -> Contact:
-    """A person ticked these boxes at a form: record it, and ask the address to confirm.
+    """A person ticked these boxes at a form: record it, and ask the address or number to confirm.
+
+    One of `email` and `phone`: two that were typed together are two requests, because neither shows that the
+    other belongs to the same person.
 
     `answers` are clean values of registered fields; they wait with the confirmation, without which nothing
     of them is kept. Where all the boxes stand already, what is new in the answers is asked to be confirmed.
@@ -39,7 +49,8 @@ def request_consent(
     `AddressError`; known, unknown and suppressed addresses are treated alike.
     """
     check_offered(wordings)
-    contact, _ = contacts.find_or_create_contact(email=email, language=language)
+    phone = numbers.normalize(phone) if phone else ""
+    contact, _ = contacts.find_or_create_contact(email=email, phone=phone, language=language)
     contact = contacts.lock(contact.pk)
     to_confirm = []
     for wording in wordings:
@@ -63,7 +74,13 @@ def request_consent(
         if contact.attributes.get(key) != value
     }
     if to_confirm or told:
-        ask_to_confirm(contact=contact, wordings=to_confirm, language=language, answers=told)
+        ask_to_confirm(
+            contact=contact,
+            wordings=to_confirm,
+            language=language,
+            answers=told,
+            channel=Channel.EMAIL if email else Channel.SMS,
+        )
     return contact
 
 
@@ -73,9 +90,15 @@ def ask_to_confirm(
     wordings: Sequence[Wording],
     language: str,
     answers: Mapping[str, Value] | None = None,
+    channel: Channel = Channel.EMAIL,
 ) -> None:
-    """Queue one confirmation mail, within the budget of an address: one a day, three in thirty days."""
-    sent = ServiceMail.objects.filter(contact=contact, purpose=ServiceMail.Purpose.CONFIRMATION)
+    """Queue one confirmation, within the budget of an address or number: one a day, three in thirty days.
+
+    Texts have their budgets besides, see `consent.texting`.
+    """
+    sent = ServiceMail.objects.filter(
+        contact=contact, purpose=ServiceMail.Purpose.CONFIRMATION, channel=channel
+    )
     now = timezone.now()
     digests = {str(wording.digest) for wording in wordings}
     waiting = sent.filter(sent_at=None, given_up_at=None).first()
@@ -91,11 +114,14 @@ def ask_to_confirm(
         or sent.filter(created_at__gte=now - timedelta(days=30)).count() >= CONFIRMATIONS_A_MONTH
     ):
         return
+    if channel == Channel.SMS and not texting.may_write_to(number_of(contact)):
+        return
     queue_service_mail(
         contact=contact,
         purpose=ServiceMail.Purpose.CONFIRMATION,
         language=language,
         details=_to_confirm(digests, answers or {}),
+        channel=channel,
     )
 
 

@@ -6,24 +6,38 @@ from celery import current_app
 from django.db import transaction
 
 from consent.models import ConsentEvent, Kind, ServiceMail
-from contacts.models import Contact
+from contacts.models import Channel, Contact
 
 
 def queue_service_mail(
-    *, contact: Contact, purpose: ServiceMail.Purpose, language: str, details: Mapping[str, object]
+    *,
+    contact: Contact,
+    purpose: ServiceMail.Purpose,
+    language: str,
+    details: Mapping[str, object],
+    channel: str = Channel.EMAIL,
 ) -> ServiceMail:
-    """Put a service mail in the outbox, and nudge its queue once the transaction is committed."""
+    """Put a service mail or text in the outbox, and nudge its queue once the transaction is committed."""
     mail = ServiceMail.objects.create(
-        contact=contact, purpose=purpose, language=language, details=dict(details)
+        contact=contact,
+        channel=channel,
+        purpose=purpose,
+        language=language,
+        details=dict(details),
     )
-    transaction.on_commit(nudge("consent.send_service_mail"), robust=True)
+    is_text = channel == Channel.SMS
+    task = "consent.send_service_texts" if is_text else "consent.send_service_mail"
+    transaction.on_commit(nudge(task), robust=True)
     return mail
 
 
 def send_receipt(contact: Contact, events: Iterable[ConsentEvent]) -> None:
-    """A yes is answered with a receipt; after a no nothing is written to the person unasked."""
+    """A yes is answered with a receipt; after a no nothing is written to the person unasked.
+
+    Whoever is reached by text alone finds theirs on the preference page.
+    """
     given = [event.pk for event in events if event.kind == Kind.GIVEN]
-    if given:
+    if given and contact.addresses.current().filter(channel=Channel.EMAIL).exists():
         queue_service_mail(
             contact=contact,
             purpose=ServiceMail.Purpose.RECEIPT,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from consent import gate, in_flight
 from consent.models import ConsentEvent, Topic, Wording
 from consent.services.errors import AddressMissing, NothingChosen, WordingNotOffered
-from contacts.models import Address, Channel, Contact
+from contacts.models import Address, Channel, Contact, Identity
 
 
 def has_said_no(*, contact: Contact, topic: Topic, channel: str) -> bool:
@@ -44,9 +44,12 @@ def check_offered(wordings: Sequence[Wording], *, allow_none: bool = False) -> N
 
 
 def current_address(contact: Contact, channel: str, *, required: bool = True) -> Address | None:
-    """The address a permission is given for; data-use permissions are tied to the email address."""
-    at = Channel.EMAIL if channel in (Channel.DATA, "") else channel
-    address = contact.addresses.current().filter(channel=at).first()
+    """The address a permission is given for; data-use permissions are tied to the email address, if any."""
+    current = contact.addresses.current()
+    if channel in (Channel.DATA, ""):
+        address = current.order_by("channel").first()
+    else:
+        address = current.filter(channel=channel).first()
     if address is None and required:
         raise AddressMissing
     return address
@@ -58,3 +61,8 @@ def is_granted_by(contact: Contact, event: ConsentEvent) -> bool:
         .filter(topic__key=event.topic_id, channel=event.channel)
         .exists()
     )
+
+
+def number_of(contact: Contact) -> str:
+    """The number in clear that texts to this person go to; empty where there is none."""
+    return str(Identity.objects.values_list("phone", flat=True).get(contact=contact))

@@ -10,13 +10,21 @@ from django.utils import timezone
 
 from consent import ledger, links
 from consent.ledger import SUBJECT, Actor
-from consent.models import ConsentEvent, Kind, Method, Permission, Suppression, Topic
+from consent.models import (
+    ConsentEvent,
+    InboundText,
+    Kind,
+    Method,
+    Permission,
+    Suppression,
+    Topic,
+)
 from consent.services.errors import UndoNotPossible
 from consent.services.questions import current_address, is_granted_by
 from consent.standing import UNDO_WINDOW
 from contacts import addresses
 from contacts import services as contacts
-from contacts.models import Contact
+from contacts.models import Channel, Contact
 
 
 @transaction.atomic
@@ -37,7 +45,8 @@ def withdraw(
     """
     contact = contacts.lock(contact.pk)
     standing = Permission.objects.filter(contact=contact, topic=topic, channel=channel).first()
-    if standing and standing.state == Permission.State.WITHDRAWN and occurred_at is None:
+    is_withdrawn = standing and standing.state == Permission.State.WITHDRAWN
+    if standing and is_withdrawn and occurred_at is None and _is_newest_word(standing):
         return standing.event
     return ledger.record(
         contact=contact,
@@ -72,6 +81,32 @@ def object_to_everything(
         address=current_address(contact, channel, required=False),
         details=details,
     )
+
+
+@transaction.atomic
+def stop_by_answer(*, number: str, message_id: str) -> Contact | None:
+    """A number answered STOP: no text goes there any more, whoever it belongs to, known or not.
+
+    `message_id` is the provider's name of the answer: heard once, it changes nothing again. Returns who was
+    reached there. Raises `AddressError`.
+    """
+    normalized = addresses.normalize_phone(number)
+    contact = contacts.find_contact(channel=Channel.SMS, address=normalized)
+    _heard, is_new = InboundText.objects.get_or_create(provider_id=message_id[:64])
+    if not is_new:
+        return contact
+    event = None
+    if contact:
+        event = withdraw(contact=contact, topic=None, channel=Channel.SMS, method=Method.KEYWORD)
+    ledger.suppress(
+        channel=Channel.SMS,
+        fingerprint=addresses.fingerprint(normalized),
+        topic=None,
+        cause=Suppression.Cause.WITHDRAWN,
+        since=event.occurred_at if event else timezone.now(),
+        event=event,
+    )
+    return contact
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +170,13 @@ def _standing_stop(contact: Contact, topic: Topic | None, channel: str) -> Conse
         .select_related("event")
         .first()
     )
-    return standing.event if standing else None
+    return standing.event if standing and _is_newest_word(standing) else None
+
+
+def _is_newest_word(standing: Permission) -> bool:
+    """No yes to one topic came after this stop of every topic."""
+    since = Permission.objects.filter(contact=standing.contact_id, channel=standing.channel)
+    return bool(standing.topic_id) or not since.filter(fresh_at__gt=standing.since).exists()
 
 
 def _suppress_address_of(stop: links.Stop, topic: Topic | None, event: ConsentEvent | None) -> None:

@@ -8,7 +8,7 @@ from consent.answers import readable
 from consent.budgets import network_of
 from consent.models import Topic, Wording
 from consent.views import public
-from contacts.models import Address
+from contacts.models import Address, Channel
 
 
 @public.page("POST")
@@ -37,7 +37,9 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
     mail = address.contact.service_mails.filter(pk=asked.get("mail", 0)).first()
     told = readable(mail) if mail else []
     if request.method != "POST":
-        return public.show(request, "confirm.html", {"wordings": wordings, "answers": told})
+        is_text = address.channel == Channel.SMS
+        context = {"wordings": wordings, "answers": told, "is_text": is_text}
+        return public.show(request, "confirm.html", context)
     services.confirm(
         contact=address.contact,
         wordings=wordings,
@@ -52,5 +54,11 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
             contact=address.contact, topic=wording.topic, channel=wording.channel
         )
     ]
-    context = {"wordings": standing, "answers": told, "is_about_answers": not asked["wordings"]}
+    has_mailbox = address.contact.addresses.current().filter(channel=Channel.EMAIL).exists()
+    context = {
+        "wordings": standing,
+        "answers": told,
+        "is_about_answers": not asked["wordings"],
+        "has_mailbox": has_mailbox,
+    }
     return public.show(request, "confirmed.html", context)

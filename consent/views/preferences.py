@@ -4,12 +4,13 @@ import logging
 from collections.abc import Iterable
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone, translation
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from consent import forms, history, links, proving, self_service, services
+from consent import forms, history, links, proving, self_service, services, texting
 from consent.budgets import Budget, network_of
 from consent.models import ConsentEvent, Kind, Method, Organization, Topic
 from consent.preferences import groups_of
@@ -30,15 +31,16 @@ LINKS_MAILED = Budget("manage-links", limit=20, window_s=3600)
 
 @public.page("POST", evenly=True)
 def ask_for_link(request: HttpRequest) -> HttpResponse:
-    """Mail a fresh link to an address; the answer is the same for every address."""
-    form = forms.AddressForm(request.POST if request.method == "POST" else None)
+    """Send a fresh link to an address or number; the answer is the same for every one."""
+    form = forms.ReachForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
-        if LINKS_MAILED.spend(network_of(request)):
+        budget = texting.FROM_NETWORK if "phone" in form.reached_at else LINKS_MAILED
+        if budget.spend(network_of(request)):
             services.request_manage_link(
-                email=form.cleaned_data["email"],
+                **form.reached_at,
                 language=(get_language() or settings.LANGUAGE_CODE)[:2],
             )
-            return public.show(request, "link_sent.html")
+            return public.show(request, "link_sent.html", {"is_text": "phone" in form.reached_at})
         form.add_error(
             None, _("Too many links were asked for from your network. Please try again in an hour.")
         )
@@ -59,7 +61,7 @@ def ask_by_stop_link(request: HttpRequest, token: str) -> HttpResponse:
         return public.show(request, "ask_by_stop_link.html")
     if contact and not contact.erased_at:
         services.send_manage_link(contact=contact, language=contact.language)
-    return public.show(request, "link_sent.html")
+    return public.show(request, "link_sent.html", {"is_text": link.channel == Channel.SMS})
 
 
 @public.page("POST")
@@ -83,6 +85,8 @@ def preferences(request: HttpRequest, token: str) -> HttpResponse:
             error = _("There is no receipt to give at this moment. Please try again in a minute.")
         except AddressError:
             error = _("This is not a complete email address, like name@example.org.")
+        except ValidationError as refused:
+            error = " ".join(refused.messages)
     contact.refresh_from_db()
     return public.show(
         request,
@@ -91,6 +95,8 @@ def preferences(request: HttpRequest, token: str) -> HttpResponse:
             "groups": groups_of(contact, get_language() or settings.LANGUAGE_CODE),
             "moments": history.moments_of(contact),
             "masked": masked_address_of(contact),
+            "number": masked_number_of(contact),
+            "takes_numbers": texting.are_offered(),
             "message": message,
             "error": error,
             "contact": contact,
@@ -116,8 +122,16 @@ def contact_of(token: str) -> Contact:
 
 
 def masked_address_of(contact: Contact) -> str:
+    """Where a link to these pages goes: the mailbox, or else the number."""
     identity = Identity.objects.filter(contact=contact).first()
+    if identity and not identity.email:
+        return addresses.mask(Channel.SMS, identity.phone)
     return addresses.mask(Channel.EMAIL, identity.email if identity else "")
+
+
+def masked_number_of(contact: Contact) -> str:
+    identity = Identity.objects.filter(contact=contact).first()
+    return addresses.mask(Channel.SMS, identity.phone if identity else "")
 
 
 def receipt_for(request: HttpRequest, contact: Contact) -> HttpResponse | None:
@@ -149,6 +163,8 @@ def _save(request: HttpRequest, contact: Contact) -> str:
             language=(get_language() or settings.LANGUAGE_CODE)[:2],
         )
         return _("We have written to your new address. Press the button in the message there.")
+    if pressed == "number" and texting.are_offered():
+        return _ask_number(request, contact)
     if pressed == "pause":
         return _pause(contact, request.POST.get("weeks", ""))
     if pressed == "resume":
@@ -170,6 +186,19 @@ def _save(request: HttpRequest, contact: Contact) -> str:
     doubt = _wait_for(contact, events)
     events += _record(contact, (c for c in choices if c.is_wanted), details)
     return doubt if events else _("Nothing was changed.")
+
+
+def _ask_number(request: HttpRequest, contact: Contact) -> str:
+    """Write to a number that the person typed; raises `ValidationError` with what is wrong with it."""
+    number = forms.clean_number(request.POST.get("phone", "").replace("\0", ""))
+    if texting.is_exhausted() or not texting.FROM_NETWORK.spend(network_of(request)):
+        return _("We cannot send you a text message just now. Please try again in an hour.")
+    services.request_new_number(
+        contact=contact,
+        phone=number,
+        language=(get_language() or settings.LANGUAGE_CODE)[:2],
+    )
+    return _("We have sent a text to this number. Open the link in it and press the button there.")
 
 
 def _record(
@@ -234,3 +263,26 @@ def new_address(request: HttpRequest, token: str) -> HttpResponse:
         return public.show(request, "new_address_taken.html", {"masked": masked}, status=409)
     fresh = links.manage_token("manage", lifetime_s=links.MANAGE_LIFETIME_S, address=address.pk)
     return public.show(request, "new_address_done.html", {"masked": masked, "token": fresh})
+
+
+@public.page("POST")
+def new_number(request: HttpRequest, token: str) -> HttpResponse:
+    """From the text to a new number: looking shows, the button makes it the person's own.
+
+    It opens nothing else: whoever got the text by a mistake of typing learns nothing of the person.
+    """
+    try:
+        asked = links.read_manage("new_number", token)
+    except links.LinkExpired:
+        return public.show(request, "expired.html", status=410)
+    except links.LinkError:
+        return public.unreadable(request)
+    contact = Contact.objects.living().filter(pk=asked["contact"]).first()
+    if contact is None:
+        return public.show(request, "expired.html", status=410)
+    public.speak_to(request, contact)
+    masked = addresses.mask(Channel.SMS, asked["phone"])
+    if request.method != "POST":
+        return public.show(request, "new_number.html", {"masked": masked})
+    services.move_to_number(contact=contact, phone=asked["phone"])
+    return public.show(request, "new_number_done.html", {"masked": masked})

@@ -62,7 +62,7 @@ def page(*methods: str, evenly: bool = False) -> Callable[[Page[P]], Page[P]]:
                     response = HttpResponseNotAllowed(allowed)
                 else:
                     response = _answer_or_apologize(request, view, *args, **kwargs)
-                response.headers["Content-Language"] = translation.get_language()
+                response.headers.setdefault("Content-Language", translation.get_language())
             for name, value in HEADERS.items():
                 response.headers.setdefault(name, value)
             if evenly and request.method == "POST" and response.status_code == 200:

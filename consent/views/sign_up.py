@@ -1,6 +1,8 @@
 """Sign-up: the page, the form on other sites, and the one answer to every address."""
 
 import logging
+from collections.abc import Iterable
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -9,17 +11,16 @@ from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from consent import forms, services, work
+from consent import forms, services, texting, work
 from consent.answers import questions
 from consent.budgets import Budget, network_of
-from consent.offers import offers
+from consent.models import Wording
+from consent.offers import Offer, offers
 from consent.views import public
 from contacts.models import Channel
 
 logger = logging.getLogger(__name__)
 
-# A text message needs a confirmation of its own, so a number is not taken here.
-CHANNELS = [Channel.EMAIL, Channel.DATA]
 FROM_OUR_PAGE = Budget("sign-up", limit=30, window_s=3600)
 FROM_OTHER_SITES = Budget("sign-up-unstamped", limit=10, window_s=3600)
 # Whoever is over the budget of their network may go on, a little slower, by a proof of work.
@@ -29,8 +30,8 @@ EVERYWHERE = Budget("sign-up-everywhere", limit=5000, window_s=3600)
 
 @public.page("POST", evenly=True)
 def sign_up(request: HttpRequest) -> HttpResponse:
-    offered = offers(language=get_language() or settings.LANGUAGE_CODE, channels=CHANNELS)
-    wordings = [wording for offer in offered for wording in offer.wordings]
+    offered = offers(language=get_language() or settings.LANGUAGE_CODE, channels=_channels())
+    wordings = _words(offered)
     form = forms.SignUpForm(
         request.POST if request.method == "POST" else None,
         wordings=wordings,
@@ -40,7 +41,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     if not form.is_bound:
         return public.show(request, "sign_up.html", context)
     if form.is_trap_sprung:
-        return public.show(request, "sign_up_done.html")
+        return public.show(request, "sign_up_done.html", {"form": form})
     if not form.is_valid():
         return public.show(request, "sign_up.html", context)
     age = forms.seconds_since(request.POST.get("stamp", ""))
@@ -49,7 +50,30 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         return public.show(request, "sign_up.html", context)
     if not _is_within_budget(request, is_ours=age is not None):
         return _ask_for_work(request, form, context)
+    if form.by_text and not _may_send_texts(request):
+        form.add_error(
+            None,
+            _(
+                "We cannot send you a text message just now. Please try again in an hour, or leave"
+                " the boxes about text messages empty."
+            ),
+        )
+        return public.show(request, "sign_up.html", context, status=429)
     return _take(request, form, is_ours=age is not None)
+
+
+def _words(offered: Iterable[Offer]) -> list[Wording]:
+    return [wording for offer in offered for wording in offer.wordings]
+
+
+def _channels() -> list[Channel]:
+    texts = [Channel.SMS] if texting.are_offered() else []
+    return [Channel.EMAIL, *texts, Channel.DATA]
+
+
+def _may_send_texts(request: HttpRequest) -> bool:
+    """No proof of work helps here: texts cost more than a computation."""
+    return not texting.is_exhausted() and texting.FROM_NETWORK.spend(network_of(request))
 
 
 def _is_within_budget(request: HttpRequest, *, is_ours: bool) -> bool:
@@ -85,19 +109,29 @@ def _ask_for_work(
 
 
 def _take(request: HttpRequest, form: forms.SignUpForm, *, is_ours: bool) -> HttpResponse:
-    chosen = list(form.cleaned_data["yes"])
-    services.request_consent(
-        email=form.cleaned_data["email"],
-        wordings=chosen,
-        language=(get_language() or settings.LANGUAGE_CODE)[:2],
-        details={
+    asked: dict[str, Any] = {
+        "language": (get_language() or settings.LANGUAGE_CODE)[:2],
+        "details": {
             "form": "our page" if is_ours else "another site",
             "site": "" if is_ours else _site(request),
             "network": network_of(request),
         },
-        answers=form.answers,
-    )
-    return public.show(request, "sign_up_done.html")
+    }
+    if form.by_email:
+        services.request_consent(
+            email=form.cleaned_data["email"],
+            wordings=form.by_email,
+            answers=form.answers,
+            **asked,
+        )
+    if form.by_text:
+        services.request_consent(
+            phone=form.cleaned_data["phone"],
+            wordings=form.by_text,
+            answers={} if form.by_email else form.answers,
+            **asked,
+        )
+    return public.show(request, "sign_up_done.html", {"form": form})
 
 
 def _site(request: HttpRequest) -> str:
@@ -113,13 +147,15 @@ def _site(request: HttpRequest) -> str:
 def embed(request: HttpRequest) -> HttpResponse:
     """The form as plain HTML to paste into another site: no script, no cookie, its own words."""
     language = get_language() or settings.LANGUAGE_CODE
-    offered = offers(language=language, channels=CHANNELS)
+    offered = offers(language=language, channels=_channels())
     return public.show(
         request,
         "embed.html",
         {
             "offers": offered,
-            "form": forms.SignUpForm(wordings=[], questions=questions(offered), auto_id=False),
+            "form": forms.SignUpForm(
+                wordings=_words(offered), questions=questions(offered), auto_id=False
+            ),
             "action": f"{settings.PUBLIC_URL}{reverse('consent:sign_up')}?language={language}",
         },
     )

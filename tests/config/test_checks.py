@@ -17,6 +17,9 @@ PRODUCTION = {
     "EMAIL_URL": "smtp+starttls://user:secret@mail.lumen.example",
     "DEFAULT_FROM_EMAIL": "Lumen Books <news@lumen.example>",
     "TRUSTED_PROXIES": "1",
+    "SMS_URL": "https://AC1:secret@api.twilio.com",
+    "SMS_FROM": "Lumen",
+    "SMS_COUNTRIES": "FR,BE",
 }
 
 
@@ -62,6 +65,11 @@ def test_it_is_clean_when_production_is_set_up(tmp_path):
         ("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend", "assent.E007"),
         ("ASSENT_MAILBOX", "var/mailbox", "assent.E007"),
         ("DEFAULT_FROM_EMAIL", "news@localhost", "assent.W008"),
+        ("SMS_URL", "http://AC1:secret@api.twilio.com", "assent.E013"),
+        ("SMS_URL", "AC1:secret@api.twilio.com", "SMS_URL must start with http"),
+        ("SMS_URL", "https://api.twilio.com", "SMS_URL needs account, token and host"),
+        ("SMS_FROM", "", "SMS_FROM and SMS_COUNTRIES must be"),
+        ("SMS_COUNTRIES", "FR,XX", "SMS_COUNTRIES names 'XX'"),
         ("DEBUG", "True", "security.W018"),
         ("DATABASE_URL", "", "assent.E002"),
     ],
@@ -103,3 +111,13 @@ def test_it_is_content_when_organization_and_sender_exist():
 def test_it_refuses_data_of_other_keys(settings):
     settings.ASSENT_KEYS = settings.ASSENT_KEYS | {"stop": {"other": b"x" * 32}}
     assert "assent.E011" in of_the_data()
+
+
+@pytest.mark.django_db
+def test_it_says_that_a_topic_is_offered_by_text_when_there_is_no_gateway(settings):
+    make.organization()
+    make.sender()
+    make.topic()
+    assert of_the_data() == {"assent.W012"}
+    settings.SMS_GATEWAY_URL = "https://api.twilio.com"
+    assert of_the_data() == set()

@@ -8,7 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from consent import links, services
+from consent import links, services, short_links
 from contacts.models import Channel
 from tests import make
 from tests.consent.public import manage_link, stop_link
@@ -55,12 +55,15 @@ def test_it_writes_nothing_when_it_is_only_looked_at(settings):
     )
     undo = links.manage_token("undo", lifetime_s=600, event=taken.pk, contact=ada.pk)
     stop = stop_link(ada, news.key)
+    short = short_links.mint("confirm", confirm)
+    short_links.keep([short])
     tokens = {
         "stop": [stop, "x"],
         "ask_by_stop_link": [stop, "x"],
         "confirm": [confirm, "x"],
         "undo": [undo, "x"],
         "preferences": [manage_link(ada), "x"],
+        "short_link": [short.url.rpartition("/")[2], "x"],
         "my_data": [manage_link(ada), "x"],
         "erase": [manage_link(ada), "x"],
         "my_data_download": [manage_link(ada), "x"],

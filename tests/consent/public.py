@@ -7,8 +7,9 @@ from django.core import mail
 from django.core.signing import TimestampSigner, b62_encode
 from django.test import Client
 
-from consent import links, service_mail
+from consent import links, service_mail, service_texts
 from contacts.models import Channel, Contact
+from tests.gateway import TextGateway
 
 
 def stranger(**headers: str) -> Client:
@@ -49,3 +50,10 @@ def stop_link(
 def manage_link(contact: Contact, **kwargs: int) -> str:
     address = contact.addresses.current().get(channel=Channel.EMAIL)
     return links.manage_token("manage", address=address.pk, **{"lifetime_s": 3600} | kwargs)
+
+
+def texted(gateway: TextGateway, *, to: str) -> list[str]:
+    """Send the texts that wait, and return the path of the link in each that went to a number."""
+    service_texts.sweep()
+    found = (re.search(r"http://[^/\s]+(/s/\w+)", body) for body in gateway.bodies(to))
+    return [link[1] for link in found if link]

@@ -204,7 +204,8 @@ def test_it_stops_everything_at_once_on_every_channel(button, state, news, offer
     assert ada.identity.first_name == ""
 
 
-def test_it_takes_text_messages_only_where_a_number_is_known(ada, news):
+def test_it_takes_text_messages_only_where_a_number_is_known(ada, news, settings):
+    settings.SMS_GATEWAY_URL, settings.SMS_COUNTRIES = "http://127.0.0.1:9", ["FR"]
     make.wording(news, Channel.SMS)
     path, form, text = open_page(ada)
     assert "We have no number of yours." in text

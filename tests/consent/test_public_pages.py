@@ -26,6 +26,9 @@ ADDRESSES = [
     "/preferences/x/data/erase/",
     "/preferences/x/data.json",
     "/address/x/",
+    "/s/x",
+    "/s/x/",
+    "/sms/inbound/",
     "/nowhere/",
 ]
 

@@ -187,7 +187,7 @@ def test_it_names_a_message_alike_when_it_is_sent_a_second_time(news):
 
 def test_it_leaves_a_claimed_mail_alone_until_its_lease_is_over(news):
     sign_up(news)
-    next(service_mail._claims())
+    next(service_mail.claims(Channel.EMAIL))
     assert service_mail.sweep() == 0
     ServiceMail.objects.update(due_at=timezone.now() - timedelta(seconds=1))
     assert service_mail.sweep() == 1

@@ -272,3 +272,16 @@ def test_it_withdraws_again_when_the_person_had_come_back(ada, news):
     assert reason(ada, news) == ""
     one_click(token)
     assert reason(ada, news) == "withdrawn"
+
+
+def test_it_stops_everything_again_when_the_person_said_yes_in_between():
+    news = make.topic()
+    ada = make.contact("ada@example.org")
+    for _ in range(3):
+        services.request_consent(
+            email="ada@example.org", wordings=[make.wording(news)], language="en"
+        )
+        make.granted(ada, news)
+        assert services.is_allowed(contact=ada, topic=news, channel=Channel.EMAIL)
+        stranger().post(f"/u/{stop_link(ada, news.key)}/", {"page": "1", "stop": "everything"})
+        assert not services.is_allowed(contact=ada, topic=news, channel=Channel.EMAIL)

@@ -1,0 +1,26 @@
+"""Links out of text messages: the same pages as behind long links, at an address that fits."""
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+from consent import short_links
+from consent.links import LinkError
+from consent.views import confirmation, preferences, public, stop
+
+PAGES: dict[str, Callable[[HttpRequest, str], HttpResponse]] = {
+    "stop": stop.stop,
+    "confirm": confirmation.confirm,
+    "preferences": preferences.preferences,
+    "new_number": preferences.new_number,
+}
+
+
+@public.page("POST")
+def follow(request: HttpRequest, code: str) -> HttpResponse:
+    """Show, or do, what the link stands for; nobody is sent on to a longer address."""
+    try:
+        page, token = short_links.read(code)
+    except LinkError:
+        return public.unreadable(request)
+    return PAGES[page](request, token)
