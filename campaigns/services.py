@@ -3,7 +3,6 @@
 A service does it or raises a `CampaignError`. None of them can let a message pass the gate.
 """
 
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from celery import current_app
@@ -17,13 +16,13 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campaigns import approval, delivery, quiet
+from campaigns import approval, checks, delivery, quiet
+from campaigns.checks import Finding
 from campaigns.content import ContentError, Rendered
 from campaigns.letters import NOWHERE, Letters, person_of
 from campaigns.models import Campaign, CampaignContent, Delivery
 from campaigns.models.deliveries import DeliveryQuerySet
 from campaigns.transports import Envelope, Outcome, RelayDown
-from consent.models import Organization, Topic
 from contacts.models import Channel, Contact
 
 State = Campaign.State
@@ -80,33 +79,12 @@ class TestNotSent(CampaignError):
     """The relay did not take the test."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something about the content of one language that staff should know; an error stops the start."""
-
-    language: str
-    message: str
-    is_error: bool = True
-
-
 # Before the send
 
 
 def check_content(*, campaign: Campaign) -> list[Finding]:
-    """What is wrong with the content, in every language."""
-    letters = Letters(campaign)
-    findings = []
-    if not letters.contents:
-        findings.append(Finding("", _("The campaign says nothing yet.")))
-    for language, content in letters.contents.items():
-        try:
-            letters.compiled(content)
-        except ContentError as error:
-            findings.append(Finding(language, str(error)))
-        if not content.preheader:
-            message = _("Without a preview line, mail programs show the first words of the text.")
-            findings.append(Finding(language, message, is_error=False))
-    return findings
+    """What was looked at, in every language: errors first, then warnings, then what passed."""
+    return checks.look(campaign)
 
 
 def preview(
@@ -125,7 +103,7 @@ def preview(
     letters = Letters(campaign)
     person = person_of(contact, None) if contact else None
     if person and not has_names:
-        person = replace(person, email="", first_name="", last_name="")
+        person = person._replace(email="", first_name="", last_name="")
     return letters.render(content or _content(letters, language), person, NOWHERE)
 
 
@@ -260,14 +238,8 @@ def _problems(campaign: Campaign, send_at: datetime, latest_start_at: datetime |
         for finding in check_content(campaign=campaign)
         if finding.is_error
     ]
-    if campaign.topic.status != Topic.Status.PUBLISHED:
-        problems.append(_("The topic “%s” is not published.") % campaign.topic.public_name)
-    if campaign.channel not in campaign.topic.channels:
-        problems.append(_("The topic is not offered on this channel."))
     if campaign.channel != Channel.EMAIL:
         problems.append(_("There is no transport for this channel."))
-    if not Organization.objects.exists():
-        problems.append(_("Say first which organization sends: it stands in every footer."))
     if latest_start_at and latest_start_at < send_at:
         problems.append(_("The latest start is before the start."))
     if quiet.zone(campaign.timezone) is None:

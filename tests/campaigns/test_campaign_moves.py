@@ -215,5 +215,8 @@ def test_it_shows_what_a_person_would_see() -> None:
     campaign = make.campaign(make.topic())
     ada = make.contact("ada@example.org", first_name="Ada")
 
-    assert "Hello Ada" in services.preview(campaign=campaign, language="en", contact=ada).text
+    assert (
+        "Hello Ada"
+        in services.preview(campaign=campaign, language="en", contact=ada, has_names=True).text
+    )
     assert "Hello reader" in services.preview(campaign=campaign, language="en").text

@@ -1,0 +1,245 @@
+"""What is looked at before a campaign is scheduled, as a list that people read: passed, or what is wrong."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from liquid.builtin.expressions import FilteredExpression, Path
+from liquid.builtin.output import OutputNode
+
+from campaigns.content import Compiled, ContentError, Pieces, Rendered
+from campaigns.letters import NOWHERE, Letters
+from campaigns.models import Campaign, CampaignContent
+from consent.models import Organization, Topic
+
+# Gmail shows the beginning of a longer message and hides the rest, unsubscribe link included.
+GMAIL_CLIPS_BYTES = 102 * 1024
+SUBJECT_SHOWN = 60
+PREHEADER_SHOWN = 120
+_STAND_INS = re.compile(
+    r"(^|\.)(example\.(com|org|net)|localhost|your-?site\.\w+)$|\.(test|invalid)$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the list about the content of one language; an error stops the start."""
+
+    language: str
+    message: str
+    is_error: bool = True
+    is_passed: bool = False
+
+
+def look(campaign: Campaign) -> list[Finding]:
+    """Every check, errors first, then warnings, then what passed."""
+    letters = Letters(campaign)
+    found = [*_house(campaign)]
+    if not letters.contents:
+        found.append(_error("", _("The campaign says nothing yet.")))
+    for content in letters.contents.values():
+        found += _words(letters, content)
+    return sorted(found, key=lambda finding: (finding.is_passed, not finding.is_error))
+
+
+def _house(campaign: Campaign) -> Iterator[Finding]:
+    """What stands around the words: who sends, and on which topic."""
+    organization = Organization.objects.order_by("pk").first()
+    if organization is None:
+        yield _error("", _("Say first which organization sends: it stands in every footer."))
+    elif not organization.postal_address.strip():
+        yield _error("", _("The organization has no postal address: every footer needs it."))
+    else:
+        yield _passed("", _("Every message carries an unsubscribe link and the postal address."))
+    if campaign.topic.status != Topic.Status.PUBLISHED:
+        yield _error("", _("The topic “%s” is not published.") % campaign.topic.public_name)
+    if campaign.channel not in campaign.topic.channels:
+        yield _error("", _("The topic is not offered on this channel."))
+
+
+def _words(letters: Letters, content: CampaignContent) -> Iterator[Finding]:
+    language = content.language
+    try:
+        compiled = letters.compiled(content)
+        rendered = letters.render(content, None, NOWHERE)
+    except ContentError as error:
+        yield _error(language, str(error))
+        return
+    if compiled.fields:
+        names = ", ".join(sorted(compiled.fields))
+        yield _passed(language, _("All fields are registered: %s.") % names)
+    yield from _fallbacks(compiled, language)
+    yield from _lines(content, rendered)
+    yield from _links(rendered, language)
+    yield from _images(rendered, language)
+    yield _size(rendered, language)
+
+
+def _fallbacks(compiled: Compiled, language: str) -> Iterator[Finding]:
+    bare = sorted({key for part in (compiled.subject, compiled.html) for key in _bare(part)})
+    known = set(compiled.fields)
+    for key in bare:
+        if key in known:
+            yield _warning(
+                language,
+                _("“%s” has no fallback: where it is not known, nothing stands there.") % key,
+            )
+    if known and not set(bare) & known:
+        yield _passed(language, _("Every field has a fallback or a condition around it."))
+
+
+def _bare(pieces: Pieces) -> Iterator[str]:
+    """Names printed as they are: without `default`, and not inside a condition."""
+    for hole in pieces.holes:
+        expression = hole.node.expression if isinstance(hole.node, OutputNode) else None
+        if (
+            isinstance(expression, FilteredExpression)
+            and isinstance(expression.left, Path)
+            and "default" not in {each.name for each in expression.filters or []}
+        ):
+            yield str(expression.left.path[-1])
+
+
+def _lines(content: CampaignContent, rendered: Rendered) -> Iterator[Finding]:
+    language = content.language
+    length = len(rendered.subject)
+    if length > SUBJECT_SHOWN:
+        yield _warning(
+            language,
+            _("The subject has %d characters: phones show about 40, desktops 60.") % length,
+        )
+    else:
+        yield _passed(language, _("The subject is short enough: %d characters.") % length)
+    if not content.preheader:
+        yield _warning(
+            language,
+            _("Without a preview line, mail programs show the first words of the text."),
+        )
+    elif len(content.preheader) > PREHEADER_SHOWN:
+        yield _warning(
+            language,
+            _("The preview line has %d characters: few mail programs show more than 120.")
+            % len(content.preheader),
+        )
+
+
+def _links(rendered: Rendered, language: str) -> Iterator[Finding]:
+    links = _read(rendered.html).links
+    for url, words in links:
+        if problem := _problem_of(url, words):
+            yield _warning(language, problem)
+    count = len(links)
+    yield _passed(
+        language,
+        ngettext("%d link was read.", "%d links were read.", count) % count,
+    )
+
+
+def _problem_of(url: str, words: str) -> str:
+    """What a reader would stumble over. Nothing is fetched: no server learns of the draft."""
+    parts = urlsplit(url)
+    if parts.scheme in {"mailto", "tel"}:
+        return ""
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        return _("The link “%s” leads nowhere: write it with https:// and its host.") % url
+    if re.search(r"\s", url):
+        return _("The link “%s” holds a space.") % url
+    if _STAND_INS.search(parts.hostname) and not url.startswith(settings.PUBLIC_URL):
+        return _("The link “%s” looks like a stand-in.") % url
+    if parts.scheme == "http" and not url.startswith(settings.PUBLIC_URL):
+        return _("The link “%s” is not encrypted: write https://.") % url
+    if not words.strip():
+        return _("The link to “%s” has no words: screen readers spell the address.") % url
+    return ""
+
+
+def _images(rendered: Rendered, language: str) -> Iterator[Finding]:
+    images = _read(rendered.html).images
+    if not images:
+        return
+    for url, alt in images:
+        if not alt.strip():
+            yield _warning(
+                language,
+                _("The image “%s” has no alternative text: say what it shows.") % url,
+            )
+        if not url.startswith((settings.PUBLIC_URL, "cid:")):
+            yield _warning(
+                language,
+                _(
+                    "The image “%s” is on another server, which learns who opens the message and when."
+                )
+                % url,
+            )
+    if all(alt.strip() for _url, alt in images):
+        count = len(images)
+        yield _passed(
+            language,
+            ngettext("%d image has its words.", "%d images have their words.", count) % count,
+        )
+
+
+def _size(rendered: Rendered, language: str) -> Finding:
+    size = len(rendered.html.encode())
+    if size > GMAIL_CLIPS_BYTES:
+        return _warning(
+            language,
+            _("The message has %d kB: past 102, Gmail hides the end with the unsubscribe link.")
+            % round(size / 1024),
+        )
+    return _passed(
+        language, _("%d kB: Gmail shows it whole (102 at most).") % max(1, round(size / 1024))
+    )
+
+
+class _Reader(HTMLParser):
+    """Links with their words, and images with theirs, in the order of the message."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.links: list[tuple[str, str]] = []
+        self.images: list[tuple[str, str]] = []
+        self._open: tuple[str, list[str]] | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "a":
+            self._open = (given.get("href", ""), [])
+        elif tag == "img":
+            self.images.append((given.get("src", ""), given.get("alt", "")))
+            if self._open:
+                self._open[1].append(given.get("alt", ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "a" and self._open:
+            url, words = self._open
+            self.links.append((url, "".join(words)))
+            self._open = None
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            self._open[1].append(data)
+
+
+def _read(html: str) -> _Reader:
+    reader = _Reader()
+    reader.feed(html)
+    reader.close()
+    return reader
+
+
+def _error(language: str, message: str) -> Finding:
+    return Finding(language, message)
+
+
+def _warning(language: str, message: str) -> Finding:
+    return Finding(language, message, is_error=False)
+
+
+def _passed(language: str, message: str) -> Finding:
+    return Finding(language, message, is_error=False, is_passed=True)
