@@ -12,8 +12,8 @@ The rules, in the order of their weight:
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from consent.models import ActorRole, Kind, Method, Permission
 
@@ -35,8 +35,7 @@ END = {
 OWN_METHODS = frozenset({Method.CONFIRMATION, Method.PREFERENCES, Method.KEYWORD})
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(NamedTuple):
     """One event as the state machine sees it; the last three come with a yes."""
 
     event_id: int
@@ -62,8 +61,7 @@ class Act:
         return self.is_live and self.actor_role == ActorRole.SUBJECT and self.method in OWN_METHODS
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """What stands for one contact, topic and channel: the columns of a permission."""
 
     state: str
@@ -127,7 +125,7 @@ def _stopped(state: str, act: Act, before: Standing | None) -> Standing:
         stopped=True,
         since=act.occurred_at,
         event_id=act.event_id,
-        before=replace(before, before=None) if before else None,
+        before=before._replace(before=None) if before else None,
     )
 
 
@@ -186,4 +184,4 @@ def _after_undo(standing: Standing | None, act: Act) -> Standing | None:
         or act.occurred_at - standing.since > UNDO_WINDOW
     ):
         return standing
-    return replace(standing.before, event_id=act.event_id, fresh_at=act.occurred_at)
+    return standing.before._replace(event_id=act.event_id, fresh_at=act.occurred_at)

@@ -4,14 +4,14 @@ What a file leaves empty stays as it is; an address that a known person has alre
 """
 
 import json
-import uuid
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from django.db import connection
 
 from contacts import addresses
-from contacts.copying import NULL, bytea_array, copy_into, next_ids, text
+from contacts.copying import NULL, Copies, bytea_array, next_ids, text
 from contacts.fields import Value
 from contacts.models import Channel, Tag
 
@@ -89,19 +89,26 @@ _TEXTS = (
 )
 
 
+def keep_others_out() -> None:
+    """Until this transaction ends nobody else takes in a new address; whoever is known acts as ever."""
+    with connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE contacts_address IN SHARE ROW EXCLUSIVE MODE")
+
+
 def recognize(arrivals: Sequence[Arrival]) -> list[Person | ValueError]:
     """For each arrival its person, the same one for the same address, or why it cannot be taken.
 
     Known people are locked against acts of consent, in the order of their ids; new ones have their ids
-    already. Needs a transaction, which `write` has to end up in.
+    already. Needs a transaction, which `insert` and `complete` have to end up in.
     """
     found = _known({mark for arrival in arrivals for mark in arrival.fingerprints()})
     people = [_assign(found, arrival) for arrival in arrivals]
     fresh = list(
         {id(each): each for each in people if isinstance(each, Person) and each.is_new}.values()
     )
-    for person, contact_id in zip(fresh, next_ids("contacts_contact", len(fresh)), strict=True):
-        person.contact_id, person.subject = contact_id, str(uuid.uuid4())
+    ids = next_ids("contacts_contact", len(fresh))
+    for person, contact_id, subject in zip(fresh, ids, _pseudonyms(len(fresh)), strict=True):
+        person.contact_id, person.subject = contact_id, subject
     held = {
         id(address): address
         for each in people
@@ -112,6 +119,15 @@ def recognize(arrivals: Sequence[Arrival]) -> list[Person | ValueError]:
     for address, pk in zip(held.values(), next_ids("contacts_address", len(held)), strict=True):
         address.id = pk
     return people
+
+
+def _pseudonyms(count: int) -> Iterator[str]:
+    """Random UUIDs (RFC 9562 version 4), asked of the system once."""
+    random = secrets.token_bytes(count * 16).hex()
+    for start in range(0, len(random), 32):
+        word = random[start : start + 32]
+        variant = "89ab"[int(word[16], 16) & 3]
+        yield f"{word[:8]}-{word[8:12]}-4{word[13:16]}-{variant}{word[17:20]}-{word[20:]}"
 
 
 def _known(marks: set[tuple[str, bytes]]) -> dict[tuple[str, bytes], Person]:
@@ -165,33 +181,35 @@ def _assign(found: dict[tuple[str, bytes], Person], arrival: Arrival) -> Person 
     return person
 
 
-def write(people: Iterable[Person], *, language: str = "en") -> None:
-    """Insert who is new and complete who is known; `language` is that of people whose own is not said.
+def insert(people: Sequence[Person], copies: Copies, *, language: str = "en") -> None:
+    """Have who is new, and every new address, copied; `language` is that of people whose own is not said.
 
-    Raises `django.db.IntegrityError` where somebody else wrote one of them meanwhile.
+    `copies.settle` raises `django.db.IntegrityError` where somebody else wrote one of them meanwhile.
     """
-    fresh: list[Person] = []
-    known: list[Person] = []
-    for person in people:
-        (fresh if person.is_new else known).append(person)
-    _insert(fresh, language)
-    _complete([person for person in known if not person.is_restricted])
-    _insert_addresses([*fresh, *known])
-    _mark_undeliverable(known)
-    _tag([person for person in (*fresh, *known) if person.facts.tags])
-
-
-def _insert(people: Sequence[Person], language: str) -> None:
-    copy_into(
+    fresh = [person for person in people if person.is_new]
+    copies.add(
         "contacts_contact",
         "id subject language timezone lifecycle attributes created_at last_active_at".split(),
-        [_contact_line(person, language) for person in people],
+        [_contact_line(person, language) for person in fresh],
     )
-    copy_into(
+    copies.add(
         "contacts_identity",
         "contact_id first_name last_name email phone".split(),
-        [_identity_line(person) for person in people],
+        [_identity_line(person) for person in fresh],
     )
+    copies.add(
+        "contacts_address",
+        "id contact_id channel fingerprint domain undeliverable_at".split(),
+        list(_address_lines(people)),
+    )
+
+
+def complete(people: Sequence[Person]) -> None:
+    """Add what the file says of people who are known, and everybody's tags."""
+    known = [person for person in people if not person.is_new]
+    _complete([person for person in known if not person.is_restricted])
+    _mark_undeliverable(known)
+    _tag([person for person in people if person.facts.tags])
 
 
 def _contact_line(person: Person, language: str) -> str:
@@ -214,22 +232,16 @@ def _identity_line(person: Person) -> str:
     )
 
 
-def _insert_addresses(people: Sequence[Person]) -> None:
-    lines = []
+def _address_lines(people: Iterable[Person]) -> Iterator[str]:
     for person in people:
         for channel, held in person.addresses.items():
             if held.is_new:
                 domain = addresses.domain_of(channel, person.facts.email)
                 undeliverable = "now" if held.is_undeliverable else NULL
-                lines.append(
+                yield (
                     f"{held.id}\t{person.contact_id}\t{channel}\t\\\\x{held.fingerprint.hex()}\t"
                     f"{domain}\t{undeliverable}"
                 )
-    copy_into(
-        "contacts_address",
-        "id contact_id channel fingerprint domain undeliverable_at".split(),
-        lines,
-    )
 
 
 def _complete(people: Sequence[Person]) -> None:

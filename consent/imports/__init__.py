@@ -4,6 +4,7 @@
 transactions: killed at any moment, it goes on where it was, and nothing is doubled.
 """
 
+import gc
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -37,6 +38,7 @@ from consent.imports.reading import Format, Record
 from consent.imports.rows import Registry, Row, RowReader
 from consent.imports.writing import BatchWriter, Tally
 from consent.models import ImportBatch
+from contacts import bulk
 
 __all__ = [
     "BoughtList",
@@ -60,7 +62,8 @@ FEWEST_ROWS = 300
 # A withdrawal of somebody known in a batch waits until its transaction ends: so long, about, on any machine.
 TRANSACTION_S = 0.25
 REHEARSED_ROWS = 1000
-TRIES = 20  # each meets another sign-up, so it comes to an end
+TRIES = 3
+SELDOM = 100_000
 TURN = 0x0A5517  # any number, as long as nothing else takes it
 _LOCK_SPACE = 8501
 
@@ -168,7 +171,7 @@ def run(
     stays, and the batch can be run again.
     """
     stop_at = time.monotonic() + for_seconds
-    with _only_once(batch):
+    with _only_once(batch), _seldom_collecting():
         batch.refresh_from_db()
         if batch.state == ImportBatch.State.FINISHED:
             return batch
@@ -233,6 +236,17 @@ def _only_once(batch: ImportBatch) -> Iterator[None]:
                 cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK_SPACE, batch.pk])
 
 
+@contextmanager
+def _seldom_collecting() -> Iterator[None]:
+    """Rows hold nothing that holds them: looking for such cycles takes as long as reading the rows."""
+    usual = gc.get_threshold()
+    gc.set_threshold(SELDOM, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+
+
 class _Run:
     """One run over the file of a batch."""
 
@@ -274,13 +288,15 @@ class _Run:
         """Write a chunk and how far it came, both or nothing.
 
         Imports take turns, because two of one list would meet at every person. Where somebody signed
-        up meanwhile who is in it, it is done again.
+        up meanwhile who is in it, it is done again, the last time with the door to new people shut.
         """
         began = time.monotonic()
         for tries_left in reversed(range(TRIES)):
             try:
                 with transaction.atomic(), connection.cursor() as cursor:
                     cursor.execute("SELECT pg_advisory_xact_lock(%s)", [TURN])
+                    if not tries_left:
+                        bulk.keep_others_out()
                     self._advance(chunk, self.write(chunk))
                 break
             except (IntegrityError, OperationalError):

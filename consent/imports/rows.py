@@ -29,7 +29,13 @@ LONGEST_NAME = 200
 LONGEST_EVIDENCE = 4000
 MOST_TAGS = 50
 MOST_WORDINGS = 10_000
+_EMAIL = Channel.EMAIL.value
+_SMS = Channel.SMS.value
+_DATA = Channel.DATA.value
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+Cells = dict[str, str]
 
 
 @dataclass(slots=True)
@@ -106,18 +112,19 @@ class RowReader:
         self.batch_id = str(batch_id)
         self.latest = values.latest_moment()
         self.fingerprint = addresses.fingerprinter()
-        self.offered = {topic.pk: topic.channels for topic in registry.topics.values()}
+        self.offered = {topic.key: topic.channels for topic in registry.topics.values()}
         self.known_topics: dict[str, Sequence[Topic]] = {}
         self.known_wordings: dict[tuple[int, str, str], Wording | None] = {}
-        self.places: dict[str, list[int]] = {}
-        for place, column in enumerate(columns):
-            if target := mapping.get(column, ""):
-                self.places.setdefault(target, []).append(place)
-        self.field_places = [
-            (registry.fields[target.removeprefix(FIELD)], places[0])
-            for target, places in self.places.items()
-            if target.startswith(FIELD)
+        self.places = [
+            (place, target)
+            for place, column in enumerate(columns)
+            if (target := mapping.get(column, ""))
         ]
+        self.fields = {
+            target: registry.fields[target.removeprefix(FIELD)]
+            for _place, target in self.places
+            if target.startswith(FIELD)
+        }
 
     def read(self, record: Record) -> Row:
         cells = record.cells
@@ -130,42 +137,45 @@ class RowReader:
             )
         if "\x00" in "".join(cells):
             raise RowRefused(_("This row has characters that are no text."))
-        row = Row(record, self._arrival(cells))
-        self._read_consent(row)
+        named = self._name(cells)
+        row = Row(record, self._arrival(named))
+        self._read_consent(row, named)
         return row
 
-    def _cell(self, cells: Sequence[str], target: str) -> str:
-        for place in self.places.get(target, ()):
-            if cell := cells[place].strip():
-                return cell
-        return ""
+    def _name(self, cells: Sequence[str]) -> Cells:
+        """The filled cells by what they mean; of several with one meaning the first that is filled."""
+        named: Cells = {}
+        for place, target in self.places:
+            if (cell := cells[place].strip()) and target not in named:
+                named[target] = cell
+        return named
 
-    def _arrival(self, cells: Sequence[str]) -> Arrival:
+    def _arrival(self, cells: Cells) -> Arrival:
         arrival = Arrival()
         self._read_addresses(cells, arrival)
         self._read_names(cells, arrival)
-        places = self.places
-        if "language" in places:
-            arrival.language = values.language(self._cell(cells, "language"))
-        if "timezone" in places:
-            zone = self._cell(cells, "timezone")
-            arrival.timezone = zone if zone in _zones() else ""
-        if "lifecycle" in places:
-            arrival.lifecycle = values.stage(self._cell(cells, "lifecycle"))
-        if "tags" in places:
-            arrival.tags = _tags(self._cell(cells, "tags"))
-        for target in ("created_at", "last_active_at"):
-            if target in places and (cell := self._cell(cells, target)):
-                setattr(arrival, target, self._past(cell).isoformat())
+        if cell := cells.get("language"):
+            arrival.language = values.language(cell)
+        if (zone := cells.get("timezone")) and zone in _zones():
+            arrival.timezone = zone
+        if cell := cells.get("lifecycle"):
+            arrival.lifecycle = values.stage(cell)
+        if cell := cells.get("tags"):
+            arrival.tags = _tags(cell)
+        if cell := cells.get("created_at"):
+            arrival.created_at = self._past(cell).isoformat()
+        if cell := cells.get("last_active_at"):
+            arrival.last_active_at = self._past(cell).isoformat()
         self._read_attributes(cells, arrival)
         return arrival
 
-    def _read_addresses(self, cells: Sequence[str], arrival: Arrival) -> None:
+    def _read_addresses(self, cells: Cells, arrival: Arrival) -> None:
+        email, phone = cells.get("email"), cells.get("phone")
         try:
-            if email := self._cell(cells, "email"):
+            if email:
                 arrival.email = addresses.normalize_email(email)
                 arrival.email_fingerprint = self.fingerprint(arrival.email)
-            if phone := self._cell(cells, "phone"):
+            if phone:
                 arrival.phone = addresses.normalize_phone(phone, region=self.declaration.region)
                 arrival.phone_fingerprint = self.fingerprint(arrival.phone)
         except addresses.AddressError as error:
@@ -173,21 +183,21 @@ class RowReader:
         if not (email or phone):
             raise RowRefused(_("This row has neither an email address nor a phone number."))
 
-    def _read_names(self, cells: Sequence[str], arrival: Arrival) -> None:
-        first, last = self._cell(cells, "first_name"), self._cell(cells, "last_name")
-        if not (first or last) and (name := self._cell(cells, "name")):
+    def _read_names(self, cells: Cells, arrival: Arrival) -> None:
+        first, last = cells.get("first_name", ""), cells.get("last_name", "")
+        if not (first or last) and (name := cells.get("name")):
             first, _space, last = name.rpartition(" ")
             first, last = (first, last) if first else (last, "")
         if len(first) > LONGEST_NAME or len(last) > LONGEST_NAME:
             raise RowRefused(_("A name has at most %d letters.") % LONGEST_NAME)
         arrival.first_name, arrival.last_name = first, last
 
-    def _read_attributes(self, cells: Sequence[str], arrival: Arrival) -> None:
+    def _read_attributes(self, cells: Cells, arrival: Arrival) -> None:
         try:
-            for data_field, place in self.field_places:
-                if cell := cells[place].strip():
+            for target, data_field in self.fields.items():
+                if cell := cells.get(target):
                     arrival.attributes[data_field.key] = fields.clean(data_field, cell)
-            if document := self._cell(cells, "attributes"):
+            if document := cells.get("attributes"):
                 known = self.registry.fields
                 given = {key: each for key, each in _attributes(document).items() if key in known}
                 arrival.attributes |= fields.clean_attributes(given, fields=known)
@@ -196,32 +206,28 @@ class RowReader:
 
     # What the row says of permission
 
-    def _read_consent(self, row: Row) -> None:
-        cells = row.record.cells
-        word = self._cell(cells, "status") or self.declaration.status
+    def _read_consent(self, row: Row, cells: Cells) -> None:
+        word = cells.get("status") or self.declaration.status
         status = values.status(word) if word else ""
         stopped_at = self._moment(cells, "stopped_at")
-        is_stopped = bool(stopped_at) or values.says_yes(self._cell(cells, "stopped"))
-        row.is_undeliverable = status == values.BOUNCED or values.says_yes(
-            self._cell(cells, "bounced")
-        )
+        row.is_undeliverable = status == values.BOUNCED or _says_yes(cells, "bounced")
         if status == values.SUPPRESSED:
             row.is_suppressed, row.suppressed_at = True, stopped_at
         elif status in (values.OBJECTED, values.COMPLAINED):
             kind = Kind.OBJECTED if status == values.OBJECTED else Kind.COMPLAINED
-            self._stop(row, kind, stopped_at, topics=())
+            self._stop(row, cells, kind, stopped_at, topics=())
         elif status == values.REFUSED:
-            self._refuse(row, stopped_at)
-        elif is_stopped or status == values.WITHDRAWN:
+            self._answer(row, cells, Kind.REFUSED, stopped_at)
+        elif stopped_at or status == values.WITHDRAWN or _says_yes(cells, "stopped"):
             topics = self._topics(cells) if status == values.WITHDRAWN else ()
-            self._stop(row, Kind.WITHDRAWN, stopped_at, topics=topics)
+            self._stop(row, cells, Kind.WITHDRAWN, stopped_at, topics=topics)
         elif status == values.PENDING:
-            self._ask(row)
+            self._answer(row, cells, Kind.REQUESTED, self._moment(cells, "consented_at"))
         elif status != values.NONE:
-            self._say_yes(row, is_claimed=status == values.YES)
+            self._say_yes(row, cells, is_claimed=status == values.YES)
 
-    def _moment(self, cells: Sequence[str], target: str) -> datetime | None:
-        cell = self._cell(cells, target)
+    def _moment(self, cells: Cells, target: str) -> datetime | None:
+        cell = cells.get(target)
         return self._past(cell) if cell else None
 
     def _past(self, cell: str) -> datetime:
@@ -230,74 +236,82 @@ class RowReader:
             raise RowRefused(_("The date “%s” lies in the future.") % cell[:40])
         return at
 
-    def _topics(self, cells: Sequence[str]) -> Sequence[Topic]:
-        cell = self._cell(cells, "topic")
-        if cell not in self.known_topics:
+    def _topics(self, cells: Cells) -> Sequence[Topic]:
+        cell = cells.get("topic", "")
+        known = self.known_topics.get(cell)
+        if known is None:
             names = values.split_words(cell) if cell else self.declaration.topics
-            self.known_topics[cell] = [self.registry.topic(name) for name in names]
-        return self.known_topics[cell]
+            known = self.known_topics[cell] = [self.registry.topic(name) for name in names]
+        return known
 
-    def _channels(self, row: Row) -> Sequence[str]:
-        cell = self._cell(row.record.cells, "channel")
+    def _channels(self, cells: Cells) -> Sequence[str]:
+        cell = cells.get("channel")
         return values.channels_of(cell) if cell else self.declaration.channels
 
-    def _stop(self, row: Row, kind: Kind, at: datetime | None, *, topics: Sequence[Topic]) -> None:
-        details = self._details(row)
-        channels = self._channels(row) or [channel for channel, _mark in row.arrival.fingerprints()]
+    def _stop(
+        self,
+        row: Row,
+        cells: Cells,
+        kind: Kind,
+        at: datetime | None,
+        *,
+        topics: Sequence[Topic],
+    ) -> None:
+        details = self._details(row, cells)
+        channels = self._channels(cells) or [
+            channel for channel, _mark in row.arrival.fingerprints()
+        ]
         for topic in topics or (None,):
             is_data = topic is not None and topic.use == Topic.Use.DATA
-            for channel in [Channel.DATA.value] if is_data else channels:
+            for channel in [_DATA] if is_data else channels:
                 row.said.append(Said(kind, topic, channel, at, None, details))
 
-    def _refuse(self, row: Row, at: datetime | None) -> None:
-        for topic, channel in self._asked(row):
-            row.said.append(Said(Kind.REFUSED, topic, channel, at, None, self._details(row)))
+    def _answer(self, row: Row, cells: Cells, kind: Kind, at: datetime | None) -> None:
+        details = self._details(row, cells)
+        for topic, channel in self._asked(row, cells):
+            row.said.append(Said(kind, topic, channel, at, None, details))
 
-    def _ask(self, row: Row) -> None:
-        at = self._moment(row.record.cells, "consented_at")
-        for topic, channel in self._asked(row):
-            row.said.append(Said(Kind.REQUESTED, topic, channel, at, None, self._details(row)))
-
-    def _say_yes(self, row: Row, *, is_claimed: bool) -> None:
+    def _say_yes(self, row: Row, cells: Cells, *, is_claimed: bool) -> None:
         """A yes with all its evidence is given; with less it is a claim; a row that says nothing is none."""
-        cells, declared = row.record.cells, self.declaration
+        declared = self.declaration
         at = self._moment(cells, "consented_at") or declared.occurred_at
-        source = self._cell(cells, "source") or declared.source
-        words = self._cell(cells, "wording") or declared.wording
+        source = cells.get("source") or declared.source
+        words = cells.get("wording") or declared.wording
         if len(source) > LONGEST_EVIDENCE or len(words) > LONGEST_EVIDENCE:
             raise RowRefused(_("The evidence has at most %d letters.") % LONGEST_EVIDENCE)
         is_shown = bool(at and source and words)
         if not is_shown and (row.is_undeliverable or not (is_claimed or at or words)):
             return
-        for topic, channel in self._asked(row):
+        kind = Kind.GIVEN if is_shown else Kind.ASSERTED
+        details = self._details(row, cells, source=source)
+        quoted = details | {"wording": words} if words else details
+        for topic, channel in self._asked(row, cells):
             wording = self._wording(topic, channel, words) if words else None
-            details = self._details(row, source=source, words="" if wording else words)
-            kind = Kind.GIVEN if is_shown else Kind.ASSERTED
-            row.said.append(Said(kind, topic, channel, at, wording, details))
+            row.said.append(Said(kind, topic, channel, at, wording, details if wording else quoted))
 
-    def _asked(self, row: Row) -> Iterable[tuple[Topic, str]]:
+    def _asked(self, row: Row, cells: Cells) -> Iterable[tuple[Topic, str]]:
         """Each topic with each channel it is for; raises `RowRefused` where one cannot be."""
-        channels = self._channels(row)
-        reached = dict(row.arrival.fingerprints())
-        for topic in self._topics(row.record.cells):
+        arrival = row.arrival
+        channels = self._channels(cells)
+        for topic in self._topics(cells):
             if topic.use == Topic.Use.DATA:
-                yield topic, Channel.DATA.value
+                yield topic, _DATA
                 continue
-            for channel in channels or tuple(reached)[:1]:
-                if channel not in self.offered[topic.pk]:
+            for channel in channels or (_EMAIL if arrival.email else _SMS,):
+                if channel not in self.offered[topic.key]:
                     raise RowRefused(
                         _("The topic “%(topic)s” is not offered by %(channel)s.")
                         % {"topic": topic.key, "channel": Channel(channel).label}
                     )
-                if channel not in reached:
+                if not (arrival.email if channel == _EMAIL else arrival.phone):
                     raise RowRefused(_("This row has no address for %s.") % Channel(channel).label)
                 yield topic, channel
 
     def _wording(self, topic: Topic, channel: str, words: str) -> Wording | None:
         """The published words of this very topic and channel; else they stay evidence as they are."""
-        asked = (topic.pk, channel, words)
+        asked = (topic.id, channel, words)
         if asked not in self.known_wordings:
-            found = self.registry.wordings.get((topic.pk, channel, " ".join(words.split())))
+            found = self.registry.wordings.get((topic.id, channel, " ".join(words.split())))
             if found is None and _DIGEST.fullmatch(words) and words not in self.registry.digests:
                 raise RowRefused(_("There is no published wording “%s”.") % words)
             if len(self.known_wordings) > MOST_WORDINGS:
@@ -305,17 +319,18 @@ class RowReader:
             self.known_wordings[asked] = found
         return self.known_wordings[asked]
 
-    def _details(self, row: Row, *, source: str = "", words: str = "") -> dict[str, str]:
+    def _details(self, row: Row, cells: Cells, *, source: str = "") -> dict[str, str]:
         details = {"import": self.batch_id, "line": str(row.record.line)}
         if source:
             details["source"] = source
-        if words:
-            details["wording"] = words
-        if "ip" in self.places and (
-            network := values.truncated_ip(self._cell(row.record.cells, "ip"))
-        ):
+        if (ip := cells.get("ip")) and (network := values.truncated_ip(ip)):
             details["ip"] = network
         return details
+
+
+def _says_yes(cells: Cells, target: str) -> bool:
+    cell = cells.get(target)
+    return bool(cell) and values.says_yes(cell)
 
 
 @cache

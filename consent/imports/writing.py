@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import connection
 
@@ -32,12 +31,14 @@ from consent.models import (
 from consent.standing import NO, Act, Standing, follow
 from contacts import bulk
 from contacts.bulk import Person
-from contacts.copying import NULL, bytea_array, copy_into, next_ids, text
+from contacts.copying import NULL, Copies, bytea_array, next_ids, text
 from contacts.models import Channel, DataField
 
 State = Permission.State
 Key = tuple[str | None, str]
 
+# As many as keep the database at work while the next ones are made.
+ROWS_A_COPY = 500
 _TICK = timedelta(microseconds=1)
 _IMPORT = Method.IMPORT.value
 _CONSENT = Basis.CONSENT.value
@@ -73,6 +74,9 @@ class Tally:
     refused: int = 0
 
 
+_EVENT = """id subject topic_key channel kind basis method occurred_at recorded_at wording_digest
+    actor_role actor commitment""".split()
+_EVIDENCE = ["event_id", "nonce", "details"]
 _PERMISSION = """contact_id topic_id channel state stopped fresh_at since valid_until basis method
     wording_id address_id event_id""".split()
 _COUNTED = {
@@ -98,7 +102,7 @@ class _History:
 
     standings: dict[Key, Standing] = field(default_factory=dict)
     stored: frozenset[Key] = frozenset()
-    changed: set[Key] = field(default_factory=set)
+    changed: dict[Key, None] = field(default_factory=dict)
 
     def at(self, key: Key) -> Standing | None:
         """A topic nobody spoke of yet stands where everything stands."""
@@ -109,11 +113,14 @@ class _History:
         after = follow(before, act)
         if after and (after is not before or key not in self.standings):
             self.standings[key] = after
-            self.changed.add(key)
+            self.changed[key] = None
 
 
 class BatchWriter:
-    """One batch within one transaction; make a new one for each try."""
+    """One batch within one transaction; make a new one for each try.
+
+    The database takes in what was made so far while the rest is made.
+    """
 
     def __init__(
         self, *, topics: Iterable[Topic], fields: Iterable[DataField], actor: Actor, language: str
@@ -131,6 +138,7 @@ class BatchWriter:
         self.evidence: list[str] = []
         self.stops: dict[tuple[str, bytes], list[_Stop]] = {}
         self.moments: dict[datetime, str] = {}
+        self.evident: tuple[Mapping[str, str], int, bytes] | None = None
         self.new_stops: dict[tuple[str, bytes, int | None], _Stop] = {}
 
     def write(
@@ -143,13 +151,20 @@ class BatchWriter:
         most = sum(len(row.said) for row in rows)
         ids = iter(next_ids("consent_consentevent", most))
         self.nonces = _nonces(most)
-        for row in rows:
-            if person := people.get(id(row)):
-                self._take(row, person, ids)
         met = list({id(person): person for person in people.values()}.values())
-        self._drop_unpermitted_values(met)
-        bulk.write(met, language=self.language)
-        self._copy(met)
+        with Copies() as copies:
+            for place, row in enumerate(rows, start=1):
+                if person := people.get(id(row)):
+                    self._take(row, person, ids)
+                if place % ROWS_A_COPY == 0:
+                    self._copy_events(copies)
+            self._copy_events(copies)
+            self._drop_unpermitted_values(met)
+            bulk.insert(met, copies, language=self.language)
+            self._copy_permissions(met, copies)
+            copies.settle()
+        bulk.complete(met)
+        self._update_permissions(met)
         self._suppress()
         self._refuse(batch, rows, refused)
         self.tally.rows = len(rows) + len(refused)
@@ -324,13 +339,8 @@ class BatchWriter:
         )
 
     def _record(self, said: Said, person: Person, act: Act) -> None:
-        details = dict(said.details)
-        address = person.addresses.get(_reached_at(said.channel))
-        if address:
-            details["address"] = str(address.id)
-            details["fingerprint"] = address.fingerprint.hex()
         nonce = next(self.nonces)
-        canonical = leaf.canonical_details(details)
+        canonical = self._evidence(said, person)
         commitment = leaf.commitment_to(nonce, canonical).hex()
         topic = said.topic.key if said.topic else NULL
         wording = said.wording.digest if said.wording else NULL
@@ -340,6 +350,18 @@ class BatchWriter:
             f"{act.method}\t{occurred_at}\t{self._moment(self.now)}\t{wording}\t{self.by}\t\\\\x{commitment}"
         )
         self.evidence.append(f"{act.event_id}\t\\\\x{nonce.hex()}\t{text(canonical.decode())}")
+
+    def _evidence(self, said: Said, person: Person) -> bytes:
+        """The canonical details: the same for each topic of a row, so they are put together once."""
+        address = person.addresses.get(_reached_at(said.channel))
+        place = address.id if address else 0
+        if self.evident is None or self.evident[0] is not said.details or self.evident[1] != place:
+            details = dict(said.details)
+            if address:
+                details["address"] = str(address.id)
+                details["fingerprint"] = address.fingerprint.hex()
+            self.evident = said.details, place, leaf.canonical_details(details)
+        return self.evident[2]
 
     # What follows
 
@@ -372,34 +394,21 @@ class BatchWriter:
                 if not (standing and standing.state == State.GRANTED):
                     person.facts.attributes.pop(key, None)
 
-    def _copy(self, people: Iterable[Person]) -> None:
-        copy_into(
-            "consent_consentevent",
-            """id subject topic_key channel kind basis method occurred_at recorded_at wording_digest
-            actor_role actor commitment""".split(),
-            self.events,
-        )
-        copy_into("consent_consentevidence", ["event_id", "nonce", "details"], self.evidence)
-        fresh: list[str] = []
-        changed: list[dict[str, Any]] = []
+    def _copy_events(self, copies: Copies) -> None:
+        copies.add("consent_consentevent", _EVENT, self.events)
+        copies.add("consent_consentevidence", _EVIDENCE, self.evidence)
+        self.events, self.evidence = [], []
+
+    def _copy_permissions(self, people: Iterable[Person], copies: Copies) -> None:
+        lines = []
         for person in people:
             history = self.histories[person.contact_id]
             for key in history.changed:
-                standing = history.standings[key]
-                topic_id = self.topics[key[0]].pk if key[0] else None
-                if key in history.stored:
-                    place = {
-                        "contact_id": person.contact_id,
-                        "topic_id": topic_id,
-                        "channel": key[1],
-                    }
-                    changed.append(place | columns(standing))
-                else:
-                    place_cells = f"{person.contact_id}\t{topic_id or NULL}\t{key[1]}"
-                    fresh.append(f"{place_cells}\t{self._standing_cells(standing)}")
-        copy_into("consent_permission", _PERMISSION, fresh)
-        if changed:
-            self._update_permissions(changed)
+                if key not in history.stored:
+                    topic_id = self.topics[key[0]].id if key[0] else NULL
+                    cells = self._standing_cells(history.standings[key])
+                    lines.append(f"{person.contact_id}\t{topic_id}\t{key[1]}\t{cells}")
+        copies.add("consent_permission", _PERMISSION, lines)
 
     def _standing_cells(self, standing: Standing) -> str:
         return (
@@ -418,7 +427,21 @@ class BatchWriter:
             found = self.moments[at] = at.isoformat()
         return found
 
-    def _update_permissions(self, changed: Sequence[Mapping[str, Any]]) -> None:
+    def _update_permissions(self, people: Iterable[Person]) -> None:
+        changed = [
+            {
+                "contact_id": person.contact_id,
+                "topic_id": self.topics[key[0]].pk if key[0] else None,
+                "channel": key[1],
+            }
+            | columns(history.standings[key])
+            for person in people
+            if (history := self.histories[person.contact_id]).stored
+            for key in history.changed
+            if key in history.stored
+        ]
+        if not changed:
+            return
         with connection.cursor() as cursor:
             cursor.execute(
                 """

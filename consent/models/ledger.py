@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from consent.models.topics import Topic, Wording
+from consent.models.triggers import Always, names_its_event
 from contacts.models import Channel
 
 
@@ -164,7 +165,7 @@ class ConsentEvent(models.Model):
         indexes = [models.Index(fields=["subject", "id"], name="event_of_subject")]
         triggers = [
             *append_only(),
-            pgtrigger.Trigger(
+            Always(
                 name="compute_leaf", when=pgtrigger.Before, operation=pgtrigger.Insert, func=LEAF
             ),
             pgtrigger.Trigger(
@@ -216,6 +217,7 @@ class ConsentEvidence(models.Model):
         primary_key=True,
         related_name="evidence",
         verbose_name=_("event"),
+        db_constraint=False,
     )
     nonce = models.BinaryField(_("nonce"), max_length=32)
     details = models.JSONField(_("details"), default=dict)
@@ -223,7 +225,10 @@ class ConsentEvidence(models.Model):
     class Meta:
         verbose_name = _("consent evidence")
         verbose_name_plural = _("consent evidence")
-        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update)]
+        triggers = [
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update),
+            *names_its_event(pgtrigger.Insert),
+        ]
 
     def __str__(self) -> str:
         return f"evidence of event {self.pk}"

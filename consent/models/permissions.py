@@ -2,6 +2,7 @@
 
 from typing import Self
 
+import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -9,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from consent.models.ledger import Basis, ConsentEvent, Method
 from consent.models.topics import Topic, Wording
+from consent.models.triggers import names_its_event
 from contacts.models import Address, Channel, Contact
 
 
@@ -89,7 +91,12 @@ class Permission(models.Model):
         db_index=False,
     )
     event = models.ForeignKey(
-        ConsentEvent, models.PROTECT, related_name="+", verbose_name=_("event"), db_index=False
+        ConsentEvent,
+        models.PROTECT,
+        related_name="+",
+        verbose_name=_("event"),
+        db_index=False,
+        db_constraint=False,
     )
 
     objects = PermissionQuerySet.as_manager()
@@ -101,6 +108,7 @@ class Permission(models.Model):
             ("record_consent", _("Can record a consent given elsewhere")),
             ("record_withdrawal", _("Can record a withdrawal")),
         ]
+        triggers = names_its_event(pgtrigger.Insert, pgtrigger.Update)
         constraints = [
             models.UniqueConstraint(
                 fields=["contact", "topic", "channel"],
