@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('consent', '0006_permissions_of_publishing'),
+        ('consent', '0007_ledger_verification'),
     ]
 
     operations = [
