@@ -57,7 +57,12 @@ def test_it_writes_nothing_when_it_is_only_looked_at(settings):
     stop = stop_link(ada, news.key)
     short = short_links.mint("confirm", confirm)
     short_links.keep([short])
+    moving = links.manage_token(
+        "new_address", lifetime_s=600, contact=ada.pk, email="ada@new.example"
+    )
     tokens = {
+        "new_address": [moving, "x"],
+        "view_in_browser": [stop, "x"],
         "stop": [stop, "x"],
         "ask_by_stop_link": [stop, "x"],
         "confirm": [confirm, "x"],

@@ -7,8 +7,11 @@ import string
 from urllib.parse import quote
 
 import pytest
+from django.urls import get_resolver
 
-from consent.models import ConsentEvent
+from consent import links
+from consent.models import ConsentEvent, Permission, ServiceMail, Suppression
+from contacts.models import Contact, SubjectRequest
 from tests import make
 from tests.consent.public import manage_link, stop_link, stranger
 
@@ -46,32 +49,93 @@ def _flip(token, chance):
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-@pytest.mark.parametrize("where", ["u", "confirm", "preferences", "m", "undo"])
-def test_it_answers_every_mutated_link_with_the_same_bytes(where, settings):
-    settings.DEBUG = False
+PLACES = {
+    "stop": "/u/{}/",
+    "ask_by_stop_link": "/m/{}/",
+    "view_in_browser": "/c/{}/",
+    "confirm": "/confirm/{}/",
+    "undo": "/undo/{}/",
+    "new_address": "/address/{}/",
+    "preferences": "/preferences/{}/",
+    "my_data": "/preferences/{}/data/",
+    "my_data_download": "/preferences/{}/data.json",
+    "erase": "/preferences/{}/data/erase/",
+}
+# Everything that a button of these pages says.
+PRESSED = {
+    "page": "1", "stop": "everything", "do": "erase", "ask": "object", "email": "x@example.org",
+}  # fmt: skip
+
+
+@pytest.fixture
+def ada():
     make.organization()
-    news = make.topic()
     ada = make.contact("ada@example.org")
-    make.granted(ada, news)
-    token = stop_link(ada, news.key) if where in "um" else manage_link(ada)
-    before = ConsentEvent.objects.count()
-    chance = random.Random(where)
+    make.granted(ada, make.topic())
+    return ada
+
+
+def token_for(place, ada):
+    """A link that would work, of the kind that this place takes."""
+    news = make.topic()
+    if place in {"stop", "ask_by_stop_link", "view_in_browser"}:
+        return stop_link(ada, news.key)
+    details = {
+        "confirm": {"address": ada.addresses.get().pk, "wordings": [make.wording(news).pk]},
+        "undo": {"event": make.withdrawn(ada, news).pk, "contact": ada.pk},
+        "new_address": {"contact": ada.pk, "email": "ada@new.example"},
+    }
+    if place in details:
+        return links.manage_token(place, lifetime_s=3600, **details[place])
+    return manage_link(ada)
+
+
+def test_it_is_tried_at_every_place_that_takes_a_token():
+    taking = {
+        pattern.name
+        for namespace in ("consent", "campaigns")
+        for resolver in get_resolver().url_patterns
+        if getattr(resolver, "namespace", "") == namespace
+        for pattern in resolver.url_patterns
+        if "<str:token>" in str(pattern.pattern)
+    }
+    assert taking == set(PLACES)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_it_answers_every_mutated_link_with_the_same_bytes(place, settings, ada):
+    settings.DEBUG = False
+    token = token_for(place, ada)
+    before = state_of_everything()
+    chance = random.Random(place)
     client = stranger()
     looked, pressed, one_click = set(), set(), set()
-    for number in range(HOW_MANY // 5):
-        mutated = mutate(token, chance)
-        path = f"/{where}/{_quoted(mutated)}/"
+    for number in range(HOW_MANY // len(PLACES)):
+        path = PLACES[place].format(_quoted(mutate(token, chance)))
         looked.add(_answer(client.get(path)))
         if number % 4 == 0:
-            pressed.add(
-                _answer(client.post(path, {"page": "1", "stop": "everything", "do": "stop"}))
-            )
+            pressed.add(_answer(client.post(path, PRESSED)))
             one_click.add(_answer(client.post(path, {"List-Unsubscribe": "One-Click"})))
     assert len(looked) == 1
-    assert looked == pressed
-    assert {status for status, *_ in looked} == {404}
+    assert len(pressed) == 1
     assert len(one_click) == 1
-    assert ConsentEvent.objects.count() == before
+    [(status, _headers, _body)] = looked
+    assert status == 404
+    if place not in {"view_in_browser", "my_data_download"}:  # which take no POST at all
+        assert looked == pressed
+    assert state_of_everything() == before
+
+
+def state_of_everything():
+    """What a link that was taken for a whole one would have changed."""
+    return (
+        ConsentEvent.objects.count(),
+        ServiceMail.objects.count(),
+        SubjectRequest.objects.count(),
+        list(Contact.objects.order_by("pk").values_list("pk", "erased_at", "restricted_at")),
+        list(Permission.objects.order_by("pk").values_list("pk", "state", "event_id")),
+        list(Suppression.objects.order_by("pk").values_list("pk", "since")),
+    )
 
 
 def _quoted(token):
