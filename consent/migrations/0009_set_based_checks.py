@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('consent', '0007_ledger_verification'),
+        ('consent', '0008_text_messages'),
     ]
 
     operations = [
