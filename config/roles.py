@@ -17,7 +17,12 @@ _PEOPLE = (
     "contacts.view_staticlist",
     "contacts.view_tag",
 )
-_CONSENT = ("consent.view_permission", "consent.view_topic", "consent.view_wording")
+_CONSENT = (
+    "consent.view_permission",
+    "consent.view_renewalround",
+    "consent.view_topic",
+    "consent.view_wording",
+)
 
 # Only privacy officers see names and addresses: nobody else has `view_identity`.
 ROLES: dict[str, tuple[str, ...]] = {
@@ -37,6 +42,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "consent.add_topic", "consent.change_topic", "consent.publish_topic",
         "consent.add_wording", "consent.change_wording", "consent.delete_wording",
         "consent.publish_wording", "consent.view_organization",
+        "consent.add_renewalround", "consent.change_renewalround",
     ),
     "Privacy officer": (
         *_PEOPLE, *_CONSENT,
@@ -61,7 +67,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "Operator": (
         *_SENDING,
         "campaigns.send_campaign", "campaigns.add_sender", "campaigns.change_sender",
-        "consent.record_consent",
+        "consent.record_consent", "consent.record_basis",
         "consent.view_servicemail", "consent.view_ledgercheckpoint",
         "consent.view_ledgerverification", "consent.add_ledgerverification",
         "consent.view_importbatch", "consent.add_importbatch",

@@ -131,6 +131,7 @@ CELERY_BEAT_SCHEDULE = {
     "send service mail": {"task": "consent.send_service_mail", "schedule": timedelta(seconds=5)},
     "send service texts": {"task": "consent.send_service_texts", "schedule": timedelta(seconds=5)},
     "go on with imports": {"task": "consent.resume_imports", "schedule": timedelta(seconds=10)},
+    "ask to renew": {"task": "consent.ask_to_renew", "schedule": timedelta(seconds=20)},
     "expire permissions": {"task": "consent.expire_permissions", "schedule": timedelta(hours=1)},
     "verify what was asked": {"task": "consent.verify_ledger", "schedule": timedelta(minutes=1)},
     "count what was asked": {"task": "contacts.count_expired", "schedule": timedelta(minutes=1)},
@@ -339,6 +340,8 @@ UNFOLD = {
                 _("Consent"),
                 (_("Topics"), "topic", "consent.topic"),
                 (_("Wordings"), "format_quote", "consent.wording"),
+                (_("Permissions"), "how_to_reg", "consent.permission"),
+                (_("Renewals"), "autorenew", "consent.renewalround"),
                 (_("Suppressions"), "block", "consent.suppression"),
             ),
             _pages(
@@ -386,6 +389,16 @@ UNFOLD = {
         ],
     },
 }
+if SOFT_OPT_IN_REASON:
+    # No list of the recorder's own: an operator sees no permissions, and so finds the page here.
+    UNFOLD["SIDEBAR"]["navigation"][3]["items"].append(
+        {
+            "title": _("Record soft opt-in"),
+            "icon": "storefront",
+            "link": reverse_lazy("admin:consent_permission_record_basis"),
+            "permission": _may("consent.record_basis"),
+        }
+    )
 
 # API
 REST_FRAMEWORK = {

@@ -141,6 +141,10 @@ WATCHED = (
     ),
     Watched("consent.Suppression", ("channel", "topic_id", "cause")),
     Watched("consent.LedgerVerification", ("finished_at",)),
+    Watched(
+        "consent.RenewalRound", ("topic_id", "channel", "days_before", "stopped_at"),
+        ("walked_to", "next_pass_at"),
+    ),
     Watched("consent.ImportBatch", ("name", "state", "file_digest")),
     Watched(
         "consent.ConsentEvent", ("subject", "topic_key", "channel", "kind", "basis", "method")

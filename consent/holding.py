@@ -12,6 +12,7 @@ from consent.models import (
     Method,
     Permission,
     RefusedRow,
+    RenewalRequest,
     ServiceMail,
     Suppression,
 )
@@ -24,6 +25,7 @@ HOLDER_TABLES = frozenset(
         "consent.ConsentEvidence",
         "consent.Permission",
         "consent.RefusedRow",
+        "consent.RenewalRequest",
         "consent.ServiceMail",
         "consent.Suppression",
     }
@@ -36,6 +38,7 @@ IMPERSONAL = (
     "consent.LedgerNode",
     "consent.LedgerVerification",
     "consent.Organization",
+    "consent.RenewalRound",
     "consent.ShortLink",
     "consent.Topic",
     "consent.Unsealed",
@@ -91,6 +94,12 @@ def export(contact: Contact) -> dict[str, Any]:
             }
             for mail in contact.service_mails.order_by("pk")
         ],
+        "renewal_requests": [
+            {"event": asked.event_id, "asked_at": asked.asked_at.isoformat()}
+            for asked in RenewalRequest.objects.filter(event__subject=contact.subject).order_by(
+                "pk"
+            )
+        ],
         "refused_import_rows": [
             {"line": row.line, "row": row.row, "reason": row.reason}
             for row in RefusedRow.objects.filter(fingerprint__in=_fingerprints(contact)).order_by(
@@ -109,6 +118,7 @@ def erase(contact: Contact) -> Mapping[str, int]:
     """The events stay, and each commitment can still be checked against the person's own copy."""
     refused = RefusedRow.objects.filter(fingerprint__in=_fingerprints(contact)).delete()[0]
     suppressed = _suppress(contact)
+    asked = RenewalRequest.objects.filter(event__subject=contact.subject).delete()[0]
     mails = ServiceMail.objects.filter(contact=contact).delete()[0]
     ledger.record(
         contact=contact,
@@ -123,6 +133,7 @@ def erase(contact: Contact) -> Mapping[str, int]:
     return {
         "consent.RefusedRow": refused,
         "consent.Suppression": suppressed,
+        "consent.RenewalRequest": asked,
         "consent.ServiceMail": mails,
         "consent.ConsentEvidence": evidence,
     }

@@ -46,6 +46,12 @@ def offers(*, language: str, channels: Iterable[str] = Channel.values) -> list[O
     return [offer for offer in found if offer.wordings]
 
 
+def current_words(*, topic: Topic, channel: str, language: str) -> Wording | None:
+    """What a yes to this topic means today, in this language where there are words in it."""
+    found = Wording.objects.current().filter(topic=topic, channel=channel).select_related("topic")
+    return min(found, key=lambda wording: _rank(wording, language), default=None)
+
+
 def _rank(wording: Wording, language: str) -> tuple[int, str]:
     wanted = [language, language[:2], settings.LANGUAGE_CODE]
     known = wording.language in wanted

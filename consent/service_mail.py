@@ -1,4 +1,4 @@
-"""Sends the service mail that waits in the outbox: confirmations, manage links, receipts; texts go elsewhere.
+"""Sends the service mail that waits in the outbox, from confirmations to renewals; texts go elsewhere.
 
 A mail is claimed by moving its due time, in a statement of its own, so that any number of sweeps may run.
 Every failure that is known is tried again for a day. A process killed between the relay's "250" and the
@@ -26,7 +26,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone, translation
 
-from consent import links, offers
+from consent import gate, links, offers
 from consent.models import (
     ConsentEvent,
     Organization,
@@ -275,6 +275,36 @@ def _new_address(
     }
 
 
+def _renewal(mail: ServiceMail, contact: Contact, address: Address) -> dict[str, Any]:
+    """Nothing to say where the person answered meanwhile, said no, or has no yes any more."""
+    permission = (
+        contact.permissions.granted()
+        .filter(event=mail.details["event"])
+        .select_related("topic", "wording")
+        .first()
+    )
+    if permission is None or permission.topic is None:
+        raise NothingToSay
+    topic, channel = permission.topic, permission.channel
+    decision = gate.explain(contact=contact, topic=topic, channel=channel)
+    wording = offers.current_words(topic=topic, channel=channel, language=mail.language)
+    if decision.reason not in ("", gate.Reason.NEEDS_RENEWAL) or wording is None:
+        raise NothingToSay
+    token = links.manage_token(
+        "renew",
+        lifetime_s=links.RENEWAL_LIFETIME_S,
+        address=address.pk,
+        event=permission.event_id,
+    )
+    return {
+        "permission": permission,
+        "wording": wording,
+        "is_changed": decision.reason == gate.Reason.NEEDS_RENEWAL,
+        "url": _absolute("renew", token),
+        "stop_url": stop_url(address, topic, channel),
+    }
+
+
 def stop_url(address: Address, topic: Topic, channel: str) -> str:
     """A link that takes back one topic on one channel, for ever."""
     return _absolute(
@@ -300,4 +330,5 @@ _WORDS: dict[str, Callable[[ServiceMail, Contact, Address], dict[str, Any]]] = {
     ServiceMail.Purpose.MANAGE_LINK: _manage_link,
     ServiceMail.Purpose.RECEIPT: _receipt,
     ServiceMail.Purpose.NEW_ADDRESS: _new_address,
+    ServiceMail.Purpose.RENEWAL: _renewal,
 }

@@ -4,6 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from consent import (
+    renewing,
     sealing,
     service_mail,
     service_texts,
@@ -29,6 +30,11 @@ def expire_permissions() -> None:
     services.expire_permissions()
     services.forget_answers(now=timezone.now())
     short_links.forget_ended()
+
+
+@shared_task(name="consent.ask_to_renew")
+def ask_to_renew() -> None:
+    renewing.ask()
 
 
 @shared_task(name="consent.seal")

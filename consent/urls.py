@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from consent.views import confirmation, inbound, my_data, preferences, short, sign_up, stop
+from consent.views import (
+    confirmation,
+    inbound,
+    my_data,
+    preferences,
+    renewal,
+    short,
+    sign_up,
+    stop,
+)
 
 app_name = "consent"
 urlpatterns = [
@@ -10,6 +19,7 @@ urlpatterns = [
     path("join/", sign_up.sign_up, name="sign_up"),
     path("join/embed/", sign_up.embed, name="embed"),
     path("confirm/<str:token>/", confirmation.confirm, name="confirm"),
+    path("renew/<str:token>/", renewal.renew, name="renew"),
     path("u/<str:token>/", stop.stop, name="stop"),
     path("undo/<str:token>/", stop.undo, name="undo"),
     path("preferences/", preferences.ask_for_link, name="ask_for_link"),

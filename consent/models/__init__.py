@@ -14,6 +14,7 @@ from consent.models.ledger import (
     Unsealed,
 )
 from consent.models.permissions import Permission, Suppression
+from consent.models.renewals import RenewalRequest, RenewalRound
 from consent.models.service_mail import ServiceMail
 from consent.models.texts import InboundText, ShortLink
 from consent.models.topics import Organization, Topic, Wording
@@ -35,6 +36,8 @@ __all__ = [
     "Organization",
     "Permission",
     "RefusedRow",
+    "RenewalRequest",
+    "RenewalRound",
     "ServiceMail",
     "ShortLink",
     "Suppression",

@@ -107,6 +107,7 @@ class Permission(models.Model):
         permissions = [
             ("record_consent", _("Can record a consent given elsewhere")),
             ("record_withdrawal", _("Can record a withdrawal")),
+            ("record_basis", _("Can record another basis than consent")),
         ]
         triggers = names_its_event(pgtrigger.Insert, pgtrigger.Update)
         constraints = [

@@ -1,4 +1,4 @@
-"""The outbox of service mail and service texts: what a person asked for, never marketing."""
+"""The outbox of service mail and service texts: what a person asked for or has to be told, never marketing."""
 
 from typing import Self
 
@@ -16,7 +16,7 @@ class ServiceMailQuerySet(models.QuerySet["ServiceMail"]):
 
 
 class ServiceMail(models.Model):
-    """One confirmation, manage link, receipt or check of a new address to be sent, by mail or by text.
+    """One confirmation, manage link, receipt, check of a new address or request to renew, by mail or text.
 
     Links in it are minted at the hand-over.
     """
@@ -27,6 +27,7 @@ class ServiceMail(models.Model):
         RECEIPT = "receipt", _("receipt")
         NEW_ADDRESS = "new_address", _("new address")
         NEW_NUMBER = "new_number", _("new number")
+        RENEWAL = "renewal", _("request to renew")
 
     contact = models.ForeignKey(
         Contact, models.PROTECT, related_name="service_mails", verbose_name=_("contact")

@@ -36,7 +36,7 @@ def send_receipt(contact: Contact, events: Iterable[ConsentEvent]) -> None:
 
     Whoever is reached by text alone finds theirs on the preference page.
     """
-    given = [event.pk for event in events if event.kind == Kind.GIVEN]
+    given = [event.pk for event in events if event.kind in (Kind.GIVEN, Kind.RENEWED)]
     if given and contact.addresses.current().filter(channel=Channel.EMAIL).exists():
         queue_service_mail(
             contact=contact,

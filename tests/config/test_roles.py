@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from config import roles
-from consent import sealing
+from consent import renewing, sealing
 from consent.models import LedgerCheckpoint
 from contacts import exports, rights
 from contacts.models import Segment, StaticList, Tag
@@ -85,6 +85,14 @@ PAGES = {
     "consent_wording_add": {PUBLISHER},
     "consent_wording_publish {draft}": {PUBLISHER},
     "consent_wording_delete {draft}": {PUBLISHER},
+    "consent_permission_changelist": CONSENT,
+    "consent_permission_change {permission}": CONSENT,
+    "consent_permission_unmailable": CONSENT,
+    "consent_permission_record_basis": {OPERATOR},
+    "consent_renewalround_changelist": CONSENT,
+    "consent_renewalround_add": {PUBLISHER},
+    "consent_renewalround_change {renewal}": CONSENT,
+    "consent_renewalround_stop {renewal}": {PUBLISHER},
     "consent_suppression_changelist": {OFFICER},
     "consent_suppression_add": {OFFICER},
     "consent_consentevent_changelist": {OFFICER},
@@ -114,6 +122,9 @@ ACTS = {
     "campaigns_image_upload": {MARKETER},
     "consent_topic_retire {topic}": {PUBLISHER},
     "consent_wording_publish {draft}": {PUBLISHER},
+    "consent_permission_record_basis": {OPERATOR},
+    "consent_renewalround_add": {PUBLISHER},
+    "consent_renewalround_stop {renewal}": {PUBLISHER},
     "contacts_subjectrequest_answer {asked}": {OFFICER},
     "contacts_hold_lift {hold}": {OFFICER},
     "contacts_contact_find": PEOPLE,
@@ -174,6 +185,10 @@ def stage() -> dict[str, Any]:
         "contact": ada.pk,
         "subject": ada.subject,
         "event": event.pk,
+        "permission": ada.permissions.get(topic=topic).pk,
+        "renewal": renewing.start(
+            topic=topic, channel="email", days_before=30, started_by_id=None
+        ).pk,
         "campaign": make.campaign(topic).pk,
         "scheduled": scheduled.pk,
         "segment": Segment.objects.create(name="Everybody").pk,
