@@ -274,6 +274,16 @@ def _list(title: Any, icon: str, model: str) -> dict[str, Any]:
     return _page(title, icon, name, model.replace(".", ".view_"))
 
 
+# Where this installation has switched it on.
+_SOFT_OPT_IN = [
+    _page(
+        _("Record soft opt-in"),
+        "storefront",
+        "consent_permission_record_basis",
+        "consent.record_basis",
+    )
+][: bool(SOFT_OPT_IN_REASON)]
+
 UNFOLD = {
     "SITE_TITLE": "Assent",
     "SITE_HEADER": "Assent",
@@ -342,6 +352,7 @@ UNFOLD = {
                 (_("Wordings"), "format_quote", "consent.wording"),
                 (_("Permissions"), "how_to_reg", "consent.permission"),
                 (_("Renewals"), "autorenew", "consent.renewalround"),
+                *_SOFT_OPT_IN,
                 (_("Suppressions"), "block", "consent.suppression"),
             ),
             _pages(
@@ -389,16 +400,6 @@ UNFOLD = {
         ],
     },
 }
-if SOFT_OPT_IN_REASON:
-    # No list of the recorder's own: an operator sees no permissions, and so finds the page here.
-    UNFOLD["SIDEBAR"]["navigation"][3]["items"].append(
-        {
-            "title": _("Record soft opt-in"),
-            "icon": "storefront",
-            "link": reverse_lazy("admin:consent_permission_record_basis"),
-            "permission": _may("consent.record_basis"),
-        }
-    )
 
 # API
 REST_FRAMEWORK = {

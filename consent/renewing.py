@@ -6,6 +6,7 @@ most. The mails trickle into the outbox, so that no confirmation waits behind th
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Count
@@ -165,7 +166,7 @@ def due(*, topic: Topic, channel: str, days_before: int) -> int:
         return int(cursor.fetchone()[0])
 
 
-def _parameters(topic: Topic, channel: str, days_before: int) -> dict[str, object]:
+def _parameters(topic: Topic, channel: str, days_before: int) -> dict[str, Any]:
     return gate.parameters(topic=topic, channel=channel) | {
         "ahead": timedelta(days=days_before),
         "remind_after": REMIND_AFTER,
@@ -220,7 +221,7 @@ def needs(*, days_before: int = 30) -> list[Need]:
     ]
 
 
-def _counted(**columns: object) -> dict[tuple[int | None, str], int]:
+def _counted(**columns: Any) -> dict[tuple[int | None, str], int]:
     """Granted permissions by topic and channel."""
     granted = Permission.objects.granted().filter(**columns).values_list("topic", "channel")
     return {(topic, channel): people for topic, channel, people in granted.annotate(Count("pk"))}

@@ -1,4 +1,4 @@
-"""The outbox of service mail and service texts: what a person asked for or has to be told, never marketing."""
+"""The outbox of service mail and texts: what a person asked for or has to be told, never marketing."""
 
 from typing import Self
 

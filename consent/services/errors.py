@@ -1,4 +1,4 @@
-"""What the door of consent refuses; the docstring of an error is its message."""
+"""What the door of consent refuses; the docstring of an error is its message, and is translated."""
 
 from django.utils.translation import gettext
 

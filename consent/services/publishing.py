@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from consent.models import Topic, Wording
 from consent.services.errors import NotPublishable, SecondPersonNeeded
@@ -17,9 +18,9 @@ def publish_topic(*, topic: Topic) -> None:
         if not getattr(topic, field).strip()
     ]
     if missing:
-        raise NotPublishable(f"Still missing: {', '.join(missing)}.")
+        raise NotPublishable(_("Still missing: %s.") % ", ".join(missing))
     if topic.use == Topic.Use.MESSAGE and not topic.channels:
-        raise NotPublishable("Offer it on at least one channel.")
+        raise NotPublishable(_("Offer it on at least one channel."))
     Topic.objects.filter(pk=topic.pk).update(status=Topic.Status.PUBLISHED)
     topic.refresh_from_db()
 
@@ -36,7 +37,7 @@ def publish_wording(*, wording: Wording, publisher_id: int | None) -> Wording:
     if wording.published_at:
         return wording
     if len(wording.text.strip()) < 20:
-        raise NotPublishable("The words beside the box must say what the person says yes to.")
+        raise NotPublishable(_("The words beside the box must say what the person says yes to."))
     if settings.WORDING_NEEDS_SECOND_PERSON and (
         publisher_id is None or publisher_id == wording.author_id
     ):

@@ -62,10 +62,13 @@ def _show(
 
 
 def _words_of(permission: Permission) -> Wording | None:
-    language = get_language() or settings.LANGUAGE_CODE
-    topic = permission.topic
-    return topic and offers.current_words(
-        topic=topic, channel=permission.channel, language=language
+    """What a yes means today, in the language of the page."""
+    if permission.topic is None:
+        return None
+    return offers.current_words(
+        topic=permission.topic,
+        channel=permission.channel,
+        language=get_language() or settings.LANGUAGE_CODE,
     )
 
 

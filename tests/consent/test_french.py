@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.utils import translation
 from django.utils.translation import templatize
+
+from consent import services
 
 ROOT = Path(settings.BASE_DIR)
 TEMPLATES = [
@@ -24,6 +27,20 @@ MODULES = [
         ROOT / f"consent/{name}.py"
         for name in ("correction", "forms", "history", "my_data", "preferences")
     ),
+    ROOT / "consent/models/renewals.py",
+    ROOT / "consent/admin/permissions.py",
+    ROOT / "consent/admin/renewals.py",
+    ROOT / "consent/services/publishing.py",
+]
+DESK = [
+    ROOT / f"templates/admin/consent/{name}.html"
+    for name in (
+        "permission_links",
+        "record_basis",
+        "renewal_needs",
+        "renewal_progress",
+        "unmailable",
+    )
 ]
 CALLS = {"_", "gettext", "gettext_lazy", "ngettext", "pgettext", "pgettext_lazy"}
 
@@ -54,7 +71,7 @@ def in_template(source):
 def test_it_has_a_french_word_for_every_english_one(catalog):
     missing = set()
     seen = 0
-    for path in [*TEMPLATES, *MODULES]:
+    for path in [*TEMPLATES, *MODULES, *DESK]:
         found = in_module if path.suffix == ".py" else in_template
         for text, context in found(path.read_text()):
             seen += 1
@@ -63,3 +80,15 @@ def test_it_has_a_french_word_for_every_english_one(catalog):
                 missing.add(text)
     assert seen > 200
     assert missing == set()
+
+
+def every_refusal(of=services.ConsentError):
+    yield of
+    for kind in of.__subclasses__():
+        yield from every_refusal(kind)
+
+
+@pytest.mark.parametrize("refusal", list(every_refusal()), ids=lambda refusal: refusal.__name__)
+def test_it_refuses_in_french(refusal):
+    with translation.override("fr"):
+        assert str(refusal()) != refusal.__doc__

@@ -10,7 +10,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('consent', '0006_permissions_of_publishing'),
+        ('consent', '0008_set_based_checks'),
+        ('consent', '0008_text_messages'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -22,7 +23,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='servicemail',
             name='purpose',
-            field=models.CharField(choices=[('confirmation', 'confirmation'), ('manage_link', 'manage link'), ('receipt', 'receipt'), ('new_address', 'new address'), ('renewal', 'request to renew')], max_length=12, verbose_name='purpose'),
+            field=models.CharField(choices=[('confirmation', 'confirmation'), ('manage_link', 'manage link'), ('receipt', 'receipt'), ('new_address', 'new address'), ('new_number', 'new number'), ('renewal', 'request to renew')], max_length=12, verbose_name='purpose'),
         ),
         migrations.CreateModel(
             name='RenewalRound',
