@@ -10,8 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('consent', '0008_set_based_checks'),
-        ('consent', '0008_text_messages'),
+        ('consent', '0009_set_based_checks'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
