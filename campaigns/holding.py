@@ -20,6 +20,7 @@ IMPERSONAL = (
     "campaigns.Image",
     "campaigns.Lane",
     "campaigns.Sender",
+    "campaigns.Tally",
     "campaigns.Unit",
 )
 

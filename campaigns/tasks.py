@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from campaigns import delivery, progress
+from campaigns import delivery, progress, tally
 
 # A nudge that nobody took in a minute is worth nothing: the next tick gives a fresh one.
 STALE_AFTER_S = 60
@@ -16,6 +16,7 @@ def tick() -> None:
     _open_lanes()
     progress.start_due()
     _open_lanes()
+    tally.keep_due()
 
 
 @shared_task(name="campaigns.deliver")

@@ -1,23 +1,20 @@
 """How far a campaign is: counts by state, the rate, what remains; unknown deliveries to settle."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
-from django.core.cache import cache
-from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
-from redis.exceptions import RedisError
 
-from campaigns import services
+from campaigns import services, tally
 from campaigns.admin import workspace
 from campaigns.admin.deliveries import reason_text
 from campaigns.models import Campaign, Delivery
@@ -26,21 +23,16 @@ State = Delivery.State
 GONE = {State.SENT, State.DELIVERED, State.BOUNCED, State.COMPLAINED}
 WAITING = {State.PENDING, State.CLAIMED}
 SETTLED_AT_ONCE = 500
-SHARED_S = 2
-
-_COUNTS = """
-    SELECT state, reason, count(*), count(*) FILTER (WHERE handed_over_at > now() - interval '1 minute')
-    FROM campaigns_delivery WHERE campaign_id = %s GROUP BY state, reason
-"""
 
 
 @dataclass
 class Progress:
-    """Counts of one campaign. `rate` is messages a minute over the last minute, `left` the time."""
+    """Counts of one campaign, live or of `counted_at`. `rate` is messages in a minute, `left` the time."""
 
     states: dict[str, int] = field(default_factory=dict)
     reasons: list[tuple[str, str, int]] = field(default_factory=list)
     rate: int = 0
+    counted_at: datetime | None = None
 
     @property
     def total(self) -> int:
@@ -95,20 +87,9 @@ class Progress:
 
 
 def progress_of(campaign: Campaign) -> Progress:
-    """One pass over the campaign's deliveries, shared by everybody who looks within two seconds."""
-    key = f"desk:progress:{campaign.pk}:{get_language()}:{campaign.state}"
-    try:
-        return cache.get_or_set(key, lambda: _count(campaign), SHARED_S) or Progress()
-    except RedisError:
-        return _count(campaign)
-
-
-def _count(campaign: Campaign) -> Progress:
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNTS, [campaign.pk])
-        rows = cursor.fetchall()
-    progress = Progress()
-    for state, reason, count, recent in rows:
+    counted = tally.count(campaign)
+    progress = Progress(counted_at=counted.at)
+    for state, reason, count, recent in counted.rows:
         progress.states[state] = progress.states.get(state, 0) + count
         progress.rate += recent
         if reason:

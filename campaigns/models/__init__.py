@@ -3,6 +3,7 @@
 from campaigns.models.campaigns import Campaign, CampaignContent, Sender
 from campaigns.models.deliveries import Delivery, Heartbeat, Lane, Unit
 from campaigns.models.images import Image
+from campaigns.models.tallies import Tally
 
 __all__ = [
     "Campaign",
@@ -12,5 +13,6 @@ __all__ = [
     "Image",
     "Lane",
     "Sender",
+    "Tally",
     "Unit",
 ]
