@@ -33,3 +33,12 @@ def is_done(answer: str) -> bool:
         return False
     digest = hashlib.sha256(answer.encode()).digest()
     return int.from_bytes(digest, "big") >> (256 - BITS) == 0 and USED.spend(given)
+
+
+def is_only_shown(answer: str) -> bool:
+    """Whether `answer` is our challenge sent back as it was, by a browser without scripts; counts once."""
+    try:
+        _signer.unsign(answer, max_age=LIFETIME_S)
+    except signing.BadSignature:
+        return False
+    return USED.spend(answer)

@@ -25,6 +25,9 @@ FROM_OUR_PAGE = Budget("sign-up", limit=30, window_s=3600)
 FROM_OTHER_SITES = Budget("sign-up-unstamped", limit=10, window_s=3600)
 # Whoever is over the budget of their network may go on, a little slower, by a proof of work.
 BY_WORK = Budget("sign-up-by-work", limit=300, window_s=3600)
+# A browser without scripts cannot do the work: a few of a network may go on, and not too many of all.
+WITHOUT_SCRIPTS = Budget("sign-up-without-scripts", limit=6, window_s=3600)
+ALL_WITHOUT_SCRIPTS = Budget("sign-up-all-without-scripts", limit=600, window_s=3600)
 EVERYWHERE = Budget("sign-up-everywhere", limit=5000, window_s=3600)
 
 
@@ -86,13 +89,20 @@ def _is_within_budget(request: HttpRequest, *, is_ours: bool) -> bool:
     budget = FROM_OUR_PAGE if is_ours else FROM_OTHER_SITES
     if everywhere <= EVERYWHERE.limit and budget.spend(network):
         return True
-    return work.is_done(request.POST.get("work", "")) and BY_WORK.spend(network)
+    answer = request.POST.get("work", "")
+    if work.is_done(answer):
+        return BY_WORK.spend(network)
+    return (
+        work.is_only_shown(answer)
+        and WITHOUT_SCRIPTS.spend(network)
+        and ALL_WITHOUT_SCRIPTS.spend("all")
+    )
 
 
 def _ask_for_work(
     request: HttpRequest, form: forms.SignUpForm, context: dict[str, object]
 ) -> HttpResponse:
-    """The form again, with a small computation for the browser; without scripts it is for later."""
+    """The form again, with a small computation for the browser; without scripts a few may go on."""
     form.add_error(
         None,
         _(

@@ -429,9 +429,12 @@ def test_it_has_a_heading_for_every_section_in_order(visit, ada, news):
     assert re.search("Your choices", page.title())
 
 
-def test_it_does_the_work_by_itself_when_the_door_is_used_too_much(visit, news, monkeypatch):
+@SCRIPTS
+def test_it_takes_a_person_when_the_door_is_used_too_much(visit, news, monkeypatch, javascript):
     monkeypatch.setattr(sign_up, "FROM_OUR_PAGE", Budget("none", limit=0, window_s=3600))
-    page = visit("/")
+    taken = Budget(f"without-scripts-{javascript}", limit=0 if javascript else 1, window_s=3600)
+    monkeypatch.setattr(sign_up, "WITHOUT_SCRIPTS", taken)
+    page = visit("/", javascript=javascript)
     page.get_by_role("checkbox").check()
     page.get_by_label("Email address").fill("bo@example.org")
     page.get_by_role("button", name="Sign up").click()

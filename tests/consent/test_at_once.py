@@ -3,12 +3,14 @@
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from django.db import connection, transaction
+from django.db.models.functions import Now
 
 from consent import gate, ledger, replay, sealing, services, verification
-from consent.models import ConsentEvent, Kind, Method
+from consent.models import ConsentEvent, Kind, Method, ServiceMail
 from contacts.models import Channel
 from tests import make
 
@@ -115,6 +117,20 @@ def test_it_loses_no_person_when_many_sign_up_at_the_same_address():
 
     assert len(set(ConsentEvent.objects.values_list("subject", flat=True))) == 1
     assert list(replay.differences()) == []
+
+
+def test_it_writes_to_an_address_once_however_many_forms_ask_for_it_at_once():
+    news, offers = make.topic(), make.topic("offers")
+    boxes = [make.wording(news), make.wording(offers), make.wording(news, language="fr")]
+    for box in boxes:
+        at_once(*[partial(_ask_for, [box])] * 4)
+        ServiceMail.objects.update(sent_at=Now())
+
+    assert ServiceMail.objects.filter(purpose="confirmation").count() == 1
+
+
+def _ask_for(wordings) -> None:
+    services.request_consent(email="ada@example.org", wordings=wordings, language="en")
 
 
 def test_a_withdrawal_does_not_wait_for_a_large_append():

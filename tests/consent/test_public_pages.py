@@ -1,16 +1,20 @@
 """What every public page promises: headers, language, no cookie, and a clear word when something is down."""
 
+import base64
+import logging
 import re
+from urllib.parse import unquote
 
 import pytest
 import redis
+from django.core import mail
 from django.db import connection
 from django.urls import get_resolver
 
 from consent import budgets, links
 from consent.models import ConsentEvent
 from tests import make
-from tests.consent.public import manage_link, stamp, stop_link, stranger
+from tests.consent.public import mailed, manage_link, stamp, stop_link, stranger
 
 ADDRESSES = [
     "/",
@@ -133,3 +137,46 @@ def test_it_still_takes_sign_ups_and_withdrawals_when_redis_is_down(monkeypatch)
     path = f"/u/{stop_link(ada, news.key)}/"
     assert stranger().post(path, {"List-Unsubscribe": "One-Click"}).status_code == 200
     assert ConsentEvent.objects.latest("pk").kind == "withdrawn"
+
+
+@pytest.mark.django_db
+def test_it_writes_no_address_into_a_link_a_log_or_an_address_of_a_page(caplog, settings, tmp_path):
+    """A person walks through every page; nobody on the way, and no log, learns the address."""
+    settings.ASSENT_VAR = tmp_path
+    caplog.set_level(logging.DEBUG)
+    make.organization()
+    news = make.topic()
+    words = make.wording(news).digest
+    walked = stranger()
+    pages = [walked.post("/join/", {"email": "ada@hidden.example", "yes": words, "stamp": stamp()})]
+    [confirm] = mailed("confirm")
+    pages += [walked.get(confirm), walked.post(confirm)]
+    pages.append(walked.post("/preferences/", {"email": "ada@hidden.example"}))
+    [manage] = mailed("preferences")
+    pages += [
+        walked.get(manage),
+        walked.post(manage, {"do": "address", "email": "new@hidden.example"}),
+    ]
+    [moving] = mailed("address")
+    pages += [walked.get(f"{manage}data/"), walked.get(f"{manage}data/erase/"), walked.post(moving)]
+    pages.append(walked.post(mailed("u")[0], {"page": "1", "stop": "topic"}))
+    pages.append(walked.post(f"{manage}data/erase/", {"do": "erase"}))
+    sent = " ".join(letter.body for letter in mail.outbox)
+    links_seen = set(re.findall(r"https?://\S+", sent)) | {
+        link
+        for page in pages
+        for link in re.findall(r'(?:href|action|src)="([^"]*)"', page.content.decode())
+        if not link.startswith("mailto:")
+    }
+    assert len(links_seen) > 10
+    for link in links_seen:
+        assert "hidden" not in plain(link)
+    assert "hidden" not in caplog.text
+
+
+def plain(link):
+    """A link with what its parts might hide: percent signs and base64."""
+    told = unquote(link)
+    for part in re.findall(r"[A-Za-z0-9_-]{8,}", link):
+        told += base64.urlsafe_b64decode(part[: len(part) // 4 * 4]).decode("latin-1")
+    return told

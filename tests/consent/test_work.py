@@ -81,3 +81,37 @@ def test_it_asks_everybody_for_work_and_raises_an_alarm_when_too_many_sign_up(mo
     ]
     assert statuses == [200, 200, 429, 429]
     assert caplog.text.count("every form now asks for work") == 1
+
+
+@pytest.mark.django_db
+def test_it_takes_a_browser_without_scripts_into_a_slower_budget(monkeypatch):
+    monkeypatch.setattr(sign_up, "FROM_OUR_PAGE", Budget("none", limit=0, window_s=3600))
+    monkeypatch.setattr(sign_up, "WITHOUT_SCRIPTS", Budget("few", limit=2, window_s=86_400))
+    make.organization()
+    wording = make.wording(make.topic())
+    form = {"yes": wording.digest, "stamp": stamp()}
+
+    def press_twice(name):
+        typed = form | {"email": f"{name}@example.org"}
+        asked = stranger().post("/join/", typed)
+        assert asked.status_code == 429
+        sent_back = typed | {"work": asked.context["challenge"]}
+        return [stranger().post("/join/", sent_back).status_code for _ in range(2)]
+
+    assert [press_twice(name) for name in ("ada", "bo", "cy")] == [
+        [200, 429],
+        [200, 429],
+        [429, 429],
+    ]
+    assert Contact.objects.count() == 2
+
+
+def test_it_takes_no_challenge_of_another_for_one_that_was_shown(monkeypatch):
+    shown = work.challenge()
+    assert not work.is_only_shown("")
+    assert not work.is_only_shown(f"{shown}x")
+    assert not work.is_only_shown(solve(shown))
+    assert work.is_only_shown(shown)
+    assert not work.is_only_shown(shown)
+    monkeypatch.setattr(work, "LIFETIME_S", -1)
+    assert not work.is_only_shown(work.challenge())
