@@ -166,6 +166,9 @@ if SMS_GATEWAY_URL and not (SMS_FROM and SMS_COUNTRIES):
 WORDING_NEEDS_SECOND_PERSON = environment.boolean("WORDING_NEEDS_SECOND_PERSON", default=False)
 SOFT_OPT_IN_REASON = environment.text("SOFT_OPT_IN_REASON")
 
+# Imports
+REFUSED_ROWS_DAYS = environment.integer("REFUSED_ROWS_DAYS", default=90, least=1)
+
 # Files of people in clear
 EXPORT_ROWS = environment.integer("EXPORT_ROWS", default=10_000, least=1)
 EXPORT_NEEDS_SECOND_PERSON = environment.boolean("EXPORT_NEEDS_SECOND_PERSON", default=False)

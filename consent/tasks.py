@@ -30,6 +30,7 @@ def expire_permissions() -> None:
     services.expire_permissions()
     services.forget_answers(now=timezone.now())
     short_links.forget_ended()
+    uploads.erase_refused(now=timezone.now())
 
 
 @shared_task(name="consent.ask_to_renew")

@@ -9,16 +9,17 @@ import logging
 import os
 import secrets
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from consent import imports
-from consent.models import ImportBatch
+from consent.models import ImportBatch, RefusedRow
 from consent.services.outbox import nudge
 
 LARGEST_BYTES = 512 * 1024 * 1024
@@ -126,6 +127,24 @@ def discard_old() -> None:
         is_old = path.stat().st_mtime < limit.timestamp()
         if is_old and path not in used and path.with_suffix("") not in used:
             path.unlink(missing_ok=True)
+
+
+def erase_refused(*, now: datetime) -> int:
+    """Erase the rows that were refused `REFUSED_ROWS_DAYS` ago: they hold what a file said of people.
+
+    How many there were stays with the report. An import that is not over keeps its rows.
+    """
+    limit = now - timedelta(days=settings.REFUSED_ROWS_DAYS)
+    over = ImportBatch.objects.exclude(state=State.RUNNING).alias(
+        ended_at=Coalesce("finished_at", "created_at")
+    )
+    return RefusedRow.objects.filter(batch__in=over.filter(ended_at__lt=limit)).delete()[0]
+
+
+def refused_until(batch: ImportBatch) -> datetime:
+    """When the rows that were refused are erased."""
+    kept: timedelta = timedelta(days=settings.REFUSED_ROWS_DAYS)
+    return (batch.finished_at or batch.created_at) + kept
 
 
 def _forget(path: Path) -> None:

@@ -34,8 +34,8 @@ from consent.imports.errors import (
     MappingRefused,
     RowRefused,
 )
-from consent.imports.reading import Format, Record
-from consent.imports.rows import Registry, Row, RowReader
+from consent.imports.reading import Format
+from consent.imports.rows import Refusal, Registry, Row, RowReader
 from consent.imports.writing import BatchWriter, Tally
 from consent.models import ImportBatch
 from contacts import bulk
@@ -196,10 +196,10 @@ def run(
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
-    """Rows for one transaction, those that cannot be read by line, and the line that comes after."""
+    """Rows for one transaction, those that cannot be taken, and the line that comes after."""
 
     rows: list[Row]
-    refused: dict[int, tuple[Record, str]]
+    refused: list[Refusal]
     next_line: int
 
 
@@ -272,15 +272,15 @@ class _Run:
             registry=self.registry,
             batch_id=self.batch.pk,
         )
-        chunk = _Chunk([], {}, 0)
+        chunk = _Chunk([], [], 0)
         for record in reading.records(self.path, self.written, from_line=self.batch.next_line):
             if len(chunk.rows) + len(chunk.refused) >= min(most, self.rows):
                 yield replace(chunk, next_line=record.line)
-                chunk = _Chunk([], {}, 0)
+                chunk = _Chunk([], [], 0)
             try:
                 chunk.rows.append(reader.read(record))
             except RowRefused as reason:
-                chunk.refused[record.line] = record, str(reason)
+                chunk.refused.append(reader.refuse(record, reason))
         if chunk.rows or chunk.refused:
             yield replace(chunk, next_line=self.written.lines + 1)
 

@@ -51,9 +51,7 @@ def read(declared: Mapping[str, Any], *, source: str) -> Declaration:
             source=source.strip(),
             topics=tuple(split_words(str(declared.get("topic") or ""))),
             channels=channels_of(str(declared.get("channel") or "")),
-            occurred_at=moment(str(occurred_at), declared.get("day_first"))
-            if occurred_at
-            else None,
+            occurred_at=_past(str(occurred_at), declared.get("day_first")) if occurred_at else None,
             wording=str(declared.get("wording") or "").strip(),
             status=status,
             language=str(declared.get("language") or "en")[:8],

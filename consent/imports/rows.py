@@ -7,6 +7,7 @@ that it is a claim. Every no is taken, with as little as there is.
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -32,6 +33,7 @@ MOST_WORDINGS = 10_000
 _EMAIL = Channel.EMAIL.value
 _SMS = Channel.SMS.value
 _DATA = Channel.DATA.value
+_BETWEEN_CELLS = re.compile(r"[,;|\t\"]")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -60,6 +62,15 @@ class Row:
     is_undeliverable: bool = False
     suppressed_at: datetime | None = None
     is_suppressed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A row that cannot be taken, why, and the fingerprint of its address where that could be read."""
+
+    record: Record
+    reason: str
+    fingerprint: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +152,23 @@ class RowReader:
         row = Row(record, self._arrival(named))
         self._read_consent(row, named)
         return row
+
+    def refuse(self, record: Record, reason: RowRefused) -> Refusal:
+        """The row as it is kept, to be found again when its person is erased."""
+        arrival = Arrival()
+        if len(record.cells) == self.width:
+            with suppress(RowRefused):
+                self._read_addresses(self._name(record.cells), arrival)
+        found = arrival.email_fingerprint or arrival.phone_fingerprint or self._any_address(record)
+        return Refusal(record, str(reason), found or None)
+
+    def _any_address(self, record: Record) -> bytes:
+        """Of a row whose cells are not where they belong."""
+        for cell in record.cells or _BETWEEN_CELLS.split(record.text):
+            if "@" in cell:
+                with suppress(addresses.AddressError):
+                    return self.fingerprint(addresses.normalize_email(cell.strip()))
+        return b""
 
     def _name(self, cells: Sequence[str]) -> Cells:
         """The filled cells by what they mean; of several with one meaning the first that is filled."""

@@ -16,7 +16,7 @@ from django.db import connection
 from consent import leaf
 from consent.imports.errors import RowRefused
 from consent.imports.reading import Record
-from consent.imports.rows import Row, Said
+from consent.imports.rows import Refusal, Row, Said
 from consent.ledger import Actor, columns
 from consent.models import (
     Basis,
@@ -141,16 +141,17 @@ class BatchWriter:
         self.evident: tuple[Mapping[str, str], int, bytes] | None = None
         self.new_stops: dict[tuple[str, bytes, int | None], _Stop] = {}
 
-    def write(
-        self, batch: ImportBatch, rows: Sequence[Row], refused: dict[int, tuple[Record, str]]
-    ) -> Tally:
-        """Take the rows; `refused` holds by line what could not be read."""
-        people = self._recognize(rows)
-        self._load(list(people.values()))
+    def write(self, batch: ImportBatch, rows: Sequence[Row], refused: Sequence[Refusal]) -> Tally:
+        """Take the rows; nobody becomes a contact for being on a list of suppressions."""
+        listed = [row for row in rows if row.is_suppressed]
+        people = self._recognize([row for row in rows if not row.is_suppressed])
+        self._load(list(people.values()), listed)
         self.now = _database_time()
         most = sum(len(row.said) for row in rows)
         ids = iter(next_ids("consent_consentevent", most))
         self.nonces = _nonces(most)
+        for row in listed:
+            self._suppress_by_list(row)
         met = list({id(person): person for person in people.values()}.values())
         with Copies() as copies:
             for place, row in enumerate(rows, start=1):
@@ -181,10 +182,11 @@ class BatchWriter:
                 self.reasons[row.record.line].append(str(person))
         return people
 
-    def _load(self, people: Sequence[Person]) -> None:
+    def _load(self, people: Sequence[Person], listed: Iterable[Row]) -> None:
         """What stands for the known people, and what stops any of these addresses."""
         known = {person.contact_id for person in people if not person.is_new}
         marks = {address.fingerprint for person in people for address in person.addresses.values()}
+        marks |= {mark for row in listed for _channel, mark in row.arrival.fingerprints()}
         if known:
             self._load_standings(known)
         with connection.cursor() as cursor:
@@ -223,8 +225,6 @@ class BatchWriter:
         if row.is_undeliverable and (address := person.addresses.get(Channel.EMAIL)):
             address.is_undeliverable = True
             self.tally.undeliverable += 1
-        if row.is_suppressed:
-            self._suppress_by_list(row)
         for said in row.said:
             try:
                 self._say(said, person, ids)
@@ -492,13 +492,17 @@ class BatchWriter:
                 [json.dumps(rows)],
             )
 
-    def _refuse(
-        self, batch: ImportBatch, rows: Sequence[Row], refused: dict[int, tuple[Record, str]]
-    ) -> None:
+    def _refuse(self, batch: ImportBatch, rows: Sequence[Row], refused: Iterable[Refusal]) -> None:
         marks = {row.record.line: row for row in rows}
         kept = [
-            RefusedRow(batch=batch, line=line, row=_as_it_stood(record), reason=reason)
-            for line, (record, reason) in refused.items()
+            RefusedRow(
+                batch=batch,
+                line=each.record.line,
+                row=_as_it_stood(each.record),
+                reason=each.reason,
+                fingerprint=each.fingerprint,
+            )
+            for each in refused
         ]
         for line, reasons in self.reasons.items():
             row = marks[line]

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -328,6 +329,40 @@ def test_it_imports_a_list_of_suppressions(sign_in, send, client):
     tasks.run_import(batch_id=batch.pk)
     assert Suppression.objects.count() == 1
     assert not ConsentEvent.objects.exists()
+
+
+def test_it_imports_a_list_of_suppressed_phone_numbers(sign_in, send, client):
+    sign_in(*IMPORTER)
+    send("Mobile;Nom\n06 12 34 56 78;Ada\n06 12;Bo\n", kind="suppressions")
+    batch = ImportBatch.objects.get()
+    client.post(at("columns", batch), {"column-0": "phone", "column-1": "", "region": "fr"})
+    client.post(at("run", batch))
+    tasks.run_import(batch_id=batch.pk)
+    stop = Suppression.objects.get()
+    assert (stop.channel, stop.topic, stop.cause) == (Channel.SMS, None, "listed")
+    assert not Contact.objects.exists()
+    batch.refresh_from_db()
+    assert (batch.stops, batch.contacts, batch.refused) == (1, 0, 1)
+
+
+# Refused rows do not stay
+
+
+def test_it_erases_refused_rows_once_their_time_is_over(refused, client, settings):
+    page = text_of(client.get(at("change", refused)))
+    assert "The rows themselves are kept until" in page
+    refused.refresh_from_db()
+    kept = timedelta(days=settings.REFUSED_ROWS_DAYS)
+    assert uploads.erase_refused(now=refused.finished_at + kept) == 0
+    assert uploads.erase_refused(now=refused.finished_at + kept + timedelta(seconds=1)) == 2
+    refused.refresh_from_db()
+    assert refused.refused == 2
+    assert "and are erased" in text_of(client.get(at("change", refused)))
+
+
+def test_it_keeps_refused_rows_of_an_import_that_is_not_over(refused):
+    ImportBatch.objects.update(state="running")
+    assert uploads.erase_refused(now=timezone.now() + timedelta(days=1000)) == 0
 
 
 # Discarding

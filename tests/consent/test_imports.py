@@ -178,7 +178,6 @@ def test_it_refuses_bought_lists(file):
         ("objected", "objected"),
         ("complained", "complained"),
         ("refused", "refused"),
-        ("blocklisted", "suppressed"),
         ("cleaned", "undeliverable"),
         ("bounced", "undeliverable"),
         ("never asked", "never_asked"),
@@ -188,6 +187,40 @@ def test_it_never_permits_by_a_status_that_is_no_yes(file, topic, status, expect
     brought_in(file(f"a@example.org,,{status},product-news,email,,,,"))
     assert reason("a@example.org", topic) == expected
     assert list(replay.differences()) == []
+
+
+@pytest.mark.parametrize("status", ["blocklisted", "suppressed"])
+def test_it_keeps_of_a_suppressed_address_only_its_fingerprint(file, topic, status):
+    make.granted(make.contact("ada@example.org"), topic)
+    batch = brought_in(
+        file(
+            f"ada@example.org,,{status},product-news,email,2025-01-02,Form,Yes please,",
+            f"bo@example.org,+33612345678,{status},,,,,,",
+            YES.format(email="bo@example.org"),
+        )
+    )
+    assert reason("ada@example.org", topic) == "suppressed"
+    assert (batch.stops, batch.contacts, batch.refused) == (2, 1, 1)
+    assert refusals(batch)[4] == "This address is suppressed; only the person can say yes again."
+    assert sorted(Suppression.objects.values_list("channel", flat=True)) == [
+        "email",
+        "email",
+        "sms",
+    ]
+
+
+def test_it_takes_a_list_of_suppressions_alone(file, topic, capsys):
+    path = file("ada@example.org,Ada,", ",Bo,06 12 34 56 78", header="E-mail,Prénom,Téléphone")
+    call_command("import_contacts", str(path), "--suppressions", "--region", "FR")
+    assert "2 stops" in capsys.readouterr().out
+    assert not Contact.objects.exists()
+    assert not ConsentEvent.objects.exists()
+    assert {
+        (each.channel, bytes(each.fingerprint), each.cause) for each in Suppression.objects.all()
+    } == {
+        ("email", addresses.fingerprint("ada@example.org"), "listed"),
+        ("sms", addresses.fingerprint("+33612345678"), "listed"),
+    }
 
 
 def test_it_stops_everything_when_no_topic_is_named(file, topic):
@@ -460,6 +493,9 @@ def test_it_keeps_each_refused_row_with_its_line_and_reason(file):
     }
     assert batch.grants == 2
     assert batch.refused_rows.get(line=3).row == ["b@example.org", "", "yes"]
+    found = batch.refused_rows.filter(fingerprint__isnull=False)
+    assert set(found.values_list("line", flat=True)) == {3, 6, 7, 9, 10, 11, 12, 13, 14}
+    assert bytes(found.get(line=6).fingerprint) == addresses.fingerprint("c@example.org")
 
 
 @pytest.mark.parametrize(

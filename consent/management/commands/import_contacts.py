@@ -38,6 +38,11 @@ class Command(BaseCommand):
         )
         parser.add_argument("--status", default="", help="of rows without one, like unsubscribed")
         parser.add_argument(
+            "--suppressions",
+            action="store_true",
+            help="a list of addresses that must not be written to: nobody becomes a contact",
+        )
+        parser.add_argument(
             "--language", default="en", help="of people whose own is not in the file"
         )
         parser.add_argument(
@@ -82,8 +87,8 @@ class Command(BaseCommand):
             "language": options["language"],
             "region": options["region"],
         }
-        if options["status"]:
-            declared["status"] = options["status"]
+        if options["status"] or options["suppressions"]:
+            declared["status"] = "suppressed" if options["suppressions"] else options["status"]
         batch = imports.start(
             path=Path(file), source=options["source"], topic=options["topic"], declared=declared
         )
