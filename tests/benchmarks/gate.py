@@ -16,12 +16,20 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from tests.benchmarks.stage import open_stage
+from tests.benchmarks.stage import in_bulk, open_stage
 
 TOPICS = ("product-news", "offers", "events")
 UNIT = 20
 CLAIMS = 50
 
+_TABLES = (
+    "contacts_contact",
+    "contacts_identity",
+    "contacts_address",
+    "consent_consentevent",
+    "consent_permission",
+    "consent_suppression",
+)
 _CONTACTS = """
     INSERT INTO contacts_contact (subject, language, timezone, lifecycle, attributes, created_at)
     SELECT gen_random_uuid(), 'en', '', 'subscriber', '{}', now() FROM generate_series(1, %(contacts)s)
@@ -98,13 +106,14 @@ def prepare(contacts: int) -> None:
         for channel in ("email", "sms"):
             make.wording(topic, channel)
     with connection.cursor() as cursor:
-        cursor.execute("SET synchronous_commit = off")
-        for statement in (_CONTACTS, _IDENTITIES, _ADDRESSES, _EVENTS, _PERMISSIONS, _EVERYTHING):
-            cursor.execute(statement, {"contacts": contacts})
-        cursor.execute(_SUPPRESSIONS, {})
-        cursor.execute(_OTHERS, {})
-        cursor.execute("DELETE FROM consent_unsealed")
-        cursor.execute("RESET synchronous_commit")
+        cursor.execute("SET synchronous_commit = off; SET maintenance_work_mem = '256MB'")
+        with in_bulk(*_TABLES):
+            for statement in (_CONTACTS, _IDENTITIES, _ADDRESSES, _EVENTS):
+                cursor.execute(statement, {"contacts": contacts})
+            cursor.execute("ANALYZE")
+            for statement in (_PERMISSIONS, _EVERYTHING, _SUPPRESSIONS, _OTHERS):
+                cursor.execute(statement, {})
+        cursor.execute("RESET synchronous_commit; RESET maintenance_work_mem")
         cursor.execute("VACUUM FREEZE ANALYZE")
 
 

@@ -183,6 +183,42 @@ def engine_pids(folder: Path) -> list[int]:
     ]
 
 
+@contextlib.contextmanager
+def in_bulk(*tables: str) -> Iterator[None]:
+    """Without foreign keys, indexes but the primary one, and triggers of our own, until all is written.
+
+    A row is then written once and every check made once over the whole table.
+    """
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.conrelid::regclass::text, c.conname, pg_get_constraintdef(c.oid) FROM pg_constraint c"
+            " WHERE c.contype IN ('f', 'u') AND c.conrelid::regclass::text = ANY(%s)",
+            [list(tables)],
+        )
+        constraints = cursor.fetchall()
+        for table, name, _definition in constraints:
+            cursor.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
+        cursor.execute(
+            "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index"
+            " WHERE NOT indisprimary AND indrelid::regclass::text = ANY(%s)",
+            [list(tables)],
+        )
+        indexes = cursor.fetchall()
+        for name, _definition in indexes:
+            cursor.execute(f"DROP INDEX {name}")
+        for table in tables:
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        yield
+        for _name, definition in indexes:
+            cursor.execute(definition)
+        for table, name, definition in constraints:
+            cursor.execute(f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}')
+        for table in tables:
+            cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+
+
 def people(count: int) -> None:
     """Contacts with an address, each with a permission for the topic `product-news`."""
     from django.db import connection

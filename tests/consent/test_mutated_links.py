@@ -56,6 +56,7 @@ PLACES = {
     "confirm": "/confirm/{}/",
     "undo": "/undo/{}/",
     "new_address": "/address/{}/",
+    "renew": "/renew/{}/",
     "preferences": "/preferences/{}/",
     "my_data": "/preferences/{}/data/",
     "my_data_download": "/preferences/{}/data.json",
@@ -84,6 +85,10 @@ def token_for(place, ada):
         "confirm": {"address": ada.addresses.get().pk, "wordings": [make.wording(news).pk]},
         "undo": {"event": make.withdrawn(ada, news).pk, "contact": ada.pk},
         "new_address": {"contact": ada.pk, "email": "ada@new.example"},
+        "renew": {
+            "address": ada.addresses.get().pk,
+            "event": ada.permissions.get(topic=news).event_id,
+        },
     }
     if place in details:
         return links.manage_token(place, lifetime_s=3600, **details[place])

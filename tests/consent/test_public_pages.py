@@ -30,6 +30,7 @@ ADDRESSES = [
     "/preferences/x/data/erase/",
     "/preferences/x/data.json",
     "/address/x/",
+    "/renew/x/",
     "/s/x",
     "/s/x/",
     "/sms/inbound/",
