@@ -12,6 +12,7 @@ from contacts.models import Contact
 MOST_TOLD = 20
 HOLDER_TABLES = frozenset({"campaigns.Delivery"})
 IMPERSONAL = (
+    "campaigns.AudienceDay",
     "campaigns.Campaign",
     "campaigns.CampaignContent",
     "campaigns.Campaign_excluded_segments",

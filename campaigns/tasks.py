@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from campaigns import delivery, progress, tally
+from campaigns import delivery, figures, progress, tally
 
 # A nudge that nobody took in a minute is worth nothing: the next tick gives a fresh one.
 STALE_AFTER_S = 60
@@ -28,6 +28,11 @@ def deliver(*, campaign_id: int, lane: int) -> None:
         )
     elif ending is delivery.Ending.NOTHING_LEFT:
         tick.apply_async(expires=STALE_AFTER_S)
+
+
+@shared_task(name="campaigns.count_audience")
+def count_audience() -> None:
+    figures.count_audience()
 
 
 def _open_lanes() -> None:

@@ -127,6 +127,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "start what is due": {"task": "campaigns.tick", "schedule": timedelta(seconds=2)},
+    "count the audience": {"task": "campaigns.count_audience", "schedule": timedelta(minutes=5)},
     "seal the ledger": {"task": "consent.seal", "schedule": timedelta(seconds=4)},
     "send service mail": {"task": "consent.send_service_mail", "schedule": timedelta(seconds=5)},
     "send service texts": {"task": "consent.send_service_texts", "schedule": timedelta(seconds=5)},

@@ -14,7 +14,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from campaigns import services
-from campaigns.admin import audience, moves, one_person, preview, progress, workspace
+from campaigns.admin import audience, dashboard, moves, one_person, preview, progress, workspace
 from campaigns.models import Campaign, CampaignContent
 from consent.models import Topic
 from contacts.admin.lists import BigList
@@ -44,7 +44,7 @@ class ContentInline(StackedInline):
     model = CampaignContent
     form = ContentForm
     fieldsets = (
-        (None, {"fields": (("language", "layout"), "subject", "preheader", "body", "markup")}),
+        (None, {"fields": (("language", "layout", "markup"), "subject", "preheader", "body")}),
     )
     extra = 0
     min_num = 1
@@ -90,7 +90,8 @@ class CampaignAdmin(BigList):
                 "fields": (
                     "name",
                     ("topic", "channel"),
-                    ("segments", "excluded_segments"),
+                    "segments",
+                    "excluded_segments",
                     "sender",
                 )
             },
@@ -108,9 +109,12 @@ class CampaignAdmin(BigList):
             "person": one_person.show_person,
             **moves.PAGES,
         }
-        return tuple(
-            (f"<int:object_id>/{name}/", f"campaigns_campaign_{name}", page)
-            for name, page in pages.items()
+        return (
+            ("running/", "campaigns_campaign_running", dashboard.show_running),
+            *(
+                (f"<int:object_id>/{name}/", f"campaigns_campaign_{name}", page)
+                for name, page in pages.items()
+            ),
         )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

@@ -1,28 +1,35 @@
 """The first page: what goes out, what needs somebody, and how permission moves. Cheap queries only."""
 
-import json
 from collections import defaultdict
 from datetime import date, timedelta
 from typing import Any
 
+from django.conf import settings
+from django.contrib.admin import ModelAdmin
 from django.core.cache import cache
+from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.db.models import Count
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
 from campaigns.admin import workspace
+from campaigns.admin.charts import HUES, Chart, Series
 from campaigns.admin.progress import progress_of
-from campaigns.models import Campaign
+from campaigns.models import AudienceDay, Campaign, Delivery, Sender
 from consent.models import Permission, Topic
 from contacts.models import Contact, DataField, SubjectRequest
 
 State = Campaign.State
+_D = Delivery.State
 DAYS = 30
 SHOWN = 6
+SENDERS = 3
+CAMPAIGNS = 12
 
 # By the primary key: events of the last weeks stand at the end of the ledger.
 _MOVES = """
@@ -34,44 +41,22 @@ _MOVES = """
     GROUP BY 1, 2
 """
 MOST_EVENTS = 200_000
-# Gray that reads on both a light and a dark page.
-_GRAY = "#8892a4"
-_OPTIONS = json.dumps(
-    {
-        "maintainAspectRatio": False,
-        "plugins": {
-            "legend": {
-                "display": True,
-                "align": "end",
-                "labels": {"boxWidth": 8, "boxHeight": 8, "color": _GRAY},
-            }
-        },
-        "scales": {
-            "x": {
-                "stacked": True,
-                "grid": {"display": False},
-                "ticks": {"maxTicksLimit": 7, "maxRotation": 0, "color": _GRAY},
-            },
-            "y": {
-                "stacked": True,
-                "grid": {},
-                "border": {"display": False},
-                "ticks": {"maxTicksLimit": 5, "precision": 0, "color": _GRAY},
-            },
-        },
-    }
-)
 
 
 def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add to the index page what this staff member may see."""
     user = request.user
     if user.has_perm("campaigns.view_campaign"):
-        context |= {"running": _running(user.has_perm("campaigns.view_delivery")), "next": _next()}
+        context |= {"running": running_of(request), "next": _next()}
         context["drafts"] = Campaign.objects.filter(state=State.DRAFT).order_by("-pk")[:SHOWN]
         context["recent"] = _recent()
+    if user.has_perm(workspace.APPROVE) and settings.CAMPAIGN_NEEDS_APPROVAL:
+        context["to_approve"] = _to_approve(user.pk)
+    if user.has_perm("campaigns.view_delivery"):
+        context["deliverability"] = _deliverability()
     if user.has_perm("consent.view_permission"):
-        context |= {"audience": _audience(), "moves": _moves(), "moves_options": _OPTIONS}
+        lines = _audience()
+        context |= {"audience": lines, "audience_chart": _audience_chart(lines), "moves": _moves()}
     if user.has_perm("contacts.view_datafield"):
         context["to_review"] = DataField.objects.overdue_for_review().order_by("review_on", "pk")
     if user.has_perm("contacts.view_subjectrequest"):
@@ -82,7 +67,17 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return context
 
 
-def _running(may_count: bool) -> list[dict[str, Any]]:
+def show_running(request: HttpRequest, model_admin: ModelAdmin) -> HttpResponse:
+    """The part of the first page that is looked at again every few seconds while something is sent."""
+    if not request.user.has_perm(workspace.VIEW):
+        raise PermissionDenied
+    context = {"running": running_of(request)}
+    return TemplateResponse(request, "admin/campaigns/running.html", context)
+
+
+def running_of(request: HttpRequest) -> list[dict[str, Any]]:
+    """Campaigns under way, with how far they are for those who may see deliveries."""
+    may_count = request.user.has_perm("campaigns.view_delivery")
     campaigns = Campaign.objects.filter(
         state__in=[State.SENDING, State.PAUSED, State.HELD]
     ).order_by("-started_at", "-pk")[:SHOWN]
@@ -131,29 +126,134 @@ def _granted() -> dict[tuple[int, str], int]:
     return {(topic, channel): count for topic, channel, count in granted if topic}
 
 
-def _moves() -> str:
-    """Yes and no per day over the last weeks, as the chart's data."""
+def _to_approve(staff_id: int | None) -> list[Campaign]:
+    """Drafts that somebody asked to have approved, and that this staff member may approve."""
+    asked = Campaign.objects.filter(state=State.DRAFT, asked_at__isnull=False, approved_by=None)
+    others = asked.exclude(author=staff_id).exclude(changed_by=staff_id)
+    return list(others.select_related("topic", "asked_by").order_by("asked_at", "pk")[:SHOWN])
+
+
+def _days() -> list[date]:
     today = timezone.now().date()
-    days = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
+    return [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
+
+
+def _audience_chart(lines: list[dict[str, Any]]) -> Chart | None:
+    """How many said yes, day by day, on the largest topics and channels; None before a second day."""
+    days = _days()
+    counted: dict[tuple[int, str], dict[date, int]] = defaultdict(dict)
+    known = AudienceDay.objects.filter(day__gte=days[0], day__lt=days[-1])
+    for topic, channel, day, granted in known.values_list("topic", "channel", "day", "granted"):
+        counted[topic, channel][day] = granted
+    if not counted:
+        return None
+    largest = sorted(lines, key=lambda line: -line["count"])[: len(HUES)]
+    series = []
+    for color, line in zip(HUES, largest, strict=False):
+        history = counted.get((line["topic"].pk, line["channel"].value), {})
+        values: list[float | None] = [history.get(day) for day in days[:-1]]
+        name = f"{line['topic'].name} · {line['channel'].label}"
+        series.append(Series(name, [*values, line["count"]], color))
+    first = next(day for day in days if any(day in history for history in counted.values()))
+    moved = [
+        _("%(name)s: from %(before)d to %(now)d")
+        % {
+            "name": each.name,
+            "before": next(value for value in each.values if value is not None),
+            "now": each.values[-1],
+        }
+        for each in series
+    ]
+    sentence = _("Since %s.") % date_format(first, "MONTH_DAY_FORMAT") + " " + "; ".join(moved)
+    since = days.index(first)
+    cut = [Series(each.name, each.values[since:], each.color) for each in series]
+    return Chart([date_format(day, "MONTH_DAY_FORMAT") for day in days[since:]], cut, sentence)
+
+
+# Best news below, so that trouble stands out on top.
+_OUTCOMES = (
+    (_D.SENT, _D.DELIVERED, HUES[0]),
+    (_D.UNKNOWN, None, "#d3a054"),
+    (_D.FAILED, None, "#b5563c"),
+    (_D.BOUNCED, None, "#8b7cc8"),
+    (_D.COMPLAINED, None, "#cf6f8f"),
+)
+
+
+def _deliverability() -> list[dict[str, Any]]:
+    """What became of the latest campaigns of each sender, in percent of what was handed over."""
+    newest = (
+        Campaign.objects.filter(tally__isnull=False)
+        .select_related("sender", "tally")
+        .order_by("-started_at", "-pk")[: SENDERS * CAMPAIGNS]
+    )
+    counts: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for campaign in newest:
+        for state, _reason, count, _recent in campaign.tally.counts:
+            counts[campaign.pk][state] += count
+    by_sender: dict[Sender, list[Campaign]] = defaultdict(list)
+    for campaign in newest:
+        if len(by_sender[campaign.sender]) < CAMPAIGNS:
+            by_sender[campaign.sender].insert(0, campaign)
+    return [
+        {"sender": sender, "chart": _outcomes(campaigns, counts)}
+        for sender, campaigns in list(by_sender.items())[:SENDERS]
+    ]
+
+
+def _outcomes(campaigns: list[Campaign], counts: dict[int, dict[str, int]]) -> Chart:
+    series = []
+    totals: dict[str, int] = defaultdict(int)
+    handed = [_handed_over(counts[campaign.pk]) for campaign in campaigns]
+    for state, also, color in _OUTCOMES:
+        found = [counts[campaign.pk].get(state, 0) for campaign in campaigns]
+        if also:
+            more = (counts[campaign.pk].get(also, 0) for campaign in campaigns)
+            found = [one + other for one, other in zip(found, more, strict=True)]
+        totals[state] = sum(found)
+        percent = [
+            round(100 * count / total, 2) if total else None
+            for count, total in zip(found, handed, strict=True)
+        ]
+        shown = [f"{count:,}".replace(",", "\u202f") for count in found]
+        series.append(Series(str(_D(state).label), list(percent), color, shown))
+    labels = [_label(campaign) for campaign in campaigns]
+    sentence = _("%(total)d handed over: %(parts)s.") % {
+        "total": sum(handed),
+        "parts": ", ".join(f"{totals[state]} {_D(state).label}" for state, *_rest in _OUTCOMES),
+    }
+    return Chart(labels, series, sentence, is_stacked=True, most=100)
+
+
+def _handed_over(counts: dict[str, int]) -> int:
+    return sum(
+        counts.get(state, 0) for pair in _OUTCOMES for state in pair[:2] if state is not None
+    )
+
+
+def _label(campaign: Campaign) -> str:
+    day = date_format(campaign.started_at, "MONTH_DAY_FORMAT") if campaign.started_at else ""
+    return f"{campaign.name[:24]} ({day})"
+
+
+def _moves() -> Chart:
+    """Yes and no per day over the last weeks."""
+    days = _days()
     counts: dict[tuple[date, bool], int] = defaultdict(int)
     with connection.cursor() as cursor:
         cursor.execute(_MOVES, {"most": MOST_EVENTS, "since": days[0]})
         for day, is_yes, count in cursor.fetchall():
             counts[day, is_yes] = count
-    return json.dumps(
-        {
-            "labels": [date_format(day, "MONTH_DAY_FORMAT") for day in days],
-            "datasets": [
-                {
-                    "label": _("said yes"),
-                    "data": [counts[day, True] for day in days],
-                    "backgroundColor": "var(--color-primary-600)",
-                },
-                {
-                    "label": _("said no, or it expired"),
-                    "data": [-counts[day, False] for day in days],
-                    "backgroundColor": "#d3a054",
-                },
-            ],
-        }
-    )
+    yes = [counts[day, True] for day in days]
+    no = [counts[day, False] for day in days]
+    sentence = _("In %(days)d days %(yes)d times yes, and %(no)d times no or an end.") % {
+        "days": DAYS,
+        "yes": sum(yes),
+        "no": sum(no),
+    }
+    series = [
+        Series(_("said yes"), list(yes), HUES[0]),
+        Series(_("said no, or it expired"), [-count for count in no], HUES[1]),
+    ]
+    labels = [date_format(day, "MONTH_DAY_FORMAT") for day in days]
+    return Chart(labels, series, sentence, is_stacked=True)

@@ -2,10 +2,12 @@
 
 from campaigns.models.campaigns import Campaign, CampaignContent, Sender
 from campaigns.models.deliveries import Delivery, Heartbeat, Lane, Unit
+from campaigns.models.figures import AudienceDay
 from campaigns.models.images import Image
 from campaigns.models.tallies import Tally
 
 __all__ = [
+    "AudienceDay",
     "Campaign",
     "CampaignContent",
     "Delivery",

@@ -1,0 +1,153 @@
+"""The first page: figures counted in the background, charts with their words, and what waits for whom."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.urls import reverse
+from django.utils import timezone
+
+from campaigns import figures, progress, services, tally, tasks
+from campaigns.models import AudienceDay, Campaign, Tally
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def topic():
+    make.organization()
+    return make.topic(offers_sms=False)
+
+
+def signed_in(client, *permissions):
+    staff = make.staff("nora", superuser=False)
+    for permission in permissions:
+        app, _, codename = permission.partition(".")
+        found = Permission.objects.get(content_type__app_label=app, codename=codename)
+        staff.user_permissions.add(found)
+    client.force_login(staff)
+    return staff
+
+
+def first_page(client):
+    return client.get(reverse("admin:index"))
+
+
+def sent(topic, *states, name="Spring", **fields):
+    """A campaign that is over, with one delivery in each state."""
+    campaign = make.campaign(topic, name=name, **fields)
+    for _ in states:
+        make.granted(make.contact(), topic)
+    services.schedule_campaign(campaign=campaign, send_at=timezone.now(), actor_id=None)
+    progress.start(campaign.pk)
+    pending = campaign.deliveries.filter(state="pending").order_by("-pk")
+    campaign.deliveries.exclude(pk__in=pending.values("pk")[: len(states)]).delete()
+    for delivery, state in zip(campaign.deliveries.order_by("pk"), states, strict=True):
+        reason = "" if state in {"sent", "delivered", "bounced", "complained"} else "no_answer"
+        campaign.deliveries.filter(pk=delivery.pk).update(state=state, reason=reason, attempt=1)
+    Campaign.objects.filter(pk=campaign.pk).update(state="sent", finished_at=timezone.now())
+    return campaign
+
+
+def test_it_counts_who_stands_on_a_topic_once_a_day(topic):
+    ada, bo = make.contact(), make.contact()
+    make.granted(ada, topic)
+    make.granted(bo, topic)
+    figures.count_audience()
+    assert AudienceDay.objects.get().granted == 2
+    make.withdrawn(ada, topic)
+    tasks.count_audience()
+    assert AudienceDay.objects.get().granted == 1
+    make.withdrawn(bo, topic)
+    figures.count_audience()
+    assert AudienceDay.objects.get().granted == 0
+
+
+def test_it_draws_the_audience_by_topic_over_time(client, topic):
+    make.granted(make.contact(), topic)
+    signed_in(client, "consent.view_permission")
+    assert first_page(client).context_data["audience_chart"] is None
+    for back, granted in ((9, 7), (1, 4)):
+        day = timezone.now().date() - timedelta(days=back)
+        AudienceDay.objects.create(day=day, topic=topic, channel="email", granted=granted)
+    page = first_page(client)
+    chart = page.context_data["audience_chart"]
+    assert len(chart.labels) == 10
+    [line] = json.loads(chart.data)["datasets"]
+    assert line["data"] == [7, None, None, None, None, None, None, None, 4, 1]
+    assert "from 7 to 1" in page.content.decode()
+
+
+def test_it_draws_what_became_of_messages_of_each_sender(client, topic):
+    other = make.sender(name="Other", from_email="other@lumen.example")
+    sent(topic, "sent", "delivered", "bounced", "complained")
+    sent(topic, "sent", "failed", name="Elsewhere", sender=other)
+    tally.keep_due()
+    signed_in(client, "campaigns.view_delivery")
+    page = first_page(client)
+    shown = {
+        each["sender"].name: {line.name: line.values for line in each["chart"].series}
+        for each in page.context_data["deliverability"]
+    }
+    assert shown["Lumen"] == {
+        "sent": [50.0], "unknown": [0.0], "failed": [0.0], "bounced": [25.0], "complained": [25.0],
+    }  # fmt: skip
+    assert shown["Other"]["failed"] == [50.0]
+    assert "4 handed over: 2 sent, 0 unknown, 0 failed, 1 bounced, 1 complained." in (
+        page.content.decode()
+    )
+
+
+def test_it_says_every_chart_as_a_table(client, topic):
+    sent(topic, "sent")
+    tally.keep_due()
+    signed_in(client, "campaigns.view_delivery", "consent.view_permission")
+    page = first_page(client).content.decode()
+    assert page.count('class="desk-chart" aria-hidden="true"') == page.count("As a table</summary>")
+    assert page.count("As a table</summary>") == 2
+
+
+def test_it_shows_what_waits_for_ones_approval_and_not_ones_own(client, topic, settings):
+    settings.CAMPAIGN_NEEDS_APPROVAL = True
+    author = make.staff("author")
+    campaign = make.campaign(topic, author=author)
+    make.campaign(topic, name="Not asked", author=author)
+    services.ask_approval(campaign=campaign, actor_id=author.pk)
+    nora = signed_in(client, "campaigns.approve_campaign", "campaigns.view_campaign")
+    assert first_page(client).context_data["to_approve"] == [campaign]
+    services.approve_campaign(campaign=campaign, actor_id=nora.pk)
+    assert first_page(client).context_data["to_approve"] == []
+    client.force_login(author)
+    assert first_page(client).context_data["to_approve"] == []
+
+
+def test_it_looks_again_at_what_is_under_way_and_only_for_those_who_may(client, topic):
+    page = reverse("admin:campaigns_campaign_running")
+    make.granted(make.contact(), topic)
+    campaign = make.campaign(topic)
+    signed_in(client)
+    assert client.get(page).status_code == 403
+    client.force_login(make.staff())
+    assert "hx-get" not in client.get(page).content.decode()
+    services.schedule_campaign(campaign=campaign, send_at=timezone.now(), actor_id=None)
+    progress.start(campaign.pk)
+    shown = client.get(page).content.decode()
+    assert "0 of 1 sent" in shown
+    assert f'hx-get="{page}"' in shown
+
+
+def test_it_makes_no_query_more_when_more_was_sent(client, topic, django_assert_max_num_queries):
+    sent(topic, "sent")
+    tally.keep_due()
+    client.force_login(make.staff())
+    first_page(client)
+    with django_assert_max_num_queries(26) as few:
+        first_page(client)
+    for number in range(4):
+        sent(topic, "sent", name=f"Letter {number}")
+    tally.keep_due()
+    with django_assert_max_num_queries(len(few.captured_queries)):
+        first_page(client)
+    assert Tally.objects.count() == 4
