@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from campaigns.admin import workspace
 from campaigns.admin.charts import HUES, Chart, Series
 from campaigns.admin.progress import progress_of
-from campaigns.models import AudienceDay, Campaign, Delivery, Sender
+from campaigns.models import AudienceDay, Campaign, Delivery, Sender, Tally
 from consent.models import Permission, Topic
 from contacts.models import Contact, DataField, SubjectRequest
 
@@ -182,17 +182,15 @@ _OUTCOMES = (
 
 def _deliverability() -> list[dict[str, Any]]:
     """What became of the latest campaigns of each sender, in percent of what was handed over."""
-    newest = (
-        Campaign.objects.filter(tally__isnull=False)
-        .select_related("sender", "tally")
-        .order_by("-started_at", "-pk")[: SENDERS * CAMPAIGNS]
-    )
+    tallies = Tally.objects.select_related("campaign__sender").order_by(
+        "-campaign__started_at", "-campaign"
+    )[: SENDERS * CAMPAIGNS]
     counts: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for campaign in newest:
-        for state, _reason, count, _recent in campaign.tally.counts:
-            counts[campaign.pk][state] += count
+    for tally in tallies:
+        for state, _reason, count, _recent in tally.counts:
+            counts[tally.campaign_id][state] += count
     by_sender: dict[Sender, list[Campaign]] = defaultdict(list)
-    for campaign in newest:
+    for campaign in (tally.campaign for tally in tallies):
         if len(by_sender[campaign.sender]) < CAMPAIGNS:
             by_sender[campaign.sender].insert(0, campaign)
     return [
