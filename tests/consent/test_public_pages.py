@@ -162,7 +162,7 @@ def test_it_writes_no_address_into_a_link_a_log_or_an_address_of_a_page(caplog, 
     pages += [walked.get(f"{manage}data/"), walked.get(f"{manage}data/erase/"), walked.post(moving)]
     pages.append(walked.post(mailed("u")[0], {"page": "1", "stop": "topic"}))
     pages.append(walked.post(f"{manage}data/erase/", {"do": "erase"}))
-    sent = " ".join(letter.body for letter in mail.outbox)
+    sent = " ".join(str(letter.body) for letter in mail.outbox)
     links_seen = set(re.findall(r"https?://\S+", sent)) | {
         link
         for page in pages
