@@ -11,6 +11,7 @@ class ConfigApp(AppConfig):
         from config import (
             celery,  # noqa: F401
             checks,  # noqa: F401 - registers itself
+            forgetting,
             roles,
             watch,
         )
@@ -21,4 +22,5 @@ class ConfigApp(AppConfig):
         # This app is the last one installed: by now every table and permission is there.
         post_migrate.connect(roles.hold, sender=self)
         post_migrate.connect(watch.hold, sender=self)
+        post_migrate.connect(forgetting.hold, sender=self)
         holders.declare_impersonal("config.ApiToken", "config.AuditEntry", "config.ScopedUser")

@@ -134,6 +134,10 @@ CELERY_BEAT_SCHEDULE = {
     "go on with imports": {"task": "consent.resume_imports", "schedule": timedelta(seconds=10)},
     "ask to renew": {"task": "consent.ask_to_renew", "schedule": timedelta(seconds=20)},
     "expire permissions": {"task": "consent.expire_permissions", "schedule": timedelta(hours=1)},
+    "forget the oldest of the trail": {
+        "task": "config.forget_trail",
+        "schedule": timedelta(hours=24),
+    },
     "verify what was asked": {"task": "consent.verify_ledger", "schedule": timedelta(minutes=1)},
     "count what was asked": {"task": "contacts.count_expired", "schedule": timedelta(minutes=1)},
     "erase what is kept too long": {
@@ -169,6 +173,13 @@ SOFT_OPT_IN_REASON = environment.text("SOFT_OPT_IN_REASON")
 
 # Imports
 REFUSED_ROWS_DAYS = environment.integer("REFUSED_ROWS_DAYS", default=90, least=1)
+
+# The audit trail: months that entries are kept; 0 keeps them for good, and less than 6 is refused
+AUDIT_TRAIL_MONTHS = environment.integer("AUDIT_TRAIL_MONTHS", default=36)
+if 0 < AUDIT_TRAIL_MONTHS < 6:
+    raise ImproperlyConfigured(
+        "AUDIT_TRAIL_MONTHS is 0, which keeps entries for good, or 6 and more."
+    )
 
 # Files of people in clear
 EXPORT_ROWS = environment.integer("EXPORT_ROWS", default=10_000, least=1)

@@ -19,6 +19,8 @@ from contacts.models import Contact, Hold, SubjectRequest
 
 Kind = SubjectRequest.Kind
 State = SubjectRequest.State
+# What everybody who got the data has to hear of, as far as that is possible (GDPR art. 19).
+TOLD = (Kind.RECTIFICATION, Kind.RESTRICTION, Kind.ERASURE)
 
 
 class RequestSettled(services.ContactError):
@@ -27,6 +29,10 @@ class RequestSettled(services.ContactError):
 
 class ReasonMissing(services.ContactError):
     """A request is refused with a reason that the person can be told."""
+
+
+class NothingCorrected(services.ContactError):
+    """Write at least one thing that was wrong, as it is right."""
 
 
 class ErasureHeld(services.ContactError):
@@ -101,6 +107,27 @@ def export(*, contact: Contact) -> dict[str, Any]:
 
 
 @transaction.atomic
+def note_processors_told(*, request: SubjectRequest) -> None:
+    """Note that everybody who got the data was told what became of it (GDPR art. 19); once is enough."""
+    SubjectRequest.objects.filter(
+        pk=request.pk, state=State.DONE, kind__in=TOLD, processors_told_at=None
+    ).update(processors_told_at=Now())
+    request.refresh_from_db()
+
+
+@transaction.atomic
+def rectify(*, contact: Contact, corrections: Mapping[str, str]) -> list[str]:
+    """Correct what is given and not empty, under the names of `update_contact`; returns those names.
+
+    Raises `NothingCorrected`, and what `update_contact` raises.
+    """
+    given: dict[str, Any] = {name: value for name, value in corrections.items() if value}
+    if not given:
+        raise NothingCorrected
+    services.update_contact(contact=services.lock(contact.pk), **given)
+    return sorted(given)
+
+
 def place_hold(*, contact: Contact, reason: str, placer_id: int | None) -> Hold:
     """Keep a person's data from erasure, for a reason in law; raises `ReasonMissing` and `HoldStands`."""
     if not reason.strip():

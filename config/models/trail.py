@@ -1,5 +1,6 @@
 """The trail of what staff did: rows are only ever added, by the application and by the database itself."""
 
+import pgtrigger
 from django.conf import settings
 from django.db import models
 from django.db.models import F
@@ -7,6 +8,38 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from consent.models.ledger import AppendOnlyQuerySet, append_only
+
+DOOR = "assent_forget_trail"
+# A row goes only through the one function that noted, in this very statement, up to when it takes entries;
+# and never before half a year. Who calls whom is the database's own record: no caller sets it.
+_ONLY_BY_THE_DOOR = f"""
+    IF TG_OP = 'DELETE' AND OLD.happened_at < now() - interval '6 months' THEN
+        GET DIAGNOSTICS callers = PG_CONTEXT;
+        IF callers ~ 'PL/pgSQL function {DOOR}\\(timestamp with time zone,integer\\) line' THEN
+            PERFORM FROM config_auditentry
+            WHERE id = currval(pg_get_serial_sequence('config_auditentry', 'id'))
+              AND part = 'retention' AND happened_at = statement_timestamp()
+              AND (details ->> 'before')::timestamptz > OLD.happened_at;
+            IF FOUND THEN RETURN OLD; END IF;
+        END IF;
+    END IF;
+    RAISE EXCEPTION 'The audit trail only grows: no row of % is changed or removed', TG_TABLE_NAME;
+"""
+
+
+def only_old_ones_go() -> list[pgtrigger.Trigger]:
+    """As `append_only`, but for entries that are older than the retention of the trail."""
+    kept = [trigger for trigger in append_only() if trigger.name != "append_only"]
+    return [
+        pgtrigger.Trigger(
+            name="append_only",
+            when=pgtrigger.Before,
+            operation=pgtrigger.Update | pgtrigger.Delete,
+            declare=[("callers", "text")],
+            func=_ONLY_BY_THE_DOOR,
+        ),
+        *kept,
+    ]
 
 
 class AuditEntry(models.Model):
@@ -52,7 +85,7 @@ class AuditEntry(models.Model):
         verbose_name = _("entry of the audit trail")
         verbose_name_plural = _("audit trail")
         default_permissions = ("view",)
-        triggers = append_only()
+        triggers = only_old_ones_go()
         indexes = [
             models.Index(F("staff"), F("id"), name="audit_by_staff"),
             models.Index(F("object_type"), F("object_id"), F("id"), name="audit_by_object"),

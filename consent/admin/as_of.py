@@ -51,7 +51,8 @@ def panel(request: HttpRequest, contact: Contact) -> panels.Panel | None:
     form = MomentForm(request.GET if "as_of" in request.GET else None)
     moment = form.cleaned_data["as_of"] if form.is_valid() else None
     lines = standing_at(contact, moment) if moment else []
-    context = {"form": form, "moment": moment, "lines": lines}
+    may_prove = request.user.has_perm("consent.view_consentevidence")
+    context = {"form": form, "moment": moment, "lines": lines, "may_prove": may_prove}
     return panels.Panel(_("Consent at a moment"), "admin/consent/as_of.html", context)
 
 

@@ -4,16 +4,17 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
 
-from consent.admin import ledger_status
+from consent.admin import ledger_status, proving
 from consent.models import ConsentEvent, ConsentEvidence, LedgerCheckpoint
 from contacts import pseudonyms
+from contacts import services as contacts
 from contacts.admin import acts
 from contacts.admin.lists import BigList, ReadOnly
 
@@ -51,6 +52,7 @@ class ConsentEventAdmin(ReadOnly, BigList):
     )
     list_filter = (("kind", ChoicesDropdownFilter), ("topic", RelatedDropdownFilter))
     search_fields = ("subject",)
+    actions_detail = ("go_to_person",)
     search_help_text = _("Pseudonym, or at least six characters of its beginning")
     fieldsets: tuple[Any, ...] = (
         (
@@ -75,6 +77,20 @@ class ConsentEventAdmin(ReadOnly, BigList):
         (_("Proof"), {"fields": ("sealed", "leaf_hex", "commitment_hex", "evidence_kept")}),
         (_("Evidence"), {"fields": ("evidence_details",)}),
     )
+
+    def get_custom_urls(self) -> tuple[Any, ...]:
+        return (("person/<int:object_id>/proof/", "consent_consentevent_prove", proving.prove),)
+
+    def has_person_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return bool(request.user.has_perm("contacts.view_contact"))
+
+    @action(description=_("The person"), url_path="person", permissions=["person"])
+    def go_to_person(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        event = acts.load(self, request, object_id)
+        contact = contacts.contact_of_subject(event.subject)
+        if contact is None:
+            raise Http404
+        return redirect(reverse("admin:contacts_contact_change", args=[contact.pk]))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         found: QuerySet[Any] = super().get_queryset(request)

@@ -1,18 +1,14 @@
 """Requests of people about their data: noted, due within a month, answered with one press, or refused."""
 
-import json
-from collections.abc import Callable
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.core.serializers.json import DjangoJSONEncoder
-from django.db import transaction
+from django.contrib import admin
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
@@ -22,32 +18,16 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from consent import ledger, rights, services
-from consent.models import Method
+from consent.admin import fulfilling
+from consent.admin.fulfilling import REFUSALS
 from contacts import rights as requests
-from contacts import services as contacts
 from contacts.admin import acts, panels
 from contacts.admin.finding import find_person
 from contacts.admin.lists import BigList, Kept, ReadOnly
-from contacts.admin.names import VIEW_IDENTITY
 from contacts.models import Contact, IdentityView, SubjectRequest
 
 Kind = SubjectRequest.Kind
 State = SubjectRequest.State
-REFUSALS = (contacts.ContactError, services.ConsentError)
-WHAT_HAPPENS = {
-    Kind.ACCESS: _("You get a file with everything that is kept about this person, to hand over."),
-    Kind.PORTABILITY: _(
-        "You get a file with everything that is kept, to be read by another program."
-    ),
-    Kind.RECTIFICATION: _("Correct the contact first. This notes what was corrected."),
-    Kind.RESTRICTION: _("The data is kept and used for nothing: no message goes to this person."),
-    Kind.OBJECTION: _("All messages to this person stop, on every channel."),
-    Kind.ERASURE: _(
-        "Everything that names this person is erased for good. The pseudonym, the consent events"
-        " without their evidence and the blocked address fingerprint stay."
-    ),
-}
 
 
 class RequestForm(forms.ModelForm):
@@ -78,12 +58,6 @@ class RequestForm(forms.ModelForm):
         return contact
 
 
-class AnswerForm(forms.Form):
-    outcome = forms.CharField(
-        label=_("What was done"), required=False, widget=UnfoldAdminTextareaWidget
-    )
-
-
 class RefusalForm(forms.Form):
     reason = forms.CharField(
         label=_("Why? The person can be told this."), widget=UnfoldAdminTextareaWidget
@@ -91,16 +65,42 @@ class RefusalForm(forms.Form):
 
 
 @admin.register(SubjectRequest)
-class SubjectRequestAdmin(Kept, BigList):
+class SubjectRequestAdmin(Kept, ModelAdmin):
+    """What is open stands first, the longest overdue on top; then what was settled, the newest on top."""
+
     form = RequestForm
-    list_display = ("received_at", "asks_for", "person", "standing", "due_at", "settled_at")
+    list_display = ("asks_for", "person", "standing", "due", "received_at", "settled_at")
     list_filter = (("state", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter))
     list_select_related = ("contact",)
-    actions_detail = ("answer", "refuse")
+    list_per_page = 50
+    show_full_result_count = False
+    sortable_by = ()
+    actions = None
+    actions_detail = ("answer", "tell", "refuse")
+    change_form_outer_before_template = "admin/consent/request.html"
     readonly_fields = (
         "contact", "kind", "state", "how", "received_at", "due_at", "outcome", "manifest", "handler",
-        "settled_at",
+        "settled_at", "processors_told_at",
     )  # fmt: skip
+
+    def get_ordering(self, request: HttpRequest) -> tuple[Any, ...]:
+        return (F("settled_at").desc(nulls_first=True), "due_at", "-pk")
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: Any,
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        if obj is not None:
+            context |= fulfilling.told(obj)
+        page: HttpResponse = super().render_change_form(
+            request, context, add, change, form_url, obj
+        )
+        return page
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return self.readonly_fields if obj else ("person", "kind", "how")
@@ -126,9 +126,11 @@ class SubjectRequestAdmin(Kept, BigList):
             obj.refresh_from_db()
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Whatever the request still waits for; a file can be had again."""
         asked = self.get_object(request, str(object_id))
-        is_open = asked is not None and asked.state == State.OPEN
-        return super().get_actions_detail(request, object_id) if is_open else []
+        possible = fulfilling.possible(asked) if asked else set()
+        offered = super().get_actions_detail(request, object_id)
+        return [each for each in offered if each.action_name.rpartition("_")[2] in possible]
 
     @action(
         description=_("Answer"),
@@ -138,43 +140,24 @@ class SubjectRequestAdmin(Kept, BigList):
     )
     def answer(self, request: HttpRequest, object_id: str) -> HttpResponse:
         asked = acts.load(self, request, object_id)
-        form = AnswerForm(request.POST or None)
-        is_export = asked.kind in {Kind.ACCESS, Kind.PORTABILITY}
-        if is_export and request.method == "POST":
-            return self._export(request, asked)
+        return fulfilling.answer(self, request, asked)
+
+    @action(description=_("Processors were told"), url_path="told", permissions=["change"])
+    def tell(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        asked = acts.load(self, request, object_id)
         return acts.ask(
             self,
             request,
             asked,
-            title=asked.get_kind_display(),
-            sentence=WHAT_HAPPENS[asked.kind],
-            button=_("Export") if is_export else _("Do it"),
-            form=form,
-            act=lambda outcome: _fulfill(asked, request.user.pk, outcome),
-            done=_("The request is answered."),
+            title=_("Processors were told"),
+            sentence=_("You told everybody on this list what became of the data (GDPR art. 19)."),
+            button=_("They were told"),
+            act=lambda: requests.note_processors_told(request=asked),
+            done=_("It is noted that they were told."),
             refusals=REFUSALS,
+            template="admin/consent/tell.html",
+            **fulfilling.told(asked),
         )
-
-    def _export(self, request: HttpRequest, asked: SubjectRequest) -> HttpResponse:
-        if not request.user.has_perm(VIEW_IDENTITY):
-            raise PermissionDenied
-        try:
-            with transaction.atomic():
-                kept = requests.export(contact=asked.contact)
-                requests.settle(request=asked, handler_id=request.user.pk)
-                contacts.note_identity_view(
-                    staff_id=request.user.pk, contact=asked.contact, reason=f"request {asked.pk}"
-                )
-        except REFUSALS as refusal:
-            messages.error(request, str(refusal))
-            return redirect(acts.url_of(self, asked))
-        body = json.dumps(kept, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2)
-        name = f"{asked.contact.pseudonym}.json"
-        headers = {
-            "Content-Disposition": f'attachment; filename="{name}"',
-            "Cache-Control": "no-store",
-        }
-        return HttpResponse(body, content_type="application/json; charset=utf-8", headers=headers)
 
     @action(description=_("Refuse"), url_path="refuse", permissions=["change"])
     def refuse(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -194,6 +177,10 @@ class SubjectRequestAdmin(Kept, BigList):
             refusals=REFUSALS,
         )
 
+    @display(description=_("due"))
+    def due(self, asked: SubjectRequest) -> Any:
+        return fulfilling.days_left(asked)
+
     @display(description=_("asks for"))
     def asks_for(self, asked: SubjectRequest) -> str:
         return asked.get_kind_display()
@@ -209,34 +196,6 @@ class SubjectRequestAdmin(Kept, BigList):
         if asked.state == State.OPEN and asked.due_at < timezone.now():
             return "overdue", _("overdue")
         return asked.state, asked.get_state_display()
-
-
-def _fulfill(asked: SubjectRequest, staff_id: int | None, outcome: str) -> None:
-    """Do what was asked and note it, then wait until nothing is on its way to the person."""
-    with transaction.atomic():
-        manifest = _DOING[Kind(asked.kind)](asked.contact, staff_id)
-        requests.settle(request=asked, handler_id=staff_id, outcome=outcome, manifest=manifest)
-    services.answer_is_final(contact=asked.contact, topic=None, channel="")
-
-
-def _restrict(contact: Contact, staff_id: int | None) -> dict[str, int]:
-    rights.restrict(contact=contact, actor=ledger.staff(staff_id))
-    return {}
-
-
-def _object(contact: Contact, staff_id: int | None) -> dict[str, int]:
-    services.object_to_everything(
-        contact=contact, method=Method.STAFF, actor=ledger.staff(staff_id)
-    )
-    return {}
-
-
-_DOING: dict[Kind, Callable[[Contact, int | None], dict[str, int]]] = {
-    Kind.RECTIFICATION: lambda _contact, _staff_id: {},
-    Kind.RESTRICTION: _restrict,
-    Kind.OBJECTION: _object,
-    Kind.ERASURE: lambda contact, _staff_id: requests.erase(contact=contact),
-}
 
 
 @admin.register(IdentityView)

@@ -214,3 +214,34 @@ def test_it_keeps_no_uploaded_file():
         if "django.core.files.storage.storages" in imported(tree)
     }
     assert saving == {"campaigns/images.py"}
+
+
+SECRET = re.compile(r"secret|token|password|hmac|bound_to|check_value|signature", re.IGNORECASE)
+
+
+def named(node: ast.expr) -> str:
+    """What an operand is called: `token.digest` is a digest, `check(token)` a check."""
+    match node:
+        case ast.Call(func=func):
+            return named(func)
+        case ast.Attribute(attr=name) | ast.Name(id=name):
+            return name
+    return ""
+
+
+def test_it_compares_secrets_in_constant_time():
+    found, compared = [], 0
+    for path, tree in sources():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and node.attr == "compare_digest":
+                compared += 1
+            if not isinstance(node, ast.Compare):
+                continue
+            is_equality = any(isinstance(each, ast.Eq | ast.NotEq) for each in node.ops)
+            if is_equality and any(
+                SECRET.search(named(each)) for each in (node.left, *node.comparators)
+            ):
+                found.append(f"{path}:{node.lineno} {ast.unparse(node)}")
+    assert compared > 3
+    # One spelling of a link is taken: what is compared is no secret, and comes from the link itself.
+    assert [each for each in found if not each.startswith("consent/links.py:")] == []

@@ -1,14 +1,16 @@
 """Requests of people in the admin: noted, answered with one press, refused; who may, and who may not."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Group
 from django.urls import reverse
+from django.utils import timezone
 
 from consent import gate
 from contacts import rights
-from contacts.models import Contact, Hold, IdentityView, SubjectRequest
+from contacts.models import Contact, Hold, IdentityView, Processor, SubjectRequest
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -50,13 +52,94 @@ def test_it_notes_nothing_for_an_address_that_nobody_has(client, officer):
 
 
 def test_it_exports_everything_and_notes_who_looked(client, officer, ada):
-    asked = rights.receive(contact=ada, kind="access")
+    asked = rights.receive(contact=ada, kind="portability")
+    assert "attachment" not in client.get(at("answer", asked.pk)).headers.get(
+        "Content-Disposition", ""
+    )
     answer = client.post(at("answer", asked.pk))
     assert "attachment" in answer.headers["Content-Disposition"]
     assert "Lovelace" in json.dumps(json.loads(answer.content))
     asked.refresh_from_db()
     assert (asked.state, asked.handler) == ("done", officer)
     assert IdentityView.objects.get().contact == ada
+    again = client.post(at("answer", asked.pk))
+    assert again.content == answer.content or json.loads(again.content)
+    assert IdentityView.objects.count() == 2
+
+
+def test_it_gives_access_as_a_page_in_the_words_of_the_person(client, officer, ada):
+    Contact.objects.filter(pk=ada.pk).update(language="fr")
+    asked = rights.receive(contact=ada, kind="access")
+    page = client.post(at("answer", asked.pk), {"kind": "page"})
+    assert page.headers["Content-Type"].startswith("text/html")
+    text = page.content.decode()
+    assert "Lovelace" in text
+    assert "Prénom" in text
+    assert "Yes, send me" in text
+    other = client.post(at("answer", asked.pk), {"kind": "json"})
+    assert json.loads(other.content)["contact"]["identity"]["first_name"] == "Ada"
+
+
+def test_it_corrects_what_was_wrong_and_leaves_the_rest(client, officer, ada):
+    asked = rights.receive(contact=ada, kind="rectification")
+    shown = client.get(at("answer", asked.pk)).content.decode()
+    assert "Lovelace" not in shown
+    assert (
+        "at least one thing"
+        in client.post(at("answer", asked.pk), {"outcome": ""}).content.decode()
+    )
+    refused = client.post(at("answer", asked.pk), {"email": "no address"})
+    assert "complete email address" in refused.content.decode()
+    client.post(at("answer", asked.pk), {"last_name": "King", "outcome": "By letter."})
+    ada.refresh_from_db()
+    asked.refresh_from_db()
+    assert (ada.identity.first_name, ada.identity.last_name) == ("Ada", "King")
+    assert (asked.state, asked.outcome) == ("done", "By letter.")
+
+
+def test_it_says_before_an_erasure_how_much_it_touches_and_that_a_hold_stands(client, officer, ada):
+    asked = rights.receive(contact=ada, kind="erasure")
+    rights.place_hold(contact=ada, reason="A claim in court", placer_id=officer.pk)
+    page = client.get(at("answer", asked.pk)).content.decode()
+    assert "Acts of consent" in page
+    assert "lift it first" in page
+    client.post(at("answer", asked.pk), {"outcome": ""})
+    ada.refresh_from_db()
+    assert not ada.erased_at
+
+
+def test_it_says_who_has_to_be_told_and_notes_that_they_were(client, officer, ada):
+    Processor.objects.create(
+        name="Printshop Dupont",
+        service="Prints",
+        receives="Names",
+        contact="privacy@dupont.example",
+    )
+    asked = rights.receive(contact=ada, kind="erasure")
+    client.post(at("tell", asked.pk))
+    asked.refresh_from_db()
+    assert asked.processors_told_at is None
+    client.post(at("answer", asked.pk), {"outcome": ""})
+    page = client.get(at("change", asked.pk)).content.decode()
+    assert "Printshop Dupont" in page
+    assert at("tell", asked.pk) in page
+    client.get(at("tell", asked.pk))
+    assert not SubjectRequest.objects.exclude(processors_told_at=None).exists()
+    client.post(at("tell", asked.pk))
+    assert SubjectRequest.objects.exclude(processors_told_at=None).get() == asked
+    assert "Were told on" in client.get(at("change", asked.pk)).content.decode()
+
+
+def test_it_shows_what_is_overdue_first_and_what_is_settled_last(client, officer, ada):
+    settled = rights.receive(contact=ada, kind="access")
+    rights.settle(request=settled, handler_id=None)
+    now = timezone.now()
+    fresh = rights.receive(contact=ada, kind="erasure", received_at=now)
+    late = rights.receive(contact=ada, kind="objection", received_at=now - timedelta(days=40))
+    page = client.get(at("changelist"))
+    assert list(page.context_data["cl"].result_list) == [late, fresh, settled]
+    assert "days late" in page.content.decode()
+    assert "overdue" in client.get(at("change", late.pk)).content.decode()
 
 
 def test_it_erases_for_good_and_notes_the_rows(client, officer, ada):
@@ -86,7 +169,7 @@ def test_it_stops_messages(client, officer, ada, kind, reason):
 
 
 def test_it_refuses_with_a_reason_only(client, officer, ada):
-    asked = rights.receive(contact=ada, kind="access")
+    asked = rights.receive(contact=ada, kind="objection")
     assert client.post(at("refuse", asked.pk), {"reason": " "}).status_code == 200
     client.post(at("refuse", asked.pk), {"reason": "Not recognized."})
     asked.refresh_from_db()
