@@ -22,7 +22,7 @@ SOURCES = [
     ROOT / "templates/allauth/layouts/base.html",
 ]
 # The same word in both languages.
-SAME = {"Contacts", "Imports", "Permissions", "Segments"}
+SAME = {"Contacts", "Images", "Imports", "Permissions", "Segments"}
 
 
 def said(path: Path) -> Iterator[str]:
