@@ -19,6 +19,7 @@ State = Permission.State
 HOW = "by a fresh link to their address"
 AT_ONCE = "done at once"
 LONGEST = 2000
+LOOKS = 5
 
 
 @transaction.atomic
@@ -78,7 +79,7 @@ def erase(*, contact: Contact, details: Mapping[str, str]) -> bool:
     """
     if not _ask_to_be_forgotten(contact, details):
         return True
-    services.answer_is_final(contact=contact, topic=None, channel="")
+    _wait_for_what_is_on_its_way(contact)
     try:
         _erase(contact)
     except requests.ErasureHeld:
@@ -87,6 +88,14 @@ def erase(*, contact: Contact, details: Mapping[str, str]) -> bool:
         logger.exception("Contact %s could not be erased; the request is for staff", contact.pk)
         return False
     return True
+
+
+def _wait_for_what_is_on_its_way(contact: Contact) -> None:
+    """Longer than a withdrawal does: what a relay answers after the erasure would be kept again."""
+    for _again in range(LOOKS):
+        if services.answer_is_final(contact=contact, topic=None, channel=""):
+            return
+    logger.warning("Contact %s is erased while a hand-over is in doubt", contact.pk)
 
 
 @transaction.atomic

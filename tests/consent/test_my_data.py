@@ -347,3 +347,11 @@ def test_it_waits_for_what_is_on_its_way_before_it_erases(ada, monkeypatch):
     stranger().post(f"/preferences/{manage_link(ada)}/data/erase/", {"do": "erase"})
     assert asked == [None, None, None]
     assert Contact.objects.get().erased_at
+
+
+def test_it_erases_all_the_same_where_a_hand_over_stays_in_doubt(ada, monkeypatch, caplog):
+    monkeypatch.setattr("consent.in_flight.PATIENCE_S", 0)
+    monkeypatch.setattr("consent.in_flight._questions", [lambda *_: True])
+    page = stranger().post(f"/preferences/{manage_link(ada)}/data/erase/", {"do": "erase"})
+    assert "Your data is erased" in page.content.decode()
+    assert "while a hand-over is in doubt" in caplog.text
