@@ -7,11 +7,14 @@ class CampaignsConfig(AppConfig):
     verbose_name = _("Campaigns")
 
     def ready(self) -> None:
-        from campaigns import claims, holding, justification, parties
+        from anymail.signals import tracking
+
+        from campaigns import claims, holding, justification, parties, receivers
         from consent import in_flight, justified
         from contacts import holders
         from contacts import parties as known_parties
 
+        tracking.connect(receivers.take_tracking, dispatch_uid="campaigns.feedback")
         in_flight.register(claims.is_in_flight)
         justified.register(justification.messages_of)
         known_parties.register_recipients(parties.recipients)

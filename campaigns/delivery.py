@@ -16,13 +16,15 @@ from enum import StrEnum
 import psycopg
 import redis
 from django.conf import settings
+from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
-from campaigns import claims, quiet, stopping
+from campaigns import claims, feedback, quiet, stopping
 from campaigns.claims import Claimed, LaneTaken, Records, Session
 from campaigns.content import ContentError
 from campaigns.letters import Letters
 from campaigns.models import Campaign, Delivery, Lane, Sender
+from campaigns.reports import condemns
 from campaigns.throttle import Throttle
 from campaigns.transports import NOT_TRIED, Envelope, Outcome, RelayDown, Result, Transport
 from campaigns.transports.backend import BackendTransport
@@ -211,6 +213,7 @@ class _Worker:
             raise
         for each, result in zip(tried, results, strict=True):
             self._judge(each, result, records)
+        self._condemn(tried, results)
         self._adapt(len(envelopes), time.monotonic() - began)
         if outage:
             self._wait_for_relay(outage)
@@ -257,6 +260,19 @@ class _Worker:
             timezone=each.timezone,
             fallback=campaign.timezone,
         )
+
+    def _condemn(self, tried: Sequence[Claimed], results: Sequence[Result]) -> None:
+        """Addresses that the relay says do not exist are not tried by the next campaign."""
+        refused = [
+            each.delivery_id
+            for each, result in zip(tried, results, strict=True)
+            if result.outcome is Outcome.REFUSED and result.code and condemns(result.status)
+        ]
+        if refused:
+            try:
+                feedback.condemn(refused)
+            except DatabaseError as error:
+                log.warning("%s bad addresses are not marked: %s", len(refused), error)
 
     def _judge(self, each: Claimed, result: Result, records: Records) -> None:
         """One result as its record."""

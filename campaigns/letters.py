@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, cast
 
 from django.conf import settings
 
+from campaigns import message_ids
 from campaigns.content import (
     Compiled,
     Layout,
@@ -50,6 +51,7 @@ class Letters:
         self._generation = len(settings.ASSENT_KEYS["fingerprint"])
         sender = campaign.sender
         self._domain = sender.from_email.rpartition("@")[2]
+        self._key = message_ids.current_key()
 
     @cached_property
     def contents(self) -> dict[str, CampaignContent]:
@@ -88,7 +90,9 @@ class Letters:
         return skeleton.address(
             person.email,
             values=self.values(person, token=self._token(person, delivery_id)),
-            message_id=f"<assent.{self.campaign.pk}.{delivery_id}@{self._domain}>",
+            message_id=message_ids.spell(
+                self.campaign.pk, delivery_id, domain=self._domain, key=self._key
+            ),
             date=date,
         )
 

@@ -156,6 +156,8 @@ EMAIL_USE_TLS, EMAIL_USE_SSL = _email["EMAIL_USE_TLS"], _email["EMAIL_USE_SSL"]
 EMAIL_TIMEOUT = 30
 DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL", "Assent <newsletter@localhost>")
 ASSENT_MAILBOX = environment.text("ASSENT_MAILBOX")
+# No subscription of anybody's topic is confirmed by fetching what a post says.
+ANYMAIL = {"AMAZON_SES_AUTO_CONFIRM_SNS_SUBSCRIPTIONS": False, **environment.options("ANYMAIL")}
 
 # Text messages: campaigns and service texts go through one gateway; without one, none are offered
 _sms = environment.sms(environment.text("SMS_URL"))

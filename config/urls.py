@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.urls import include, path
 from rest_framework.routers import DefaultRouter
 
+from campaigns import webhooks
 from campaigns.api import CampaignViewSet, DeliveryViewSet
 from config.api.views import DocumentationView, SchemaView, TokenView
 from config.health import healthz
@@ -36,6 +37,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include((api, "api"))),
     path("", include("campaigns.urls")),
+    path("feedback/<slug:provider>/", webhooks.take, name="feedback"),
     path("healthz", healthz),
     path("metrics", metrics),
     path("", include("consent.urls")),

@@ -22,6 +22,12 @@ _OF_STATUS = {
     "rejected": Outcome.REFUSED,
     "failed": Outcome.DEFERRED,
 }
+_KEEPS_METADATA = frozenset(
+    {
+        "Amazon SES", "Brevo", "Mailgun", "Mailjet", "Mailtrap", "Mandrill", "Postmark", "Resend",
+        "SendGrid", "SparkPost", "Unisender Go",
+    }
+)  # fmt: skip
 _DENIED = frozenset({401, 402, 403, 404})
 
 
@@ -68,8 +74,12 @@ class BackendTransport:
             email = envelope.letter.as_email()
         except ValueError as error:
             return result(Outcome.REFUSED, 0, str(error), recipient=envelope.recipient)
-        if not hasattr(self._connection, "esp_name"):
+        provider = getattr(self._connection, "esp_name", None)
+        if provider is None:
             _set_return_path(email, envelope.sender)
+        elif provider in _KEEPS_METADATA:
+            # Comes back with the webhook: the provider's own id is not known where it gave no answer.
+            vars(email)["metadata"] = {"assent": envelope.letter.message_id}
         try:
             taken = self._connection.send_messages([email])
         except Exception as error:

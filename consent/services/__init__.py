@@ -13,7 +13,7 @@ from consent.services.asking import (
     give_with_evidence,
     request_consent,
 )
-from consent.services.ending import expire_permissions, record_complaint
+from consent.services.ending import expire_permissions, record_complaint, record_unsubscription
 from consent.services.errors import (
     AddressMissing,
     ConsentError,
@@ -86,6 +86,7 @@ __all__ = [
     "publish_wording",
     "queue_service_mail",
     "record_complaint",
+    "record_unsubscription",
     "request_consent",
     "request_manage_link",
     "request_new_address",
