@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from campaigns import audience, tally
 from campaigns.admin import workspace
 from campaigns.admin.deliveries import reason_text
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Delivery
 from contacts.admin.lists import OLDER, number
 from contacts.admin.names import address_of, may_see_identity, name_of
 from contacts.models import Channel, Contact
@@ -51,6 +51,7 @@ def show_audience(request: HttpRequest, object_id: int, model_admin: ModelAdmin)
         "admin/campaigns/audience.html",
         title=campaign.name,
         is_frozen=is_frozen(campaign),
+        outcomes=_outcomes(campaign) if is_frozen(campaign) else [],
         counted_at=tally.age(campaign),
         **figures(shares),
         chosen=chosen,
@@ -98,6 +99,19 @@ def _frozen_counts(campaign: Campaign) -> list[tuple[str, int]]:
     for _state, reason, count, _recent in tally.count(campaign).rows:
         counts[reason] += count
     return sorted(counts.items(), key=lambda entry: (entry[0] != "", -entry[1], entry[0]))
+
+
+def _outcomes(campaign: Campaign) -> list[Share]:
+    """What became of all who were in the segments, by the state of their delivery."""
+    states: dict[str, int] = {}
+    for state, _reason, count, _recent in tally.count(campaign).rows:
+        states[state] = states.get(state, 0) + count
+    total = sum(states.values()) or 1
+    return [
+        Share(state, str(label), states[state], round(100 * states[state] / total, 1))
+        for state, label in Delivery.State.choices
+        if states.get(state)
+    ]
 
 
 def _people(campaign: Campaign, reason: str, *, before: int | None) -> tuple[list[int], int | None]:

@@ -1,5 +1,6 @@
 """The moves of a campaign, each a page that asks and a POST that does it through its service."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -100,6 +101,7 @@ def schedule(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> H
     if moved_on:
         return moved_on
     form = ScheduleForm(request.POST or None, instance=campaign)
+    shares = audience.shares_at_once(campaign)
     return acts.ask(
         model_admin,
         request,
@@ -113,11 +115,20 @@ def schedule(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> H
         refusals=REFUSALS,
         template="admin/campaigns/schedule.html",
         then=workspace.url(campaign, "progress"),
-        **audience.figures(audience.shares_at_once(campaign)),
+        **audience.figures(shares),
         findings=services.check_content(campaign=campaign),
         audience_url=workspace.url(campaign, "audience"),
+        lasts=_lasts(campaign, shares),
         **workspace.surroundings(model_admin, request, campaign),
     )
+
+
+def _lasts(campaign: Campaign, shares: list[audience.Share] | None) -> int | None:
+    """How many minutes the send takes at least where the sender is throttled."""
+    if shares is None or not campaign.sender.per_minute:
+        return None
+    will = sum(share.count for share in shares if not share.reason)
+    return max(1, math.ceil(will / campaign.sender.per_minute))
 
 
 @transaction.atomic
@@ -198,6 +209,7 @@ def release(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> Ht
         campaign,
         title=_("Release"),
         sentence=_("It was held for somebody to look at. Released, it is sent however late it is."),
+        template="admin/campaigns/release.html",
         button=_("Release"),
         act=lambda: services.release_held(campaign=campaign),
         done=_("The campaign is released."),

@@ -23,6 +23,7 @@ State = Delivery.State
 GONE = {State.SENT, State.DELIVERED, State.BOUNCED, State.COMPLAINED}
 WAITING = {State.PENDING, State.CLAIMED}
 SETTLED_AT_ONCE = 500
+SHOWN = 100
 
 
 @dataclass
@@ -100,7 +101,8 @@ def progress_of(campaign: Campaign) -> Progress:
 
 def show_progress(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
     campaign = workspace.load(model_admin, request, object_id, "campaigns.view_delivery")
-    unknown = campaign.deliveries.undecided().select_related("contact").order_by("-pk")[:100]
+    undecided = campaign.deliveries.undecided().select_related("contact").order_by("-pk")
+    unknown = list(undecided[: SHOWN + 1])
     return workspace.show(
         model_admin,
         request,
@@ -108,7 +110,8 @@ def show_progress(request: HttpRequest, object_id: int, model_admin: ModelAdmin)
         "admin/campaigns/progress.html",
         title=campaign.name,
         progress=progress_of(campaign),
-        unknown=[(delivery, reason_text(delivery.reason)) for delivery in unknown],
+        unknown=[(delivery, reason_text(delivery.reason)) for delivery in unknown[:SHOWN]],
+        has_more_unknown=len(unknown) > SHOWN,
         may_settle=request.user.has_perm(workspace.SEND),
     )
 
@@ -122,17 +125,18 @@ def show_counts(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -
 
 @require_POST
 def settle(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
-    """Send the chosen unknown deliveries again, through the gate, or leave them as they are."""
+    """Send chosen unknown deliveries, or all, again through the gate; or leave them as they are."""
     campaign = workspace.load(model_admin, request, object_id, workspace.SEND)
     chosen = [int(each) for each in request.POST.getlist("delivery") if each.isdecimal()]
     chosen = chosen[:SETTLED_AT_ONCE]
     is_resent = request.POST.get("what") == "resend"
     act = services.resend_unknown if is_resent else services.leave_unknown
-    if not chosen:
+    is_all = "all" in request.POST
+    if not chosen and not is_all:
         messages.warning(request, _("Choose at least one."))
         return redirect(workspace.url(campaign, "progress"))
     try:
-        count = act(delivery_ids=chosen, campaign=campaign)
+        count = act(delivery_ids=None if is_all else chosen, campaign=campaign)
     except services.CampaignError as refusal:
         messages.error(request, str(refusal))
     else:

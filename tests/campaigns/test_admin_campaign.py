@@ -505,3 +505,62 @@ def test_it_says_what_uses_a_segment_and_keeps_it_from_being_deleted(client) -> 
     assert client.post(reverse(delete, args=[wanted.pk]), {"post": "yes"}).status_code == 403
     assert client.post(reverse(delete, args=[free.pk]), {"post": "yes"}).status_code == 302
     assert [segment.name for segment in Segment.objects.all()] == ["Wanted"]
+
+
+def test_it_settles_all_that_is_unknown_at_once(client, campaign):
+    for _ in range(3):
+        make.granted(make.contact(), campaign.topic)
+    started(campaign)
+    campaign.deliveries.update(state="unknown", reason="stopped_working", attempt=1)
+    allowed(client, *MARKETER)
+    client.post(at("settle", campaign), {"all": "yes", "what": "leave"})
+    assert set(campaign.deliveries.values_list("reason", flat=True)) == {"left"}
+    campaign.deliveries.update(reason="stopped_working")
+    client.post(at("settle", campaign), {"all": "yes", "what": "resend"})
+    assert set(campaign.deliveries.values_list("state", flat=True)) == {"pending"}
+
+
+def test_it_says_how_long_a_throttled_send_takes(client, campaign):
+    for _ in range(5):
+        make.granted(make.contact(), campaign.topic)
+    allowed(client, *MARKETER)
+    page = client.get(at("schedule", campaign)).content.decode()
+    assert "as fast as its transport takes" in page
+    campaign.sender.per_minute = 2
+    campaign.sender.save(update_fields=["per_minute"])
+    page = client.get(at("schedule", campaign)).content.decode()
+    assert "at most 2 messages a minute" in page
+    assert "takes 3 minutes at least" in page
+
+
+def test_it_shows_after_the_send_what_really_happened(client, campaign):
+    for _ in range(4):
+        make.granted(make.contact(), campaign.topic)
+    make.contact()
+    started(campaign)
+    keys = list(campaign.deliveries.filter(state="pending").values_list("pk", flat=True))
+    for key, state, reason in zip(
+        keys,
+        ("sent", "bounced", "failed", "unknown"),
+        ("", "", "refused_by_relay", "no_answer"),
+        strict=True,
+    ):
+        campaign.deliveries.filter(pk=key).update(state=state, reason=reason, attempt=1)
+    allowed(client, *MARKETER)
+    page = client.get(at("audience", campaign))
+    shown = {share.reason: share.count for share in page.context_data["outcomes"]}
+    assert shown == {"sent": 1, "failed": 1, "withheld": 1, "unknown": 1, "bounced": 1}
+    assert "The relay refused it" in page.content.decode()
+
+
+def test_it_says_why_it_was_held_before_it_is_released(client, campaign):
+    allowed(client, *MARKETER)
+    held = {"state": "held", "state_reason": "Was a backup restored?", "send_at": SOON}
+    Campaign.objects.filter(pk=campaign.pk).update(**held)
+    assert "Was a backup restored?" in client.get(at("release", campaign)).content.decode()
+
+
+def test_it_says_without_scripts_what_works(client):
+    client.force_login(make.staff())
+    page = client.get(reverse("admin:index")).content.decode()
+    assert "JavaScript is off." in page.partition("<noscript>")[2].partition("</noscript>")[0]

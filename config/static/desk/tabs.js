@@ -1,7 +1,13 @@
-// Unfold folds tabs away while a page is still being laid out; measure once more when it is.
+// Unfold folds tabs away while a page is still being laid out; measure again until none more comes back.
 "use strict";
 
 window.addEventListener("load", () => {
-  const folded = document.getElementById("tabs-dropdown")?.childElementCount ?? 0;
-  for (let tab = 0; tab < folded; tab += 1) window.dispatchEvent(new Event("resize"));
+  const dropdown = document.getElementById("tabs-dropdown");
+  let left = 30;
+  const unfold = () => {
+    if (!dropdown?.childElementCount || (left -= 1) < 0) return;
+    window.dispatchEvent(new Event("resize"));
+    requestAnimationFrame(unfold);
+  };
+  unfold();
 });
