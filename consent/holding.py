@@ -32,6 +32,7 @@ HOLDER_TABLES = frozenset(
 )
 IMPERSONAL = (
     "consent.ImportBatch",
+    "consent.ImportEvidence",
     "consent.InboundText",
     "consent.LedgerCheckpoint",
     "consent.LedgerEntry",

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from django.db import connection
+from django.utils.translation import gettext
 
 from contacts import addresses
 from contacts.copying import NULL, Copies, bytea_array, next_ids, text
@@ -167,12 +168,12 @@ def _assign(found: dict[tuple[str, bytes], Person], arrival: Arrival) -> Person 
     marks = list(arrival.fingerprints())
     matches = {id(found[mark]): found[mark] for mark in marks if mark in found}
     if len(matches) > 1:
-        return TwoPeople(TwoPeople.__doc__)
+        return TwoPeople(gettext(TwoPeople.__doc__ or ""))
     person = next(iter(matches.values())) if matches else Person(arrival)
     for channel, fingerprint in marks:
         held = person.addresses.get(channel)
         if held and held.fingerprint != fingerprint:
-            return OtherAddress(OtherAddress.__doc__)
+            return OtherAddress(gettext(OtherAddress.__doc__ or ""))
     for mark in marks:
         if mark not in found:
             person.addresses[mark[0]] = Held(0, mark[1], is_new=True)
@@ -325,4 +326,16 @@ def _tag(people: Sequence[Person]) -> None:
                 [person.contact_id for person in people for _tag_name in person.facts.tags],
                 [ids[tag] for person in people for tag in person.facts.tags],
             ],
+        )
+
+
+def enlist(people: Iterable[Person], list_id: int) -> None:
+    """Put them on a static list; who is there already stays."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO contacts_staticlist_contacts (staticlist_id, contact_id)
+            SELECT %s, unnest(%s::bigint[]) ON CONFLICT DO NOTHING
+            """,
+            [list_id, [person.contact_id for person in people]],
         )

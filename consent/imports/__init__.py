@@ -5,6 +5,7 @@ transactions: killed at any moment, it goes on where it was, and nothing is doub
 """
 
 import gc
+import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -26,30 +27,35 @@ from consent.imports import mapping as mappings
 from consent.imports.errors import (
     BoughtList,
     DeclarationRefused,
+    EvidenceTooLarge,
     FileChanged,
     FileEmpty,
     FileUnreadable,
     ImportRefused,
     ImportRunning,
     MappingRefused,
+    NoSuchList,
     RowRefused,
 )
 from consent.imports.reading import Format
 from consent.imports.rows import Refusal, Registry, Row, RowReader
 from consent.imports.writing import BatchWriter, Tally
-from consent.models import ImportBatch
+from consent.models import ImportBatch, ImportEvidence
 from contacts import bulk
 
 __all__ = [
     "BoughtList",
     "DeclarationRefused",
+    "EvidenceTooLarge",
     "FileChanged",
     "FileEmpty",
     "FileUnreadable",
     "ImportRefused",
     "ImportRunning",
     "MappingRefused",
+    "NoSuchList",
     "Tally",
+    "keep_evidence",
     "rehearse",
     "remap",
     "run",
@@ -64,6 +70,7 @@ TRANSACTION_S = 0.25
 REHEARSED_ROWS = 1000
 TRIES = 3
 SELDOM = 100_000
+LARGEST_EVIDENCE_BYTES = 5 * 1024 * 1024
 TURN = 0x0A5517  # any number, as long as nothing else takes it
 _LOCK_SPACE = 8501
 
@@ -134,6 +141,30 @@ def _check_declared(declared: declaration.Declaration, registry: Registry) -> No
             registry.topic(topic)
     except RowRefused as error:
         raise DeclarationRefused(error) from error
+
+
+@transaction.atomic
+def keep_evidence(batch: ImportBatch, *, name: str, content: bytes) -> ImportEvidence:
+    """Keep the file that shows how these people said yes, once, in the place of an earlier one.
+
+    Raises `EvidenceTooLarge`, and `ImportRunning` once the import has begun: what was shown then stays.
+    """
+    if not 0 < len(content) <= LARGEST_EVIDENCE_BYTES:
+        raise EvidenceTooLarge
+    waiting = ImportBatch.objects.select_for_update().filter(
+        pk=batch.pk, state=ImportBatch.State.DRAFT
+    )
+    if not waiting.exists():
+        raise ImportRunning
+    kept, _is_new = ImportEvidence.objects.update_or_create(
+        batch=batch,
+        defaults={
+            "name": name[:255],
+            "digest": hashlib.sha256(content).hexdigest(),
+            "content": content,
+        },
+    )
+    return kept
 
 
 def rehearse(
@@ -312,6 +343,7 @@ class _Run:
             fields=self.registry.fields.values(),
             actor=self.actor,
             language=self.declared.language,
+            list_id=self.declared.list_id,
         )
         return writer.write(self.batch, chunk.rows, chunk.refused)
 

@@ -5,16 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
-from consent.imports.errors import BoughtList, DeclarationRefused, RowRefused
+from consent.imports.errors import BoughtList, DeclarationRefused, NoSuchList, RowRefused
 from consent.imports.values import STATUSES, channels_of, latest_moment, moment, split_words
 from consent.models import ImportBatch
+from contacts.models import StaticList
 
 KEYS = frozenset(
-    "topic channel occurred_at wording status language region day_first acquisition".split()
+    "topic channel occurred_at wording status language region day_first acquisition tag list".split()
 )
 OWN = "own"
+LONGEST_TAG = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,8 @@ class Declaration:
     language: str = "en"
     region: str | None = None
     day_first: bool | None = None
+    tag: str = ""
+    list_id: int | None = None
 
 
 def of(batch: ImportBatch) -> Declaration:
@@ -57,9 +62,21 @@ def read(declared: Mapping[str, Any], *, source: str) -> Declaration:
             language=str(declared.get("language") or "en")[:8],
             region=declared.get("region") or None,
             day_first=declared.get("day_first"),
+            tag=slugify(str(declared.get("tag") or ""), allow_unicode=True)[:LONGEST_TAG],
+            list_id=_list_id(declared.get("list")),
         )
     except RowRefused as error:
         raise DeclarationRefused(error) from error
+
+
+def _list_id(named: object) -> int | None:
+    """The static list with this key; raises `NoSuchList`."""
+    if not named:
+        return None
+    found = StaticList.objects.filter(pk=int(str(named))).first()
+    if found is None:
+        raise NoSuchList
+    return found.pk
 
 
 def _past(text: str, day_first: bool | None) -> datetime:

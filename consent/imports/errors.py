@@ -1,11 +1,13 @@
 """What stops an import, and what keeps one row out of it; the docstring is the message."""
 
+from django.utils.translation import gettext
+
 
 class ImportRefused(Exception):
     """This file cannot be imported."""
 
     def __init__(self, message: object = "") -> None:
-        super().__init__(str(message or self.__doc__))
+        super().__init__(str(message or gettext(self.__doc__ or "")))
 
 
 class FileUnreadable(ImportRefused):
@@ -32,6 +34,14 @@ class BoughtList(DeclarationRefused):
     """Bought or rented addresses are not imported: nobody on such a list said yes to you."""
 
 
+class EvidenceTooLarge(DeclarationRefused):
+    """The file that shows the consent is empty, or larger than 5 MB."""
+
+
+class NoSuchList(DeclarationRefused):
+    """This list is not there any more."""
+
+
 class ImportRunning(ImportRefused):
     """This import is running already."""
 
@@ -40,4 +50,4 @@ class RowRefused(ValueError):
     """This row cannot be taken."""
 
     def __init__(self, message: object = "") -> None:
-        super().__init__(str(message or self.__doc__))
+        super().__init__(str(message or gettext(self.__doc__ or "")))

@@ -190,6 +190,8 @@ class RowReader:
             arrival.lifecycle = values.stage(cell)
         if cell := cells.get("tags"):
             arrival.tags = _tags(cell)
+        if (tag := self.declaration.tag) and tag not in arrival.tags:
+            arrival.tags.append(tag)
         if cell := cells.get("created_at"):
             arrival.created_at = self._past(cell).isoformat()
         if cell := cells.get("last_active_at"):

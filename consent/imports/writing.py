@@ -123,7 +123,13 @@ class BatchWriter:
     """
 
     def __init__(
-        self, *, topics: Iterable[Topic], fields: Iterable[DataField], actor: Actor, language: str
+        self,
+        *,
+        topics: Iterable[Topic],
+        fields: Iterable[DataField],
+        actor: Actor,
+        language: str,
+        list_id: int | None = None,
     ) -> None:
         self.topics = {topic.key: topic for topic in topics}
         self.keys = {topic.pk: topic.key for topic in self.topics.values()}
@@ -131,6 +137,7 @@ class BatchWriter:
         self.actor_role = actor.role.value
         self.by = f"{actor.role.value}\t{text(actor.pseudonym)}"
         self.language = language
+        self.list_id = list_id
         self.tally = Tally()
         self.reasons: dict[int, list[str]] = defaultdict(list)
         self.histories: dict[int, _History] = defaultdict(_History)
@@ -165,6 +172,8 @@ class BatchWriter:
             self._copy_permissions(met, copies)
             copies.settle()
         bulk.complete(met)
+        if self.list_id:
+            bulk.enlist(met, self.list_id)
         self._update_permissions(met)
         self._suppress()
         self._refuse(batch, rows, refused)

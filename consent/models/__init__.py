@@ -1,6 +1,6 @@
 """What each person permits: topics and wording, the ledger, permissions, suppression."""
 
-from consent.models.imports import ImportBatch, RefusedRow
+from consent.models.imports import ImportBatch, ImportEvidence, RefusedRow
 from consent.models.ledger import (
     ActorRole,
     Basis,
@@ -26,6 +26,7 @@ __all__ = [
     "ConsentEvent",
     "ConsentEvidence",
     "ImportBatch",
+    "ImportEvidence",
     "InboundText",
     "Kind",
     "LedgerCheckpoint",

@@ -10,7 +10,8 @@ class ImportBatch(models.Model):
     """One file with its declared source and evidence; `next_line` is where a killed import goes on.
 
     `declared` is what the file as a whole is said to show: topic, channel, occurred_at, wording,
-    acquisition, status. It is kept once, here; the evidence of an event names its batch and line.
+    acquisition, status, and the tag and static list for its people. It is kept once, here; the
+    evidence of an event names its batch and line.
     """
 
     class State(models.TextChoices):
@@ -62,6 +63,32 @@ class ImportBatch(models.Model):
                 condition=models.Q(state__in=["draft", "running", "finished", "failed"]),
             )
         ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ImportEvidence(models.Model):
+    """What shows how the people of a file said yes: the form as it stood, the paper, a contract.
+
+    Kept once for the whole file, in the database, so that it is saved and brought back with the ledger.
+    """
+
+    batch = models.OneToOneField(
+        ImportBatch,
+        models.CASCADE,
+        primary_key=True,
+        related_name="evidence",
+        verbose_name=_("import"),
+    )
+    name = models.CharField(_("file name"), max_length=255)
+    digest = models.CharField(_("SHA-256 of the file"), max_length=64)
+    content = models.BinaryField(_("content"))
+    kept_at = models.DateTimeField(_("kept since"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("evidence of an import")
+        verbose_name_plural = _("evidence of imports")
 
     def __str__(self) -> str:
         return self.name

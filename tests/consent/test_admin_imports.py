@@ -1,5 +1,6 @@
 """The import on the desk: each step, what each refuses, and who may take it."""
 
+import hashlib
 import os
 import stat
 from datetime import timedelta
@@ -13,9 +14,9 @@ from django.utils import timezone
 
 from consent import gate, imports, tasks, uploads
 from consent.admin.imports import samples
-from consent.models import ConsentEvent, ImportBatch, Suppression
+from consent.models import ConsentEvent, ImportBatch, ImportEvidence, Suppression
 from contacts import services as contacts
-from contacts.models import Channel, Contact, IdentityView
+from contacts.models import Channel, Contact, IdentityView, StaticList
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -343,6 +344,60 @@ def test_it_imports_a_list_of_suppressed_phone_numbers(sign_in, send, client):
     assert not Contact.objects.exists()
     batch.refresh_from_db()
     assert (batch.stops, batch.contacts, batch.refused) == (1, 0, 1)
+
+
+# What shows the consent, and where these people go
+
+
+def test_it_keeps_what_shows_the_consent_and_hands_it_out_as_a_file_only(batch, client):
+    paper = SimpleUploadedFile("form.html", b"<script>alert(1)</script>", content_type="text/html")
+    wrong = COLUMNS | EVIDENCE | {"acquisition": "", "evidence_file": paper}
+    assert "Kept with this import: form.html" in text_of(client.post(at("columns", batch), wrong))
+    client.post(at("columns", batch), COLUMNS | EVIDENCE)
+    client.post(at("run", batch))
+    tasks.run_import(batch_id=batch.pk)
+    page = text_of(client.get(at("change", batch)))
+    assert hashlib.sha256(b"<script>alert(1)</script>").hexdigest() in page
+    answer = client.get(at("evidence", batch))
+    assert b"".join(answer.streaming_content) == b"<script>alert(1)</script>"
+    assert answer["Content-Disposition"] == 'attachment; filename="form.html"'
+    assert answer["Content-Type"] == "application/octet-stream"
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    with pytest.raises(imports.ImportRunning):
+        imports.keep_evidence(batch, name="other.pdf", content=b"%PDF")
+
+
+def test_it_refuses_evidence_that_is_too_large(batch, client, monkeypatch):
+    monkeypatch.setattr(imports, "LARGEST_EVIDENCE_BYTES", 10)
+    paper = SimpleUploadedFile("form.pdf", b"%PDF" * 3)
+    page = text_of(client.post(at("columns", batch), COLUMNS | EVIDENCE | {"evidence_file": paper}))
+    assert "larger than 5 MB" in page
+    with pytest.raises(imports.EvidenceTooLarge):
+        imports.keep_evidence(batch, name="form.pdf", content=b"")
+    assert not ImportEvidence.objects.exists()
+
+
+def test_it_puts_these_people_on_a_list_and_gives_them_a_tag(batch, client):
+    fair = StaticList.objects.create(name="Fair")
+    ada = make.contact("ada@example.org")
+    fair.contacts.add(ada)
+    said = COLUMNS | EVIDENCE | {"tag": "Book fair", "list": str(fair.pk)}
+    client.post(at("columns", batch), said)
+    client.post(at("run", batch))
+    tasks.run_import(batch_id=batch.pk)
+    assert fair.contacts.count() == 2
+    assert [tag.name for tag in ada.tags.all()] == ["book-fair"]
+    page = text_of(client.get(at("change", batch)))
+    assert "Book fair" in page
+    assert "<dd>Fair</dd>" in page
+
+
+def test_it_says_when_the_list_is_not_there_any_more(batch, client):
+    fair = StaticList.objects.create(name="Fair")
+    client.post(at("columns", batch), COLUMNS | EVIDENCE | {"list": str(fair.pk)})
+    fair.delete()
+    page = text_of(client.get(at("preview", batch), follow=True))
+    assert "This list is not there any more." in page
 
 
 # Refused rows do not stay

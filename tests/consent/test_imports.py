@@ -36,7 +36,7 @@ from consent.models import (
 )
 from contacts import addresses
 from contacts import services as contacts
-from contacts.models import Channel, Contact, DataField
+from contacts.models import Channel, Contact, DataField, StaticList
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -221,6 +221,22 @@ def test_it_takes_a_list_of_suppressions_alone(file, topic, capsys):
         ("email", addresses.fingerprint("ada@example.org"), "listed"),
         ("sms", addresses.fingerprint("+33612345678"), "listed"),
     }
+
+
+def test_it_takes_evidence_tag_and_list_by_command(file, tmp_path):
+    form = tmp_path / "form.pdf"
+    form.write_bytes(b"%PDF-1.7")
+    StaticList.objects.create(name="Fair")
+    path = str(file(YES.format(email="ada@example.org")))
+    call_command(
+        "import_contacts", path, "--evidence", str(form), "--tag", "fair", "--list", "Fair"
+    )
+    assert StaticList.objects.get().contacts.get().tags.get().name == "fair"
+    assert bytes(ImportBatch.objects.get().evidence.content) == b"%PDF-1.7"
+    for wrong in (["--list", "Nobody"], ["--evidence", str(tmp_path / "no.pdf")]):
+        with pytest.raises(CommandError):
+            call_command("import_contacts", path, *wrong)
+    assert ImportBatch.objects.count() == 1
 
 
 def test_it_stops_everything_when_no_topic_is_named(file, topic):

@@ -19,11 +19,11 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from consent import uploads
+from consent import imports, uploads
 from consent.admin.imports.samples import Column
 from consent.imports import declaration, mapping, values
 from consent.models import Topic
-from contacts.models import Channel, DataField
+from contacts.models import Channel, DataField, StaticList
 
 PEOPLE, SUPPRESSIONS = "people", "suppressions"
 # What begins like this is no text, whatever its name says.
@@ -216,6 +216,30 @@ class EvidenceForm(SuppressionsForm):
         max_length=4000,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
     )
+    evidence_file = forms.FileField(
+        label=_("The form or paper that shows it"),
+        required=False,
+        max_length=255,
+        widget=UnfoldAdminFileFieldWidget,
+        help_text=_(
+            "A picture or PDF of the form as people saw it, or of the contract with whoever collected it;"
+            " kept with this import, 5 MB at most."
+        ),
+        error_messages={"empty": _("This file is empty.")},
+    )
+    tag = forms.CharField(
+        label=_("Give these people the tag"),
+        required=False,
+        max_length=declaration.LONGEST_TAG,
+        widget=UnfoldAdminTextInputWidget,
+    )
+    list = forms.ModelChoiceField(
+        label=_("Put these people on the list"),
+        queryset=StaticList.objects.order_by("name"),
+        required=False,
+        empty_label=_("No list"),
+        widget=UnfoldAdminSelectWidget,
+    )
     language = forms.ChoiceField(
         label=_("Language of people whose own is not in the file"),
         choices=settings.LANGUAGES,
@@ -240,6 +264,12 @@ class EvidenceForm(SuppressionsForm):
             raise forms.ValidationError(_("This day lies in the future."))
         return day
 
+    def clean_evidence_file(self) -> Any:
+        file = self.cleaned_data["evidence_file"]
+        if file and file.size > imports.LARGEST_EVIDENCE_BYTES:
+            raise forms.ValidationError(str(imports.EvidenceTooLarge()))
+        return file
+
     @property
     def source(self) -> str:
         said: str = self.cleaned_data["source_said"]
@@ -259,6 +289,8 @@ class EvidenceForm(SuppressionsForm):
             "language": said["language"],
             "region": said["region"],
             "day_first": day_first,
+            "tag": said["tag"],
+            "list": said["list"].pk if said["list"] else "",
         }
 
 

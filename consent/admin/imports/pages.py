@@ -31,6 +31,7 @@ class ImportBatchAdmin(ReadOnly, BigList):
             "progress": report.show_progress,
             "refused": report.download,
             "rows": report.ask_reason,
+            "evidence": report.download_evidence,
         }
         return tuple(
             (f"<int:object_id>/{name}/", f"consent_importbatch_{name}", page)

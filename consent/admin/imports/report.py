@@ -9,9 +9,9 @@ from django import forms
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -19,10 +19,11 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from consent import uploads
 from consent.admin.imports import samples, wizard
-from consent.models import ImportBatch
+from consent.models import ImportBatch, ImportEvidence
 from contacts import services as contacts
 from contacts.admin import acts
 from contacts.admin.names import VIEW_IDENTITY
+from contacts.models import StaticList
 
 State = ImportBatch.State
 EXPORT = "contacts.export_identities"
@@ -79,6 +80,7 @@ def _facts(request: HttpRequest, batch: ImportBatch) -> dict[str, Any]:
         "may_download": wizard.may_import(request) or request.user.has_perm(VIEW_REFUSED),
         "may_export": _may_export(request),
         "declared": declared_of(batch),
+        "evidence": wizard.evidence_of(batch),
     }
 
 
@@ -97,9 +99,31 @@ def declared_of(batch: ImportBatch) -> list[tuple[str, Any]]:
         "status": _("Status"),
         "occurred_at": _("When they said yes"),
         "wording": _("The words they were shown"),
+        "tag": _("Tag"),
     }
     said = [(words[key], batch.declared[key]) for key in words if batch.declared.get(key)]
-    return [*([(_("Where they said yes"), batch.source)] if batch.source else []), *said]
+    listed = StaticList.objects.filter(pk=batch.declared.get("list") or None).first()
+    return [
+        *([(_("Where they said yes"), batch.source)] if batch.source else []),
+        *said,
+        *([(_("List"), listed.name)] if listed else []),
+    ]
+
+
+def download_evidence(
+    request: HttpRequest, object_id: int, model_admin: ModelAdmin
+) -> HttpResponse:
+    """The file that shows the consent, as it was uploaded: to be saved, never shown as a page of ours."""
+    _check_view(model_admin, request)
+    batch = acts.load(model_admin, request, str(object_id))
+    evidence = get_object_or_404(ImportEvidence, batch=batch)
+    return FileResponse(
+        io.BytesIO(evidence.content),
+        as_attachment=True,
+        filename=evidence.name,
+        content_type="application/octet-stream",
+        headers={"Cache-Control": "no-store"},
+    )
 
 
 def _reasons(batch: ImportBatch) -> list[tuple[str, int]]:

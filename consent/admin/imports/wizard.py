@@ -26,7 +26,7 @@ from consent.admin.imports.forms import (
     initial_of,
 )
 from consent.imports import declaration, mapping, reading, values
-from consent.models import ImportBatch
+from consent.models import ImportBatch, ImportEvidence
 from contacts import fields
 from contacts.admin import acts
 
@@ -157,8 +157,13 @@ def choose_columns(request: HttpRequest, object_id: int, model_admin: ModelAdmin
         is_suppressions=is_suppressions,
         data=said,
     )
-    evidence = form_type(said, initial=initial_of(batch.declared, source=batch.source))
-    if request.method == "POST" and all([form.is_valid(), evidence.is_valid()]):
+    evidence = form_type(
+        said, request.FILES or None, initial=initial_of(batch.declared, source=batch.source)
+    )
+    is_said = all([form.is_valid(), evidence.is_valid()])
+    if request.method == "POST":
+        _keep_evidence(batch, evidence)
+    if is_said:
         try:
             _declare(batch, form.mapping, evidence)
         except imports.ImportRefused as refusal:
@@ -175,7 +180,19 @@ def choose_columns(request: HttpRequest, object_id: int, model_admin: ModelAdmin
         evidence=evidence,
         is_suppressions=is_suppressions,
         earlier=_earlier(batch),
+        kept=evidence_of(batch),
     )
+
+
+def evidence_of(batch: ImportBatch) -> ImportEvidence | None:
+    """The file that shows the consent, without its content."""
+    return ImportEvidence.objects.filter(batch=batch).defer("content").first()
+
+
+def _keep_evidence(batch: ImportBatch, evidence: SuppressionsForm) -> None:
+    """Also where something else is refused: a browser does not choose the file again by itself."""
+    if file := evidence.cleaned_data.get("evidence_file"):
+        imports.keep_evidence(batch, name=file.name, content=file.read())
 
 
 @transaction.atomic

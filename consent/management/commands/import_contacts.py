@@ -10,6 +10,7 @@ from django.utils import timezone
 from consent import imports
 from consent.imports import mapping
 from consent.models import ImportBatch
+from contacts.models import StaticList
 
 EXAMPLES = 10
 
@@ -37,6 +38,11 @@ class Command(BaseCommand):
             "--wording", default="", help="the words that were shown, or their digest"
         )
         parser.add_argument("--status", default="", help="of rows without one, like unsubscribed")
+        parser.add_argument(
+            "--evidence", default="", metavar="FILE", help="what shows the yes: the form, a paper …"
+        )
+        parser.add_argument("--tag", default="", help="tag for these people")
+        parser.add_argument("--list", default="", help="name of the static list to put them on")
         parser.add_argument(
             "--suppressions",
             action="store_true",
@@ -86,12 +92,17 @@ class Command(BaseCommand):
             "wording": options["wording"],
             "language": options["language"],
             "region": options["region"],
+            "tag": options["tag"],
+            "list": _list(options["list"]),
         }
+        evidence = _content(options["evidence"])
         if options["status"] or options["suppressions"]:
             declared["status"] = "suppressed" if options["suppressions"] else options["status"]
         batch = imports.start(
             path=Path(file), source=options["source"], topic=options["topic"], declared=declared
         )
+        if evidence:
+            imports.keep_evidence(batch, name=Path(options["evidence"]).name, content=evidence)
         if options["map"]:
             chosen = dict(each.rpartition("=")[::2] for each in options["map"])
             imports.remap(batch, mapping=batch.mapping | chosen)
@@ -148,3 +159,24 @@ class Command(BaseCommand):
             (counts.refused, "rows refused, or in part"),
         ):
             self.stdout.write(f"  {count:>9,} {words}")
+
+
+def _list(name: str) -> int | str:
+    if not name:
+        return ""
+    found = StaticList.objects.filter(name=name).first()
+    if found is None:
+        raise CommandError(f"There is no list “{name}”.")
+    return found.pk
+
+
+def _content(path: str) -> bytes:
+    if not path:
+        return b""
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}.") from error
+    if not 0 < len(content) <= imports.LARGEST_EVIDENCE_BYTES:
+        raise CommandError(str(imports.EvidenceTooLarge()))
+    return content
