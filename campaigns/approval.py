@@ -15,7 +15,7 @@ SAID = [
     for field in CampaignContent._meta.concrete_fields
     if field.name not in {"id", "campaign"}
 ]
-FROM = ("pk", "from_name", "from_email", "reply_to", "transport")
+FROM = ("pk", "from_name", "from_email", "reply_to", "transport", "sms_from")
 SIGNED = ("legal_name", "postal_address", "email", "privacy_page")
 TOPIC = ("pk", "key", "public_name", "translations")
 

@@ -15,7 +15,10 @@ from liquid.builtin.output import OutputNode
 from campaigns.content import Compiled, ContentError, Pieces, Rendered
 from campaigns.letters import NOWHERE, Letters
 from campaigns.models import Campaign, CampaignContent
+from campaigns.texts import Texts, letters_of, said
+from consent import gsm
 from consent.models import Organization, Topic
+from contacts.models import Channel
 
 # Gmail shows the beginning of a longer message and hides the rest, unsubscribe link included.
 GMAIL_CLIPS_BYTES = 102 * 1024
@@ -38,12 +41,15 @@ class Finding:
 
 def look(campaign: Campaign) -> list[Finding]:
     """Every check, errors first, then warnings, then what passed."""
-    letters = Letters(campaign)
+    letters = letters_of(campaign)
     found = [*_house(campaign)]
     if not letters.contents:
         found.append(_error("", _("The campaign says nothing yet.")))
     for content in letters.contents.values():
-        found += _words(letters, content)
+        if isinstance(letters, Texts):
+            found += _text(letters, content)
+        else:
+            found += _words(letters, content)
     return sorted(found, key=lambda finding: (finding.is_passed, not finding.is_error))
 
 
@@ -52,6 +58,8 @@ def _house(campaign: Campaign) -> Iterator[Finding]:
     organization = Organization.objects.order_by("pk").first()
     if organization is None:
         yield _error("", _("Say first which organization sends: it stands in every footer."))
+    elif campaign.channel == Channel.SMS:
+        yield _passed("", _("Every text says who sends it and carries a link that stops it."))
     elif not organization.postal_address.strip():
         yield _error("", _("The organization has no postal address: every footer needs it."))
     else:
@@ -60,10 +68,32 @@ def _house(campaign: Campaign) -> Iterator[Finding]:
         yield _error("", _("The topic “%s” is not published.") % campaign.topic.public_name)
     if campaign.channel not in campaign.topic.channels:
         yield _error("", _("The topic is not offered on this channel."))
+    if campaign.channel == Channel.SMS:
+        yield from _gateway(campaign)
+
+
+def _gateway(campaign: Campaign) -> Iterator[Finding]:
+    if not settings.SMS_GATEWAY_URL:
+        yield _error("", _("No SMS gateway is configured (SMS_URL)."))
+    if not campaign.sender.sms_from:
+        yield _error("", _("The sender has no number or name for text messages."))
+
+
+def _text(texts: Texts, content: CampaignContent) -> Iterator[Finding]:
+    """What is paid for each person: a text is sent in parts."""
+    try:
+        length = gsm.measure(texts.render(content, None).text)
+    except ContentError as error:
+        yield _error(content.language, str(error))
+        return
+    words = _("Sent and paid for each person, more where a field is longer: %s.") % said(length)
+    yield Finding(content.language, words, is_error=False, is_passed=length.parts == 1)
 
 
 def _words(letters: Letters, content: CampaignContent) -> Iterator[Finding]:
     language = content.language
+    if not content.subject.strip():
+        yield _error(language, _("The subject is missing."))
     try:
         compiled = letters.compiled(content)
         rendered = letters.render(content, None, NOWHERE)

@@ -152,7 +152,7 @@ _LOOK = _Statement(f"""
     SELECT d.id, d.attempt,
         (SELECT k.state FROM campaigns_campaign k WHERE k.id = %(campaign)s), {gate.REASON},
         a.id = d.address_id, c.subject, c.language, i.email, i.first_name, i.last_name,
-        c.attributes, a.fingerprint, c.timezone
+        c.attributes, a.fingerprint, c.timezone, i.phone
     FROM campaigns_unit u
     CROSS JOIN unnest(u.deliveries) AS r (id)
     JOIN campaigns_delivery d ON d.id = r.id AND d.unit = u.id AND d.state = 'claimed'
@@ -361,7 +361,7 @@ def _connect() -> psycopg.Connection[tuple[Any, ...]]:
 
 def _claimed(line: Sequence[Any]) -> Claimed:
     (delivery_id, attempt, state, reason, is_same_address, subject, language) = line[:7]
-    (email, first_name, last_name, attributes, fingerprint, timezone) = line[7:]
+    (email, first_name, last_name, attributes, fingerprint, timezone, phone) = line[7:]
     return Claimed(
         delivery_id,
         attempt,
@@ -375,6 +375,7 @@ def _claimed(line: Sequence[Any]) -> Claimed:
             last_name or "",
             attributes,
             fingerprint or b"",
+            phone or "",
         ),
         timezone,
     )

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 import psycopg
 import redis
@@ -22,14 +23,16 @@ from django.utils.translation import gettext as _
 from campaigns import claims, feedback, quiet, stopping
 from campaigns.claims import Claimed, LaneTaken, Records, Session
 from campaigns.content import ContentError
-from campaigns.letters import Letters
 from campaigns.models import Campaign, Delivery, Lane, Sender
 from campaigns.reports import condemns
+from campaigns.texts import TextMessage, Texts, letters_of
 from campaigns.throttle import Throttle
 from campaigns.transports import NOT_TRIED, Envelope, Outcome, RelayDown, Result, Transport
 from campaigns.transports.backend import BackendTransport
 from campaigns.transports.connection import Relay, Security
 from campaigns.transports.smtp import SmtpTransport
+from campaigns.transports.texts import LARGEST_UNIT, TextTransport
+from contacts.models import Channel
 
 log = logging.getLogger(__name__)
 
@@ -94,8 +97,15 @@ def pause(campaign: Campaign, reason: str) -> bool:
     return bool(moved)
 
 
-def open_transport(sender: Sender) -> Transport:
-    """The transport of a sender: SMTP as the settings say, or any Django email backend."""
+def open_transport(campaign: Campaign) -> Transport | TextTransport:
+    """What carries a campaign: the SMS gateway, SMTP as the settings say, or any Django email backend."""
+    if campaign.channel == Channel.SMS:
+        return TextTransport()
+    return open_mail_transport(campaign.sender)
+
+
+def open_mail_transport(sender: Sender) -> Transport:
+    """The transport of a sender's mail."""
     if sender.transport != "smtp":
         return BackendTransport(sender.transport)
     security: Security = (
@@ -120,11 +130,11 @@ class _Worker:
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
         self._campaign = lane.campaign
-        self._letters = Letters(self._campaign)
+        self._letters = letters_of(self._campaign)
         self._letters.prepare()
         self._session = self._new_session()
         sender = self._campaign.sender
-        self._transport = open_transport(sender)
+        self._transport = open_transport(self._campaign)
         self._throttle = (
             Throttle(sender.pk, per_minute=sender.per_minute) if sender.per_minute else None
         )
@@ -132,6 +142,8 @@ class _Worker:
         self._is_walking = True
         self._is_over = False
         self._largest = settings.DELIVERY_UNIT
+        if isinstance(self._transport, TextTransport):
+            self._largest = min(self._largest, LARGEST_UNIT)
         self._size = min(FIRST_UNIT, self._largest)
         self._unrecorded: Records | None = None
         self._recent: deque[bool] = deque(maxlen=RECENT)
@@ -222,11 +234,12 @@ class _Worker:
 
     def _envelopes(
         self, claimed: Sequence[Claimed], records: Records
-    ) -> tuple[list[Envelope], list[Claimed]]:
+    ) -> tuple[list[Any], list[Claimed]]:
         """What may go out; the others are recorded with what keeps them."""
         now = datetime.now(UTC)
         sender = self._campaign.sender.from_email
-        envelopes, tried = [], []
+        envelopes: list[Envelope | TextMessage] = []
+        tried: list[Claimed] = []
         for each in claimed:
             if not each.is_sending:
                 records.add(each.delivery_id, "pending", untried=True)
@@ -245,8 +258,13 @@ class _Worker:
                         diagnostic=str(error) if isinstance(error, ContentError) else "",
                     )
                     continue
-                envelopes.append(Envelope(sender, each.person.email, letter))
+                if isinstance(letter, TextMessage):
+                    envelopes.append(letter)
+                else:
+                    envelopes.append(Envelope(sender, each.person.email, letter))
                 tried.append(each)
+        if isinstance(self._letters, Texts):
+            self._letters.keep_links()
         return envelopes, tried
 
     def _quiet_for(self, each: Claimed, now: datetime) -> timedelta:

@@ -40,27 +40,20 @@ class Person(NamedTuple):
     last_name: str
     attributes: Mapping[str, Any]
     fingerprint: bytes
+    phone: str = ""
 
 
-class Letters:
-    """The letters of one campaign. Reads content, sender and organization when first needed."""
+class Contents:
+    """What a campaign says in each language, to whomever and on whatever channel."""
 
     def __init__(self, campaign: Campaign) -> None:
         self.campaign = campaign
-        self._skeletons: dict[str, Skeleton] = {}
         self._generation = len(settings.ASSENT_KEYS["fingerprint"])
-        sender = campaign.sender
-        self._domain = sender.from_email.rpartition("@")[2]
-        self._key = message_ids.current_key()
 
     @cached_property
     def contents(self) -> dict[str, CampaignContent]:
         """By language; the first one written is the one for everybody else."""
         return {content.language: content for content in self.campaign.contents.order_by("pk")}
-
-    @cached_property
-    def _organization(self) -> Organization | None:
-        return Organization.objects.order_by("pk").first()
 
     @cached_property
     def _fields(self) -> frozenset[str]:
@@ -72,6 +65,32 @@ class Letters:
             if wanted in self.contents:
                 return self.contents[wanted]
         return next(iter(self.contents.values()))
+
+    def _token(self, person: Person, delivery_id: int) -> str:
+        return links.stop_token(
+            links.Stop(
+                subject=person.subject,
+                fingerprint=person.fingerprint,
+                generation=self._generation,
+                topic=self.campaign.topic.key,
+                channel=self.campaign.channel,
+                message=delivery_id,
+            )
+        )
+
+
+class Letters(Contents):
+    """The letters of one campaign. Reads content, sender and organization when first needed."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        super().__init__(campaign)
+        self._skeletons: dict[str, Skeleton] = {}
+        self._domain = campaign.sender.from_email.rpartition("@")[2]
+        self._key = message_ids.current_key()
+
+    @cached_property
+    def _organization(self) -> Organization | None:
+        return Organization.objects.order_by("pk").first()
 
     def compiled(self, content: CampaignContent) -> Compiled:
         """The content of one language, compiled; raises `ContentError`."""
@@ -101,7 +120,7 @@ class Letters:
         skeleton = Skeleton(self.compiled(content), self._origin(content.language))
         letter = skeleton.address(
             email,
-            values=self.values(_nobody(content.language, name), token=NOWHERE),
+            values=self.values(nobody(content.language, name), token=NOWHERE),
             message_id=f"<assent.test.{uuid.uuid4().hex}@{self._domain}>",
             date=date,
         )
@@ -109,7 +128,7 @@ class Letters:
 
     def render(self, content: CampaignContent, person: Person | None, token: str) -> Rendered:
         """What one person, or nobody in particular, would see."""
-        person = person or _nobody(content.language)
+        person = person or nobody(content.language)
         return self.compiled(content).render(self.values(person, token=token))
 
     def values(self, person: Person, *, token: str) -> Values:
@@ -123,18 +142,6 @@ class Letters:
             "manage_url": f"{base}/m/{token}/",
             "view_url": f"{base}/c/{token}/",
         }
-
-    def _token(self, person: Person, delivery_id: int) -> str:
-        return links.stop_token(
-            links.Stop(
-                subject=person.subject,
-                fingerprint=person.fingerprint,
-                generation=self._generation,
-                topic=self.campaign.topic.key,
-                channel=self.campaign.channel,
-                message=delivery_id,
-            )
-        )
 
     def _skeleton(self, language: str) -> Skeleton:
         content = self.content_for(language)
@@ -176,10 +183,12 @@ def person_of(contact: Contact, address: Address | None) -> Person:
         last_name=identity.last_name,
         attributes=contact.attributes,
         fingerprint=bytes(address.fingerprint or b"") if address else b"",
+        phone=identity.phone,
     )
 
 
-def _nobody(language: str, first_name: str = "") -> Person:
+def nobody(language: str, first_name: str = "") -> Person:
+    """Somebody of whom nothing is known, for previews and tests."""
     return Person(uuid.UUID(int=0), language, "", first_name, "", {}, b"")
 
 

@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 
 from campaigns import approval, audience, claims
 from campaigns.content import ContentError
-from campaigns.letters import Letters
 from campaigns.models import Campaign, Lane
+from campaigns.texts import letters_of
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ def _problem(campaign: Campaign, *, is_late: bool) -> str:
     if settings.CAMPAIGN_NEEDS_APPROVAL and not approval.stands(campaign):
         return _("It is no longer what was approved: have it approved again, then release it.")
     try:
-        Letters(campaign).prepare()
+        letters_of(campaign).prepare()
     except ContentError as error:
         return str(error)
     return ""

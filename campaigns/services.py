@@ -22,6 +22,7 @@ from campaigns.content import ContentError, Rendered
 from campaigns.letters import NOWHERE, Letters, person_of
 from campaigns.models import Campaign, CampaignContent, Delivery
 from campaigns.models.deliveries import DeliveryQuerySet
+from campaigns.texts import Texts, letters_of
 from campaigns.transports import Envelope, Outcome, RelayDown
 from contacts.models import Channel, Contact
 
@@ -75,6 +76,10 @@ class NotOneOfUs(CampaignError):
     """Tests go to the verified address of an active staff member only."""
 
 
+class NoTestByText(CampaignError):
+    """No test is sent by text message: the preview shows the very text that goes out."""
+
+
 class TestNotSent(CampaignError):
     """The relay did not take the test."""
 
@@ -100,19 +105,24 @@ def preview(
     `content` is what is being written, else what is saved in the language. Names are left empty unless
     `has_names`. Raises `NoSuchContent` and `ContentError`.
     """
-    letters = Letters(campaign)
+    letters = letters_of(campaign)
     person = person_of(contact, None) if contact else None
     if person and not has_names:
-        person = person._replace(email="", first_name="", last_name="")
-    return letters.render(content or _content(letters, language), person, NOWHERE)
+        person = person._replace(email="", first_name="", last_name="", phone="")
+    content = content or _content(letters, language)
+    if isinstance(letters, Texts):
+        return letters.render(content, person)
+    return letters.render(content, person, NOWHERE)
 
 
 def send_test(*, campaign: Campaign, language: str, staff: User) -> None:
     """Hand one message, marked as a test, to a staff member; it makes no delivery.
 
-    Raises `NoSuchContent`, `NotOneOfUs`, `NotReady` with what is wrong, and `TestNotSent` with the
-    relay's words.
+    Raises `NoTestByText`, `NoSuchContent`, `NotOneOfUs`, `NotReady` with what is wrong, and `TestNotSent`
+    with the relay's words.
     """
+    if campaign.channel == Channel.SMS:
+        raise NoTestByText
     if not has_verified_address(staff):
         raise NotOneOfUs
     letters = Letters(campaign)
@@ -123,7 +133,7 @@ def send_test(*, campaign: Campaign, language: str, staff: User) -> None:
         )
     except (ContentError, ValueError) as error:
         raise NotReady(str(error)) from error
-    transport = delivery.open_transport(campaign.sender)
+    transport = delivery.open_mail_transport(campaign.sender)
     try:
         envelope = Envelope(campaign.sender.from_email, staff.email, letter)
         result = transport.hand_over([envelope], go_on=lambda: True)[0]
@@ -238,15 +248,13 @@ def _problems(campaign: Campaign, send_at: datetime, latest_start_at: datetime |
         for finding in check_content(campaign=campaign)
         if finding.is_error
     ]
-    if campaign.channel != Channel.EMAIL:
-        problems.append(_("There is no transport for this channel."))
     if latest_start_at and latest_start_at < send_at:
         problems.append(_("The latest start is before the start."))
     if quiet.zone(campaign.timezone) is None:
         problems.append(_("There is no time zone “%s”.") % campaign.timezone)
     try:
         validate_email(campaign.sender.from_email)
-        delivery.open_transport(campaign.sender).close()
+        delivery.open_transport(campaign).close()
     except Exception as error:
         problems.append(_("The sender cannot send: %s") % error)
     return problems
@@ -325,7 +333,7 @@ def _unknown(campaign: Campaign, delivery_ids: list[int] | None) -> DeliveryQuer
     return unknown if delivery_ids is None else unknown.filter(pk__in=delivery_ids)
 
 
-def _content(letters: Letters, language: str) -> CampaignContent:
+def _content(letters: Letters | Texts, language: str) -> CampaignContent:
     if language not in letters.contents:
         raise NoSuchContent
     return letters.contents[language]

@@ -1,6 +1,6 @@
 from django.urls import path, register_converter
 
-from campaigns import views
+from campaigns import views, webhooks
 
 app_name = "campaigns"
 
@@ -28,6 +28,7 @@ register_converter(Extension, "image_extension")
 
 urlpatterns = [
     path("c/<str:token>/", views.view_in_browser, name="view_in_browser"),
+    path("c/sms/<int:delivery_id>/", webhooks.take_text_report, name="text_report"),
     path(
         "i/<digest:digest>/<int:width>.<image_extension:extension>",
         views.show_image,

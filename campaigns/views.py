@@ -10,6 +10,7 @@ from campaigns.letters import Letters, person_of
 from campaigns.models import Delivery
 from consent import links
 from consent.links import LinkError
+from contacts.models import Channel
 
 
 @require_safe
@@ -24,6 +25,7 @@ def view_in_browser(request: HttpRequest, token: str) -> HttpResponse:
         Delivery.objects.filter(
             pk=stop.message, contact__subject=stop.subject, contact__erased_at=None
         )
+        .filter(campaign__channel=Channel.EMAIL)
         .exclude(state=Delivery.State.WITHHELD)
         .select_related("campaign__topic", "campaign__sender", "contact__identity")
         .first()

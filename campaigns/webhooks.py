@@ -3,10 +3,13 @@
 from anymail.urls import urlpatterns as _anymail
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
+
+from campaigns import text_reports
+from consent import gateway
 
 _SUFFIX = "_tracking_webhook"
 _VIEWS = {
@@ -30,3 +33,24 @@ def take(request: HttpRequest, provider: str) -> HttpResponseBase:
         raise Http404
     answer: HttpResponseBase = view(request)
     return answer
+
+
+@csrf_exempt
+@login_not_required
+@require_POST
+def take_text_report(request: HttpRequest, delivery_id: int) -> HttpResponse:
+    """What the SMS gateway says of one text; 404 where it is not signed by the account's token."""
+    is_signed = gateway.is_signed(
+        url=f"{settings.PUBLIC_URL}{request.path}",
+        form=dict(request.POST.lists()),
+        signature=request.headers.get("X-Twilio-Signature", ""),
+    )
+    if not is_signed:
+        raise Http404
+    text_reports.settle(
+        delivery_id=delivery_id,
+        provider_id=request.POST.get("MessageSid", ""),
+        status=request.POST.get("MessageStatus", ""),
+        code=request.POST.get("ErrorCode", ""),
+    )
+    return HttpResponse(status=204)

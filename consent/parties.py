@@ -1,12 +1,13 @@
 """What consent knows of who decides about the data, and who gets it: the organization, the mail relay."""
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from consent.models import Organization
-from contacts.models import Contact
+from consent.models import Organization, ServiceMail
+from contacts.models import Channel, Contact
 from contacts.parties import Controller, Recipient
 
 
@@ -26,13 +27,24 @@ def controller() -> Controller | None:
 
 
 def recipients(contact: Contact | None) -> Iterator[Recipient]:
-    """The relay that carries confirmations, links and receipts."""
-    if contact is None or contact.service_mails.exclude(sent_at=None).exists():
+    """The relay that carries confirmations, links and receipts, and the gateway that carries texts."""
+    mails = ServiceMail.objects.filter(channel=Channel.EMAIL).exclude(sent_at=None)
+    if contact is None or mails.filter(contact=contact).exists():
         yield Recipient(
             name=relay(),
             service=_("Carries messages"),
             receives=_("Address and message"),
         )
+    if settings.SMS_GATEWAY_URL and (contact is None or _was_texted(contact)):
+        yield Recipient(
+            name=urlsplit(settings.SMS_GATEWAY_URL).hostname or "",
+            service=_("Carries text messages"),
+            receives=_("Number and message"),
+        )
+
+
+def _was_texted(contact: Contact) -> bool:
+    return contact.addresses.filter(channel=Channel.SMS).exists()
 
 
 def relay() -> str:

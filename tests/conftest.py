@@ -5,8 +5,11 @@ from collections.abc import Iterator
 
 import pgtrigger
 import pytest
+from django.conf import LazySettings
 from django.core.cache import cache
 from django.db.backends.postgresql.operations import DatabaseOperations
+
+from tests import gateway
 
 # Started in the background, a run would hand an ignored Ctrl-C on to every process it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -30,3 +33,11 @@ def _let_a_flush_empty_the_ledger() -> Iterator[None]:
 def _fresh_budgets() -> None:
     """Budgets of the public doors count per test."""
     cache.clear()
+
+
+@pytest.fixture
+def texts(settings: LazySettings) -> Iterator[gateway.TextGateway]:
+    """An SMS gateway that takes every text to France and Belgium."""
+    with gateway.TextGateway() as texts:
+        gateway.use(texts, settings)
+        yield texts

@@ -122,7 +122,11 @@ def withdrawn(contact: Contact, topic: Topic, channel: str = Channel.EMAIL) -> C
 
 
 def sender(**fields: Any) -> Sender:
-    defaults = {"from_name": "Lumen Books", "from_email": "news@lumen.example"}
+    defaults = {
+        "from_name": "Lumen Books",
+        "from_email": "news@lumen.example",
+        "sms_from": "+33700000001",
+    }
     return Sender.objects.get_or_create(
         name=fields.pop("name", "Lumen"), defaults=defaults | fields
     )[0]
@@ -155,6 +159,18 @@ def officer(username: str = "olga") -> User:
     user = staff(username, superuser=False)
     user.groups.add(Group.objects.get(name="Privacy officer"))
     return user
+
+
+def text_campaign(
+    topic: Topic, body: str = "Three new books this month.", **fields: Any
+) -> Campaign:
+    """A campaign by text message."""
+    made = Campaign.objects.create(
+        **{"name": "Monthly text", "topic": topic, "sender": sender(), "channel": Channel.SMS}
+        | fields
+    )
+    CampaignContent.objects.create(campaign=made, language="en", body=body)
+    return made
 
 
 def staff(username: str = "marketer", *, superuser: bool = True) -> User:

@@ -18,6 +18,7 @@ from campaigns.admin import audience, dashboard, moves, one_person, preview, pro
 from campaigns.models import Campaign, CampaignContent
 from consent.models import Topic
 from contacts.admin.lists import BigList
+from contacts.models import Channel
 
 STATE_COLORS = {
     "draft": "default",
@@ -38,6 +39,13 @@ class ContentForm(forms.ModelForm):
     class Meta:
         model = CampaignContent
         fields = ("language", "layout", "markup", "subject", "preheader", "body")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        is_email = self.data.get("channel", Channel.EMAIL) == Channel.EMAIL
+        if is_email and not cleaned.get("subject") and "subject" not in self.errors:
+            self.add_error("subject", _("An email needs a subject."))
+        return cleaned
 
 
 class ContentInline(StackedInline):

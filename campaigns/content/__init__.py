@@ -14,10 +14,12 @@ from campaigns.content.errors import (
 )
 from campaigns.content.pieces import Pieces, Value, Values
 from campaigns.content.source import Layout, Markup, PostalIdentity, Source
+from campaigns.content.text_message import CompiledText, compile_text
 
 __all__ = [
     "BrokenSyntax",
     "Compiled",
+    "CompiledText",
     "ContentError",
     "CrossedBlocks",
     "Layout",
@@ -35,4 +37,5 @@ __all__ = [
     "Value",
     "Values",
     "compile_source",
+    "compile_text",
 ]

@@ -3,7 +3,7 @@
 from typing import Self
 
 from django.conf import settings
-from django.core.validators import MinValueValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -25,6 +25,21 @@ class Sender(models.Model):
         max_length=100,
         default="smtp",
         help_text=_("smtp, or the path of a Django email backend."),
+    )
+    sms_from = models.CharField(
+        _("text messages from"),
+        max_length=34,
+        blank=True,
+        default="",
+        validators=[
+            RegexValidator(
+                r"^(\+[1-9]\d{6,14}|\d{3,8}|MG[0-9a-fA-F]{32}|(?=.*[A-Za-z])[A-Za-z0-9 &_+-]{1,11})$",
+                _("Write a number like +33700000000, a short code, or a name of up to 11 letters."),
+            )
+        ],
+        help_text=_(
+            "A number, a short code or a name of up to 11 letters. Nobody can answer STOP to a name."
+        ),
     )
     per_minute = models.PositiveIntegerField(
         _("messages a minute"),
@@ -219,7 +234,13 @@ class CampaignContent(models.Model):
         Campaign, models.CASCADE, related_name="contents", verbose_name=_("campaign")
     )
     language = models.CharField(_("language"), max_length=8, default="en")
-    subject = models.CharField(_("subject"), max_length=250)
+    subject = models.CharField(
+        _("subject"),
+        max_length=250,
+        blank=True,
+        default="",
+        help_text=_("Of an email; a text message has none."),
+    )
     preheader = models.CharField(_("preview line"), max_length=250, blank=True, default="")
     body = models.TextField(_("body"))
     markup = models.CharField(_("markup"), max_length=8, choices=Markup, default=Markup.MARKDOWN)

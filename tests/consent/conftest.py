@@ -1,15 +1,5 @@
 import pytest
 
-from tests.gateway import TextGateway, use
-
-
-@pytest.fixture
-def texts(settings):
-    """A gateway that takes every text to France and Belgium."""
-    with TextGateway() as texts:
-        use(texts, settings)
-        yield texts
-
 
 @pytest.fixture(autouse=True)
 def _answer_at_once(monkeypatch):

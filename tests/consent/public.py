@@ -55,5 +55,11 @@ def manage_link(contact: Contact, **kwargs: int) -> str:
 def texted(gateway: TextGateway, *, to: str) -> list[str]:
     """Send the texts that wait, and return the path of the link in each that went to a number."""
     service_texts.sweep()
-    found = (re.search(r"http://[^/\s]+(/s/\w+)", body) for body in gateway.bodies(to))
-    return [link[1] for link in found if link]
+    return [text_link(body) for body in gateway.bodies(to)]
+
+
+def text_link(body: str) -> str:
+    """The path of the short link in a text."""
+    found = re.search(r"http://[^/\s]+(/s/\w+)", body)
+    assert found, body
+    return found[1]
