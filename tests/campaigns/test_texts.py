@@ -19,7 +19,7 @@ from contacts import services as contacts
 from contacts.models import Channel
 from tests import make
 from tests.campaigns import engine
-from tests.consent.public import stranger
+from tests.consent.public import stranger, text_link
 from tests.gateway import DROP, TOKEN
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -114,7 +114,7 @@ def test_it_refuses_a_text_that_no_gateway_takes(news):
     [
         ("Three new books.", "1 SMS, ", True),
         ("x" * 200, "2 SMS, ", False),
-        ("Fête", "2 SMS, ", False),
+        ("Fête à la librairie", "2 SMS, ", False),
     ],
 )
 def test_it_says_before_the_send_what_is_paid(news, settings, texts, body, said, is_passed):
@@ -192,7 +192,7 @@ def test_it_looks_again_after_the_claim(news, texts):
 def test_it_stops_by_the_link_in_the_text(news, texts):
     ada = reader(news)
     sent(make.text_campaign(news))
-    path = re.search(r"/s/\w+", texts.bodies(ADA)[0])[0]
+    path = text_link(texts.bodies(ADA)[0])
     assert "One press" in stranger().get(path).content.decode()
     assert consent.is_allowed(contact=ada, topic=news, channel=Channel.SMS)
     assert stranger().post(path, {"page": "1", "stop": "topic"}).status_code == 200
@@ -205,8 +205,7 @@ def test_it_stops_by_the_link_in_the_text(news, texts):
 def test_it_shows_no_text_as_a_page(news, texts):
     reader(news)
     sent(make.text_campaign(news))
-    code = re.search(r"/s/(\w+)", texts.bodies(ADA)[0])[1]
-    page, token = short_links.read(code)
+    page, token = short_links.read(text_link(texts.bodies(ADA)[0]).rpartition("/")[2])
     assert page == "stop"
     assert Client().get(f"/c/{token}/").status_code == 404
 
