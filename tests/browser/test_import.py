@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from config import roles
 from consent import tasks
 from consent.models import ImportBatch
-from contacts.models import Contact
+from contacts.models import Contact, StaticList
 from tests import make
 
 FILE = """Email Address,First name,Plan,Optin time
@@ -59,7 +59,10 @@ def look(page: Page, name: str) -> None:
     assert found.violations_count == 0, f"{name}: {found.generate_report()}"
 
 
-def test_it_brings_a_file_in_step_by_step(desk, file):
+def test_it_brings_a_file_in_step_by_step(desk, file, tmp_path):
+    paper = tmp_path / "paper-form.pdf"
+    paper.write_bytes(b"%PDF-1.7")
+    fair = StaticList.objects.create(name="Spring fair")
     page = desk()
     look(page, "1-file")
     page.locator("[name=file]").set_input_files(file)
@@ -75,6 +78,9 @@ def test_it_brings_a_file_in_step_by_step(desk, file):
     expect(page.get_by_role("alert")).to_contain_text("Bought or rented addresses are not imported")
     look(page, "2-refused")
     page.get_by_label("They gave us their address").check()
+    page.locator("[name=evidence_file]").set_input_files(paper)
+    page.get_by_label("Give these people the tag").fill("book-fair")
+    page.get_by_label("Put these people on the list").select_option(label="Spring fair")
     page.get_by_label("Topic", exact=True).select_option("product-news")
     page.get_by_label("Where they said yes").fill("Paper form at the fair")
     page.get_by_label("The words they were shown").fill("Yes, send me news by email.")
@@ -93,7 +99,11 @@ def test_it_brings_a_file_in_step_by_step(desk, file):
     with page.expect_download() as download:
         page.get_by_role("link", name="Download lines and reasons").click()
     assert "complete email address" in download.value.path().read_text()
-    assert Contact.objects.count() == 2
+    with page.expect_download() as download:
+        page.get_by_role("link", name="paper-form.pdf").click()
+    assert download.value.path().read_bytes() == b"%PDF-1.7"
+    assert Contact.objects.filter(tags__name="book-fair").count() == 2
+    assert fair.contacts.count() == 2
 
 
 def test_it_works_on_a_dark_phone_in_french(desk, file):

@@ -102,7 +102,7 @@ def declared_of(batch: ImportBatch) -> list[tuple[str, Any]]:
         "tag": _("Tag"),
     }
     said = [(words[key], batch.declared[key]) for key in words if batch.declared.get(key)]
-    listed = StaticList.objects.filter(pk=batch.declared.get("list") or None).first()
+    listed = StaticList.objects.filter(pk=batch.declared.get("list") or 0).first()
     return [
         *([(_("Where they said yes"), batch.source)] if batch.source else []),
         *said,
@@ -112,7 +112,7 @@ def declared_of(batch: ImportBatch) -> list[tuple[str, Any]]:
 
 def download_evidence(
     request: HttpRequest, object_id: int, model_admin: ModelAdmin
-) -> HttpResponse:
+) -> HttpResponseBase:
     """The file that shows the consent, as it was uploaded: to be saved, never shown as a page of ours."""
     _check_view(model_admin, request)
     batch = acts.load(model_admin, request, str(object_id))
