@@ -98,10 +98,13 @@ class Letters(Contents):
             _source(content), identity=self._identity(content.language), fields=self._fields
         )
 
-    def prepare(self) -> None:
-        """Compile every language now; raises `ContentError`."""
-        for language in self.contents:
-            self._skeleton(language)
+    def prepare(self) -> set[str]:
+        """Compile every language now; returns the registered fields they use. Raises `ContentError`."""
+        return {
+            field
+            for language in self.contents
+            for field in self._skeleton(language).compiled.fields
+        }
 
     def to(self, person: Person, *, delivery_id: int, date: datetime) -> Letter:
         """The letter to one person; raises `ContentError` where it cannot be rendered for them."""

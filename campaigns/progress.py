@@ -16,6 +16,7 @@ from campaigns import approval, audience, claims
 from campaigns.content import ContentError
 from campaigns.models import Campaign, Lane
 from campaigns.texts import letters_of
+from contacts import fields
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ def _problem(campaign: Campaign, *, is_late: bool) -> str:
     if settings.CAMPAIGN_NEEDS_APPROVAL and not approval.stands(campaign):
         return _("It is no longer what was approved: have it approved again, then release it.")
     try:
-        letters_of(campaign).prepare()
+        fields.note_use_in_template(letters_of(campaign).prepare())
     except ContentError as error:
         return str(error)
     return ""

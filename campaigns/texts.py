@@ -53,10 +53,11 @@ class Texts(Contents):
             language=content.language,
         )
 
-    def prepare(self) -> None:
-        """Compile every language now; raises `ContentError`."""
+    def prepare(self) -> set[str]:
+        """Compile every language now; returns the registered fields they use. Raises `ContentError`."""
         for language, content in self.contents.items():
             self._compiled[language] = self.compiled(content)
+        return {field for compiled in self._compiled.values() for field in compiled.fields}
 
     def to(self, person: Person, *, delivery_id: int, date: datetime) -> TextMessage:
         """The text to one person, whose link works after `keep_links`; raises `ContentError`."""

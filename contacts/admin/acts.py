@@ -69,14 +69,14 @@ def ask(
     sentence: Text,
     button: Text,
     act: Callable[..., object],
-    done: Text,
+    done: object,
     refusals: tuple[type[Exception], ...],
     form: forms.BaseForm | None = None,
     template: str = "admin/desk/act.html",
     then: str = "",
     **context: Any,
 ) -> HttpResponse:
-    """Ask by GET, do by POST: calls `act` with the cleaned values, and says `done` or why not.
+    """Ask by GET, do by POST: calls `act` with the cleaned values, and says `done` (as text) or why not.
 
     Goes on to `then`, or to the object's own page.
     """

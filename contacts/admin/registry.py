@@ -13,7 +13,7 @@ from unfold.decorators import display
 from contacts.admin import processing, retention
 from contacts.admin.lists import Kept
 from contacts.admin.translated_fields import TRANSLATED, DataFieldForm, TranslatedDataFieldForm
-from contacts.models import DataField, Processor, StaticList
+from contacts.models import DataField, Processor
 
 
 @admin.register(DataField)
@@ -91,15 +91,6 @@ class DataFieldAdmin(Kept, ModelAdmin):
             return "retired", _("retired")
         is_due = field.review_on <= timezone.localdate()
         return "due" if is_due else "", field.review_on
-
-
-@admin.register(StaticList)
-class StaticListAdmin(ModelAdmin):
-    list_display = ("name", "created_at")
-    search_fields = ("name",)
-    ordering = ("name",)
-    fields = ("name",)
-    actions = None
 
 
 @admin.register(Processor)
