@@ -33,9 +33,9 @@ EVENTS, EVIDENCE = "consent.view_consentevent", "consent.view_consentevidence"
 MOMENT = "%Y-%m-%dT%H:%M"
 AS = [
     ("page", _("Proof, as a page to print")),
-    ("proof", _("Proof, as JSON that `python -m consent.verifier` checks")),
-    ("receipt", _("Receipt of the consent that stands now (Kantara)")),
-    ("history", _("Receipt of the whole history (JSON-LD, DPV)")),
+    ("proof", _("Proof, as JSON")),
+    ("receipt", _("Receipt of what stands (Kantara)")),
+    ("history", _("Receipt of the history (DPV)")),
 ]
 REFUSALS = (
     proving.NotSealedYet,

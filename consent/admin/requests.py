@@ -96,7 +96,8 @@ class SubjectRequestAdmin(Kept, ModelAdmin):
         obj: Any = None,
     ) -> HttpResponse:
         if obj is not None:
-            context |= fulfilling.told(obj)
+            buttons = ("show_save", "show_save_and_continue", "show_save_and_add_another")
+            context |= fulfilling.told(obj) | dict.fromkeys(buttons, False)
         page: HttpResponse = super().render_change_form(
             request, context, add, change, form_url, obj
         )

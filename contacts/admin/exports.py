@@ -42,7 +42,7 @@ class ExportAdmin(ReadOnly, BigList):
     list_display = ("asked_at", "asked_by", "whom", "people", "standing", "fetched_at")
     list_select_related = ("asked_by",)
     fields = (
-        "whom", "people", "reason", "asked_by", "asked_at", "standing", "approved_by", "fetched_at",
+        "whom", "people", "reason", "asked_by", "asked_at", "stands", "approved_by", "fetched_at",
     )  # fmt: skip
     readonly_fields = fields
     actions_detail = ("approve", "fetch")
@@ -143,6 +143,10 @@ class ExportAdmin(ReadOnly, BigList):
     @display(description=_("people"))
     def whom(self, asked: Export) -> Any:
         return asked.segment_name or _("everybody")
+
+    @display(description=_("state"))
+    def stands(self, asked: Export) -> Any:
+        return self.standing(asked)[1]
 
     @display(
         description=_("state"),

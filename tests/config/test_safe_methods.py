@@ -6,10 +6,11 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from consent import links, services, short_links
-from contacts.models import Channel
+from consent import links, sealing, services, short_links
+from contacts import rights
+from contacts.models import Channel, IdentityView
 from tests import make
 from tests.consent.public import manage_link, stop_link
 
@@ -93,3 +94,39 @@ def test_it_writes_nothing_when_it_is_only_looked_at(settings):
     assert writes == []
     assert not ada.permissions.get(topic=news).stopped
     assert bo.permissions.get(topic=news, channel=Channel.EMAIL).state == "pending"
+
+
+# What the sign-in itself keeps of a session is no act on anybody's data.
+OF_THE_SESSION = re.compile(r'"django_session"|"auth_user" SET "last_login"')
+
+
+def test_it_writes_nothing_when_a_privacy_officer_only_looks_at_the_desk(client):
+    """Also once the view of a person is open: to open it was a POST, to look again is nothing."""
+    make.organization()
+    ada = make.contact("ada@example.org")
+    event = make.granted(ada, make.topic())
+    sealing.seal()
+    asked = rights.receive(contact=ada, kind="erasure")
+    client.force_login(make.officer())
+    show_name = reverse("admin:contacts_contact_show_name", args=[ada.pk])
+    client.post(show_name, {"reason": "She asked by phone"})
+    of_one = {"contacts/contact": ada.pk, "contacts/subjectrequest": asked.pk}
+    seen, writes = 0, []
+    for route, _name in patterns():
+        if not route.startswith("admin/") or "^" in route:
+            continue
+        app_model = "/".join(route.split("/")[1:3])
+        key = str(of_one.get(app_model, event.pk))
+        path = "/" + re.sub(r"<(\w+:)?\w+>", key, route)
+        with CaptureQueriesContext(connection) as queries:
+            answer = client.get(path)
+        seen += answer.status_code == 200
+        assert answer.status_code < 500, path
+        writes += [
+            f"{path}: {query['sql'][:200]}"
+            for query in queries
+            if WRITE.search(LOCK.sub("", query["sql"])) and not OF_THE_SESSION.search(query["sql"])
+        ]
+    assert seen > 50
+    assert writes == []
+    assert IdentityView.objects.count() == 1
