@@ -128,6 +128,7 @@ def rectify(*, contact: Contact, corrections: Mapping[str, str]) -> list[str]:
     return sorted(given)
 
 
+@transaction.atomic
 def place_hold(*, contact: Contact, reason: str, placer_id: int | None) -> Hold:
     """Keep a person's data from erasure, for a reason in law; raises `ReasonMissing` and `HoldStands`."""
     if not reason.strip():
