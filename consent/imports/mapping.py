@@ -60,12 +60,12 @@ _NAMES = {
     "source": """source consentsource optinsource signupsource origine provenance consentmethod
         originalsource evidencesource""",
     "consented_at": """confirmtime optintime consentedat consentdate consentat optindate dateconsent
-        dateconsentement dateduconsentement consentgivenat confirmedat dateoptin doubleoptin date
+        dateconsentement dateduconsentement consentgivenat confirmedat dateoptin date
         evidencedate""",
     "wording": """wording consentwording consenttext texte textconsent formulation words
         textduconsentement evidencewording legalbasistext""",
     "ip": "confirmip optinip ip ipaddress consentip",
-    "stopped": """unsubscribed optout optedout donotcontact donotemail unsubscribedfromallemail
+    "stopped": """unsubscribed optout optedout donotcontact donotemail dnc unsubscribedfromallemail
         optedoutofemail desabonne desinscrit emailblacklisted emailblocklisted hasoptedoutofemail""",
     "stopped_at": """unsubtime unsubscribedat unsubscribedate optoutdate datedesabonnement
         optouttime desinscritle withdrawnat unsubscribedon withdrawnon stoppedon""",

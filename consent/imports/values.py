@@ -58,6 +58,8 @@ _STAGES = {plain(str(name)): key for key, label in Lifecycle.choices for name in
 }
 _LANGUAGES = {"english": "en", "anglais": "en", "french": "fr", "francais": "fr", "german": "de"}
 _SLASHED = re.compile(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4})(?:[ T]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?")
+# As programs written in Go print a time: 2024-03-01 10:11:12.123456 +0000 UTC.
+_OF_GO = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) ([+-]\d{4})(?: \S+)?")
 _SEPARATORS = re.compile(r"[;|,]")
 _LANGUAGE = re.compile(r"([a-z]{2,3})(?:[-_][a-z0-9]+)*", re.IGNORECASE)
 
@@ -99,7 +101,7 @@ def moment(text: str, day_first: bool | None = None) -> datetime:
     Raises `RowRefused` for anything else, and for 03/04/2025 where nothing says which is the day.
     """
     try:
-        at = datetime.fromisoformat(text)
+        at = datetime.fromisoformat(_OF_GO.sub(r"\1\2", text))
     except ValueError:
         at = _with_year_last(text, day_first)
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

@@ -252,7 +252,10 @@ class EvidenceForm(SuppressionsForm):
         widget=UnfoldAdminSelectWidget,
     )
 
-    field_order = ("acquisition", "topic", "channel", "status")
+    field_order = (
+        "acquisition topic channel status source_said occurred_at wording evidence_file tag list"
+        " language region day_first"
+    ).split()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -1,0 +1,145 @@
+"""Files as other newsletter programs export them: their stops count, and no status of theirs is a grant."""
+
+# ruff: noqa: E501 - the files stand here as those programs write them
+
+import pytest
+
+from consent import gate, imports
+from consent.models import Permission, Suppression
+from contacts import services as contacts
+from contacts.models import Channel, Contact
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+MAILCHIMP = (
+    '"Email Address","First Name","Last Name",Address,"Phone Number",Birthday,{extra}MEMBER_RATING,'
+    "OPTIN_TIME,OPTIN_IP,CONFIRM_TIME,CONFIRM_IP,LATITUDE,LONGITUDE,GMTOFF,DSTOFF,TIMEZONE,CC,REGION,"
+    "LAST_CHANGED,LEID,EUID,NOTES,TAGS"
+)
+MAILCHIMP_ROW = (
+    '{email},{name},Martin,"12 rue des Lilas  Lyon 69003 France",,,{extra}2,"2024-05-06 07:08:09",'
+    '203.0.113.77,"2024-05-06 07:09:10",203.0.113.77,45.7,4.8,1,2,Europe/Paris,FR,ARA,'
+    '"2025-01-01 10:00:00",123456789,0a1b2c3d4e,,"""book club"",vip"'
+)
+UNSUBSCRIBED = "UNSUB_TIME,UNSUB_CAMPAIGN_TITLE,UNSUB_CAMPAIGN_ID,UNSUB_REASON,UNSUB_REASON_OTHER,"
+CLEANED = "CLEAN_TIME,CLEAN_CAMPAIGN_TITLE,CLEAN_CAMPAIGN_ID,"
+BREVO = """CONTACT ID;EMAIL;LASTNAME;FIRSTNAME;SMS;DOUBLE_OPT-IN;OPT_IN;EMAIL_BLACKLISTED;SMS_BLACKLISTED;ADDED_TIME;MODIFIED_TIME
+1;ada@example.org;Martin;Ada;33612345678;1;1;0;0;13-02-2024 10:11:12;14-02-2024 10:11:12
+2;bo@example.org;Bernard;Bo;;2;0;1;0;14-02-2024 10:11:12;14-02-2024 10:11:12
+"""
+LISTMONK = """uuid,email,name,attributes,status,created_at,updated_at
+5f0c6f1e-7a3b-4a52-9d53-2a7d5a6d1f01,ada@example.org,Ada Martin,"{""city"": ""Lyon""}",enabled,2024-03-01 10:11:12.123456 +0000 UTC,2024-03-02 10:11:12.123456 +0000 UTC
+5f0c6f1e-7a3b-4a52-9d53-2a7d5a6d1f02,bo@example.org,Bo Bernard,{},disabled,2024-03-01 10:11:12 +0100 CET,2024-03-02 10:11:12 +0100 CET
+5f0c6f1e-7a3b-4a52-9d53-2a7d5a6d1f03,cy@example.org,Cy Petit,{},blocklisted,2024-03-01 10:11:12 +0000 UTC,2024-03-02 10:11:12 +0000 UTC
+"""
+MAUTIC = """"id","firstname","lastname","email","preferred_locale","timezone","points","stage","date_added","last_active","donotemail","tags"
+"1","Ada","Martin","ada@example.org","fr_FR","Europe/Paris","12","","2024-03-01 10:11:12","2025-03-01 10:11:12","0","vip|book club"
+"2","Bo","Bernard","bo@example.org","en","","0","","2024-03-01 10:11:12","","1",""
+"""
+HUBSPOT = """Record ID,First Name,Last Name,Email,Phone Number,Lifecycle Stage,Lead Status,Marketing contact status,Unsubscribed from all email,Email hard bounce reason,Create Date,Last Activity Date
+101,Ada,Martin,ada@example.org,+33 6 12 34 56 78,Customer,Open,Marketing contact,No,,2024-03-01 10:11,2025-03-01 10:11
+102,Bo,Bernard,bo@example.org,,Lead,,Marketing contact,Yes,,2024-03-01 10:11,
+103,Dee,Dupont,dee@example.org,,Marketing Qualified Lead,,Non-marketing contact,No,UNKNOWN_USER,2024-03-01 10:11,
+"""
+
+
+@pytest.fixture(autouse=True)
+def topic():
+    make.topic("offers")
+    return make.topic()
+
+
+@pytest.fixture
+def bring_in(tmp_path):
+    def run(text, name="export.csv", **declared):
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8-sig")
+        return imports.run(imports.start(path=path, topic="product-news", declared=declared))
+
+    return run
+
+
+def mailchimp(email, name, extra="", values=""):
+    return (
+        MAILCHIMP.format(extra=extra)
+        + "\n"
+        + MAILCHIMP_ROW.format(email=email, name=name, extra=values)
+    )
+
+
+def reason(email, topic):
+    contact = contacts.find_contact(channel=Channel.EMAIL, address=email)
+    return gate.explain(contact=contact, topic=topic, channel=Channel.EMAIL).reason
+
+
+def granted():
+    return Permission.objects.filter(state="granted").count()
+
+
+def test_it_takes_the_three_files_of_mailchimp(bring_in, topic):
+    batches = [
+        bring_in(mailchimp("ada@example.org", "Ada"), "subscribed_email_audience_export_0a1b.csv"),
+        bring_in(
+            mailchimp(
+                "bo@example.org",
+                "Bo",
+                UNSUBSCRIBED,
+                '"2024-06-07 08:09:10","June news",4a5b,"NORMAL",,',
+            ),
+            "unsubscribed_email_audience_export_0a1b.csv",
+        ),
+        bring_in(
+            mailchimp("dee@example.org", "Dee", CLEANED, '"2024-07-08 09:10:11","July news",6c7d,'),
+            "cleaned_email_audience_export_0a1b.csv",
+        ),
+    ]
+    assert [batch.refused for batch in batches] == [0, 0, 0]
+    assert reason("ada@example.org", topic) == "claimed"
+    assert reason("bo@example.org", topic) == "withdrawn"
+    assert reason("dee@example.org", topic) == "undeliverable"
+    assert granted() == 0
+    ada = contacts.find_contact(channel=Channel.EMAIL, address="ada@example.org")
+    assert {tag.name for tag in ada.tags.all()} == {"book-club", "vip"}
+    assert ada.timezone == "Europe/Paris"
+
+
+def test_it_takes_a_file_of_brevo(bring_in, topic):
+    batch = bring_in(BREVO, region="FR", day_first=True)
+    assert (batch.refused, batch.contacts) == (0, 2)
+    assert reason("bo@example.org", topic) == "withdrawn"
+    assert reason("bo@example.org", make.topic("offers")) == "withdrawn"
+    ada = contacts.find_contact(channel=Channel.EMAIL, address="ada@example.org")
+    assert (ada.created_at.day, ada.created_at.month) == (13, 2)
+    assert granted() == 0
+
+
+def test_it_takes_a_file_of_listmonk(bring_in, topic):
+    batch = bring_in(LISTMONK)
+    assert (batch.refused, batch.contacts, batch.stops) == (0, 2, 2)
+    assert reason("ada@example.org", topic) == "claimed"
+    assert reason("bo@example.org", topic) == "withdrawn"
+    assert Suppression.objects.filter(cause="listed").count() == 1
+    bo = contacts.find_contact(channel=Channel.EMAIL, address="bo@example.org")
+    assert bo.created_at.isoformat() == "2024-03-01T09:11:12+00:00"
+    assert granted() == 0
+
+
+def test_it_takes_a_file_of_mautic(bring_in, topic):
+    batch = bring_in(MAUTIC)
+    assert (batch.refused, batch.contacts) == (0, 2)
+    assert reason("bo@example.org", topic) == "withdrawn"
+    ada = contacts.find_contact(channel=Channel.EMAIL, address="ada@example.org")
+    assert (ada.language, ada.timezone) == ("fr", "Europe/Paris")
+    assert {tag.name for tag in ada.tags.all()} == {"book-club", "vip"}
+    assert granted() == 0
+
+
+def test_it_takes_a_file_of_hubspot(bring_in, topic):
+    batch = bring_in(HUBSPOT)
+    assert (batch.refused, batch.contacts) == (0, 3)
+    assert reason("bo@example.org", topic) == "withdrawn"
+    assert reason("dee@example.org", topic) == "undeliverable"
+    stages = dict(Contact.objects.values_list("identity__first_name", "lifecycle"))
+    assert stages == {"Ada": "customer", "Bo": "lead", "Dee": "lead"}
+    assert granted() == 0
