@@ -15,6 +15,7 @@ from contacts.models import Channel
 
 STAFF = "admin"
 TOPIC = "product-news"
+NUMBER = "+33700000000"
 LATEST_START = timedelta(hours=1)
 
 TOPICS = [
@@ -191,6 +192,7 @@ def sender() -> Sender:
             "from_name": "Lumen Books",
             "from_email": "news@lumen.example",
             "reply_to": "hello@lumen.example",
+            "sms_from": NUMBER,
         },
     )[0]
 

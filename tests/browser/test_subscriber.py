@@ -18,7 +18,7 @@ from consent.views import sign_up
 from contacts import rights
 from contacts.models import Channel, Contact, DataField
 from tests import make
-from tests.consent.public import mailed, manage_link, stop_link
+from tests.consent.public import mailed, manage_link, stop_link, texted
 
 # axe-core's rules for WCAG 2.2 AA and good practice; the target size is off unless asked for.
 EVERY_RULE = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
@@ -78,6 +78,48 @@ def test_it_takes_a_stranger_from_the_form_to_a_yes(visit, news, javascript):
     page.get_by_role("button", name="Yes, confirm").click()
     page.get_by_role("heading", name="Thank you, it is done").wait_for()
     assert reason(bo, news) == ""
+
+
+@SCRIPTS
+def test_it_takes_a_stranger_from_the_form_to_a_yes_by_text(visit, news, texts, javascript):
+    make.wording(news, Channel.SMS)
+    page = visit("/", javascript=javascript, width=390)
+    page.get_by_label("by sms").check()
+    page.get_by_label("Mobile number").fill("06 12")
+    page.get_by_role("button", name="Sign up").click()
+    page.get_by_text("This is not a complete mobile number").wait_for()
+    assert page.get_by_label("by sms").is_checked()
+    page.get_by_label("Mobile number").fill("06 12 34 56 78")
+    page.get_by_role("button", name="Sign up").click()
+    page.get_by_role("heading", name="Look at your phone").wait_for()
+    bo = Contact.objects.get()
+    [link] = texted(texts, to="+33612345678")
+    page.goto(link)
+    if javascript:
+        assert Axe().run(page, options=EVERY_RULE).violations_count == 0
+    page.get_by_role("button", name="Yes, confirm").click()
+    page.get_by_role("heading", name="Thank you, it is done").wait_for()
+    assert gate.explain(contact=bo, topic=news, channel=Channel.SMS).reason == ""
+
+
+@SCRIPTS
+def test_it_adds_a_number_on_the_person_s_page(visit, ada, news, texts, javascript):
+    make.wording(news, Channel.SMS)
+    page = visit(f"/preferences/{manage_link(ada)}/", javascript=javascript)
+    page.get_by_label("Mobile number").fill("06 12 34 56 78")
+    page.get_by_role("button", name="Add this number").click()
+    page.get_by_text("We have sent a text to this number").wait_for()
+    if javascript:
+        assert Axe().run(page, options=EVERY_RULE).violations_count == 0
+    [link] = texted(texts, to="+33612345678")
+    phone = visit(link, javascript=javascript, width=390)
+    phone.get_by_role("button", name="Yes, this is my number").click()
+    phone.get_by_role("heading", name="Your number is confirmed").wait_for()
+    page.goto(page.url)
+    page.get_by_role("checkbox", name="By text message").check()
+    page.get_by_role("button", name="Save what I changed").last.click()
+    page.get_by_text("Saved.").wait_for()
+    assert gate.explain(contact=ada, topic=news, channel=Channel.SMS).reason == ""
 
 
 def test_it_speaks_french_to_a_french_browser(visit, news):

@@ -57,6 +57,9 @@ class Command(BaseCommand):
             "PUBLIC_URL": url,
             "EMAIL_URL": f"smtp://{listener.host}:{listener.port}",
             "ASSENT_MAILBOX": str(folder / "mailbox"),
+            "SMS_URL": listener.sms_url,
+            "SMS_FROM": sample.NUMBER,
+            "SMS_COUNTRIES": "FR,BE",
             "DEBUG": "True",
         }
         try:
