@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contacts.models import Contact
 
 Question = Callable[[Contact, int | None, str], bool]
-PATIENCE_S = 0.2
+PATIENCE_S = 0.15
 STEP_S = 0.005
 
 _questions: list[Question] = []
@@ -26,7 +26,7 @@ def is_in_flight(contact: Contact, topic_id: int | None, channel: str) -> bool:
 
 
 def settle(contact: Contact, topic_id: int | None, channel: str) -> bool:
-    """Wait, at most 200 ms, until nothing is on its way; False where a hand-over is still in doubt.
+    """Wait, at most 150 ms, until nothing is on its way; False where a hand-over is still in doubt.
 
     Call it after the withdrawal was committed, never inside its transaction.
     """

@@ -187,12 +187,11 @@ def standing_of(
 
 def project(contact: Contact, topic_key: str | None, channel: str, standing: Standing) -> None:
     """Write what stands as the permission of a contact whose lock is held."""
-    Permission.objects.update_or_create(
-        contact=contact,
-        topic=Topic.objects.get(key=topic_key) if topic_key else None,
-        channel=channel,
-        defaults=columns(standing),
-    )
+    said = columns(standing)
+    # Nobody else writes while the lock is held: an update that finds no row is followed by an insert.
+    topic = Topic.objects.get(key=topic_key) if topic_key else None
+    if not contact.permissions.filter(topic=topic, channel=channel).update(**said):
+        Permission.objects.create(contact=contact, topic=topic, channel=channel, **said)
 
 
 def columns(standing: Standing) -> dict[str, Any]:
@@ -215,13 +214,12 @@ def _suppress(contact: Contact, event: ConsentEvent) -> None:
     """A no also stops the address itself, whoever it belongs to later."""
     if event.kind not in NO or event.kind == Kind.REFUSED:
         return
-    topic = Topic.objects.get(key=event.topic_id) if event.topic_id else None
     for address in contact.addresses.current():
         if event.channel in ("", address.channel):
             suppress(
                 channel=address.channel,
                 fingerprint=bytes(address.fingerprint or b""),
-                topic=topic,
+                topic=event.topic,
                 cause=Suppression.Cause(event.kind),
                 since=event.occurred_at,
                 event=event,

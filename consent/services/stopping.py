@@ -152,13 +152,16 @@ def _stop(
     method: Method,
     details: Mapping[str, str] | None,
 ) -> ConsentEvent:
-    evidence = {"message": str(stop.message), **(details or {})}
-    if topic is None:
-        return object_to_everything(
-            contact=contact, channel=stop.channel, method=method, details=evidence
-        )
-    return withdraw(
-        contact=contact, topic=topic, channel=stop.channel, method=method, details=evidence
+    """Straight into the ledger: a mail program waits for the answer, and each statement is a wait."""
+    return ledger.record(
+        contact=contact,
+        topic=topic,
+        channel=stop.channel,
+        kind=Kind.WITHDRAWN if topic else Kind.OBJECTED,
+        method=method,
+        actor=SUBJECT,
+        address=current_address(contact, stop.channel, required=False),
+        details={"message": str(stop.message), **(details or {})},
     )
 
 

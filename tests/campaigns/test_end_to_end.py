@@ -62,13 +62,14 @@ def _sending_slowly(sink: Sink, count: int) -> Campaign:
     return engine.started(make.campaign(topic))
 
 
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_it_leaves_nothing_unknown_when_a_worker_is_shut_down_in_mid_campaign(
-    sink: Sink, tmp_path: Path
+    sink: Sink, pool: str
 ) -> None:
     campaign = _sending_slowly(sink, 200)
-    environment = processes.environment()
+    command = processes.worker_command("one", pool=pool)
 
-    with processes.running(processes.worker_command("one"), environment) as worker:
+    with processes.running(command, processes.environment()) as worker:
         current_app.send_task("campaigns.tick")
         processes.wait_for(lambda: sink.count() > 10, seconds=40, what="the first messages")
         worker.terminate()
