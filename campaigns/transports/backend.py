@@ -1,11 +1,12 @@
 """Hands messages to any Django email backend, django-anymail's providers among them.
 
-Slower than the SMTP transport and less sure: a backend that loses its connection does not say
-whether the message had gone out, so that is `unknown`.
+Slower than the SMTP transport. Of Django's own SMTP backend it sees how far a message had come when the
+connection was lost; any other backend does not say, so that is `unknown`.
 """
 
 import contextlib
 import smtplib
+import ssl
 from collections.abc import Callable, Sequence
 
 import requests
@@ -29,6 +30,7 @@ _KEEPS_METADATA = frozenset(
     }
 )  # fmt: skip
 _DENIED = frozenset({401, 402, 403, 404})
+_LOST_BEFORE = Result(Outcome.DEFERRED, diagnostic="connection lost before the final dot")
 
 
 class BackendTransport:
@@ -39,6 +41,7 @@ class BackendTransport:
 
     def __init__(self, backend: str | None = None, **options: object) -> None:
         self._connection: BaseEmailBackend = get_connection(backend, fail_silently=False, **options)
+        self._progress: _Progress | None = None
 
     def hand_over(self, messages: Sequence[Envelope], *, go_on: Callable[[], bool]) -> list[Result]:
         """See `Transport.hand_over`."""
@@ -54,7 +57,7 @@ class BackendTransport:
             except RelayDown as down:
                 self.close()
                 raise RelayDown(down.reason, results) from down
-            if results[index].outcome is Outcome.UNKNOWN:
+            if results[index].outcome is Outcome.UNKNOWN or results[index] == _LOST_BEFORE:
                 self.close()
                 break
         return results
@@ -68,6 +71,11 @@ class BackendTransport:
             self._connection.open()
         except (OSError, smtplib.SMTPException) as error:
             raise RelayDown(f"cannot open the email backend: {_words(error)}") from error
+        session = getattr(self._connection, "connection", None)
+        if not isinstance(session, smtplib.SMTP):
+            self._progress = None
+        elif self._progress is None or self._progress.session is not session:
+            self._progress = _Progress(session)
 
     def _hand_over(self, envelope: Envelope) -> Result:
         try:
@@ -80,10 +88,14 @@ class BackendTransport:
         elif provider in _KEEPS_METADATA:
             # Comes back with the webhook: the provider's own id is not known where it gave no answer.
             vars(email)["metadata"] = {"assent": envelope.letter.message_id}
+        if self._progress:
+            self._progress.begin()
         try:
             taken = self._connection.send_messages([email])
         except Exception as error:
             # Whatever a backend raises must not take the whole lane down.
+            if self._progress and not self._progress.may_be_taken and _is_loss(error):
+                return _LOST_BEFORE
             return _judged(error, envelope.recipient)
         return _reported(email, taken or 0)
 
@@ -91,6 +103,37 @@ class BackendTransport:
         """See `Transport.close`."""
         with contextlib.suppress(OSError, smtplib.SMTPException):
             self._connection.close()
+
+
+class _Progress:
+    """How far an `smtplib` session has come with a message: it stands where the session sends."""
+
+    def __init__(self, session: smtplib.SMTP) -> None:
+        self.session = session
+        self._pass_on = session.send
+        self.may_be_taken = False
+        vars(session)["send"] = self._send
+
+    def begin(self) -> None:
+        """The next message."""
+        self.may_be_taken = False
+
+    def _send(self, octets: str | bytes) -> None:
+        # Only the content ends so; a write that fails has left out its last bytes, the dot, unless TLS
+        # holds them.
+        is_content = isinstance(octets, bytes) and octets.endswith(b"\r\n.\r\n")
+        if is_content and isinstance(self.session.sock, ssl.SSLSocket):
+            self.may_be_taken = True
+        self._pass_on(octets)
+        if is_content:
+            self.may_be_taken = True
+
+
+def _is_loss(error: Exception) -> bool:
+    """The connection ended; all that `smtplib` raises is an OSError, replies included."""
+    if isinstance(error, smtplib.SMTPException):
+        return isinstance(error, smtplib.SMTPServerDisconnected)
+    return isinstance(error, OSError)
 
 
 def _set_return_path(email: EmailMultiAlternatives, sender: str) -> None:
@@ -176,6 +219,8 @@ def _of_api(error: anymail.AnymailAPIError, recipient: str) -> Result:
 def _never_connected(cause: BaseException | None) -> bool:
     """urllib3 says so by name: a broken connection may have carried the request, a new one not."""
     reason = getattr(cause.args[0] if cause and cause.args else None, "reason", None)
+    if isinstance(next(iter(getattr(reason, "args", ())), None), ssl.SSLCertVerificationError):
+        return True
     return type(reason).__name__ in {"NewConnectionError", "NameResolutionError"}
 
 

@@ -4,6 +4,7 @@ import email
 import email.policy
 import json
 import smtplib
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -92,6 +93,47 @@ def test_it_says_unknown_and_stops_when_the_connection_is_lost():
         again = transport.hand_over(envelopes("dee@example.org"), go_on=always)
         transport.close()
     assert outcomes(again) == [SENT]
+
+
+@contextmanager
+def closing_at(verb: str) -> Iterator[int]:
+    """A relay that takes one message and closes the connection at this command of the second."""
+    replies = {"EHLO": "250 relay", "MAIL": "250 Ok", "RCPT": "250 Ok", "DATA": "354 go on"}
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        peer, _ = listener.accept()
+        taken = 0
+        with peer, peer.makefile("rwb") as file:
+            file.write(b"220 relay\r\n")
+            file.flush()
+            while line := file.readline().decode():
+                if taken and line[:4].upper() == verb:
+                    return
+                if line == ".\r\n":
+                    taken += 1
+                    file.write(b"250 Ok\r\n")
+                elif line[:4].upper() in replies:
+                    file.write(f"{replies[line[:4].upper()]}\r\n".encode())
+                file.flush()
+
+    thread = Thread(target=serve)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        thread.join()
+        listener.close()
+
+
+@pytest.mark.parametrize("verb", ["MAIL", "RCPT", "DATA"])
+def test_it_puts_off_and_stops_when_the_connection_is_lost_before_the_content(verb):
+    with closing_at(verb) as port:
+        transport = BackendTransport(SMTP, host="127.0.0.1", port=port)
+        results = transport.hand_over(envelopes(*PEOPLE), go_on=always)
+        transport.close()
+    assert outcomes(results) == [SENT, Outcome.DEFERRED, NOT_TRIED]
+    assert results[1].code == 0
 
 
 def test_it_reconnects_when_the_relay_closed_while_idle():
