@@ -52,7 +52,7 @@ class ContentInline(StackedInline):
     model = CampaignContent
     form = ContentForm
     fieldsets = (
-        (None, {"fields": (("language", "layout", "markup"), "subject", "preheader", "body")}),
+        (None, {"fields": (("language", "layout"), "subject", "preheader", "markup", "body")}),
     )
     extra = 0
     min_num = 1

@@ -52,9 +52,9 @@ def people():
 def desk(visit):
     """Sign in as a marketer."""
 
-    def open_desk(path: str = "/admin/", **how: object) -> Page:
+    def open_desk(path: str = "/admin/", *, username: str = "nora", **how: object) -> Page:
         roles.hold()
-        staff = make.staff("nora", superuser=False)
+        staff = make.staff(username, superuser=False)
         staff.groups.add(Group.objects.get(name="Marketer"))
         client = Client()
         client.force_login(staff)
@@ -67,7 +67,8 @@ def desk(visit):
     return open_desk
 
 
-def test_it_takes_a_marketer_from_a_segment_to_the_result(desk, people, sink):
+def test_it_takes_a_marketer_from_a_segment_to_the_result(desk, people, sink, settings):
+    settings.CAMPAIGN_NEEDS_APPROVAL = True
     page = desk("/admin/contacts/segment/add/")
     page.get_by_label("Name").fill("French readers")
     page.get_by_role("button", name="Add a condition").click()
@@ -99,13 +100,15 @@ def test_it_takes_a_marketer_from_a_segment_to_the_result(desk, people, sink):
     expect(page.locator(".desk-live")).to_contain_text("no registered field")
     page.locator("#id_contents-0-body").fill("Changed.\n\n")
     page.get_by_label("Insert a field").select_option("first_name")
+    page.get_by_label("or else").fill("reader")
+    page.get_by_role("button", name="Insert", exact=True).click()
     expect(page.locator("#id_contents-0-body")).to_have_value(
-        re.compile(r"{{ contact.first_name \| default: '' }}")
+        re.compile(r"{{ contact.first_name \| default: 'reader' }}")
     )
     expect(live.locator("body")).to_contain_text("Changed.")
     page.locator("#id_contents-0-body").fill(WORDS)
     page.get_by_role("button", name="Save and continue editing").click()
-    expect(page.locator(".desk-findings")).to_contain_text("Nothing stands against sending it.")
+    expect(page.locator(".desk-verdict")).to_contain_text("Nothing stands against sending it.")
 
     page.locator("#tabs-items").get_by_role("link", name="Preview").click()
     frame = page.frame_locator("iframe[title='The message']")
@@ -121,7 +124,31 @@ def test_it_takes_a_marketer_from_a_segment_to_the_result(desk, people, sink):
     expect(page.locator("#people")).to_contain_text(people["cy"].pseudonym)
     expect(page.locator("#people")).to_contain_text("c***@e***.org")
 
+    page.get_by_role("link", name="Ask for approval").click()
+    page.get_by_role("button", name="Ask for approval").click()
+    expect(page.locator("#approval + p")).to_contain_text("Nobody has approved it yet")
+    page.get_by_role("link", name="Approve").click()
+    page.get_by_role("button", name="Approve").click()
+    expect(page.get_by_text("Somebody else has to approve this")).to_be_visible()
+
+    second = desk("/admin/", username="olga")
+    second.get_by_role("region", name="Waiting for your approval").get_by_role("link").click()
+    expect(second.frame_locator("iframe[title='The message']").locator("body")).to_contain_text(
+        "Hello reader,"
+    )
+    second.get_by_role("link", name="Approve").click()
+    second.get_by_role("button", name="Approve").click()
+    expect(second.locator("#approval + p")).to_contain_text("Approved by olga on")
+
+    page.get_by_role("link", name="Send a test").click()
+    page.get_by_role("button", name="Send the test").click()
+    expect(page.get_by_text("The test was sent.")).to_be_visible()
+    [tested] = sink.taken()
+    assert tested.recipient == "nora@lumen.example"
+    assert b"Subject: [Test] Twelve new books" in sink.messages()[0]
+
     page.get_by_role("link", name="Schedule").click()
+    expect(page.locator("#approval + p")).to_contain_text("Approved by olga on")
     soon = timezone.now() - timedelta(minutes=1)
     page.get_by_label("Day").fill(soon.strftime("%Y-%m-%d"))
     page.get_by_label("Time", exact=True).or_(page.locator("[name=hour]")).first.fill(
@@ -132,11 +159,18 @@ def test_it_takes_a_marketer_from_a_segment_to_the_result(desk, people, sink):
 
     campaign = Campaign.objects.get()
     progress.start_due()
-    expect(page.locator("#counts")).to_contain_text("0 of 1 sent", timeout=8_000)
+    expect(page.locator("#counts")).to_contain_text("0 of 1 sent", timeout=20_000)
     engine.work(campaign)
     engine.work(campaign)
-    expect(page.locator("#counts")).to_contain_text("1 of 1 sent", timeout=8_000)
-    assert [taken.recipient for taken in sink.taken()] == ["ada@example.org"]
+    expect(page.locator("#counts")).to_contain_text("1 of 1 sent", timeout=20_000)
+    assert [taken.recipient for taken in sink.taken()][1:] == ["ada@example.org"]
+
+    page.locator("#tabs-items").get_by_role("link", name="Audience").click()
+    outcomes = page.get_by_role("region", name="What became of them")
+    expect(outcomes.get_by_role("row", name=re.compile("^Sent 1"))).to_be_visible()
+    expect(outcomes.get_by_role("row", name=re.compile("^Withheld 2"))).to_be_visible()
+    reasons = page.get_by_role("region", name="Why the others did not get it")
+    expect(reasons.get_by_role("row", name=re.compile("^Withdrew 1"))).to_be_visible()
 
     page.locator("#tabs-items").get_by_role("link", name="One person").click()
     page.get_by_label("Who?").fill(str(people["cy"].subject))
@@ -186,20 +220,28 @@ def test_it_opens_a_saved_rule_as_it_was_written(desk, people):
 
 
 # axe-core's rules for WCAG 2.2 AA, over what is ours of each page.
-OURS = {"include": [[".desk"]]}
-PAGES = ("", "preview", "audience", "progress", "person", "schedule")
+OURS = {"include": [[".desk"], [".desk-composer-bar"], [".desk-live"]]}
+PAGES = (
+    "", "change", "preview", "audience", "progress", "person", "schedule", "test", "duplicate", "ask",
+    "approve", "/admin/campaigns/image/add/",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_it_has_no_accessibility_violation(desk, people, dark):
+def test_it_has_no_accessibility_violation(desk, people, dark, settings):
+    settings.CAMPAIGN_NEEDS_APPROVAL = True
     campaign = make.campaign(make.topic())
     Segment.objects.create(name="French", rule={})
     page = desk(dark=dark)
     page.evaluate("document.documentElement.classList.contains('dark')")
     found = []
     for name in PAGES:
-        page.goto(f"/admin/campaigns/campaign/{campaign.pk}/{name}/" if name else "/admin/")
+        own = f"/admin/campaigns/campaign/{campaign.pk}/{name}/" if name else "/admin/"
+        page.goto(name if name.startswith("/") else own)
         page.locator(".desk").first.wait_for()
+        if name == "change":
+            page.get_by_role("button", name="Preview as you write").click()
+            page.locator(".desk-live-subject:not(:empty)").wait_for()
         results = Axe().run(page, context=OURS, options={"resultTypes": ["violations"]})
         found += [
             (name, rule["id"], [node["html"][:120] for node in rule["nodes"]])

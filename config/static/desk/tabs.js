@@ -1,13 +1,11 @@
-// Unfold folds tabs away while a page is still being laid out; measure again until none more comes back.
+// Unfold folds tabs away while a page is still being laid out; for a second, whatever fits is brought back.
 "use strict";
 
 window.addEventListener("load", () => {
-  const dropdown = document.getElementById("tabs-dropdown");
-  let left = 30;
+  const until = performance.now() + 1000;
   const unfold = () => {
-    if (!dropdown?.childElementCount || (left -= 1) < 0) return;
-    window.dispatchEvent(new Event("resize"));
-    requestAnimationFrame(unfold);
+    if (document.getElementById("tabs-dropdown")?.childElementCount) window.dispatchEvent(new Event("resize"));
+    if (performance.now() < until) requestAnimationFrame(unfold);
   };
   unfold();
 });
