@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from campaigns import services as campaigns
 from campaigns.models import Campaign, CampaignContent, Sender
+from config import environment
 from consent import services as consent
 from consent.models import Organization, Topic, Wording
 from contacts.models import Channel
@@ -16,6 +17,11 @@ from contacts.models import Channel
 STAFF = "admin"
 TOPIC = "product-news"
 NUMBER = "+33700000000"
+COUNTRIES = ["FR", "BE"]
+TEXTS = {
+    "en": "Three new books are in the shop, news number {number}.",
+    "fr": "Trois nouveaux livres sont en librairie, nouvelles n. {number}.",
+}
 LATEST_START = timedelta(hours=1)
 
 TOPICS = [
@@ -185,7 +191,14 @@ def _publish_words(topic: Topic) -> None:
         consent.publish_wording(wording=draft, publisher_id=None)
 
 
+def texting(sms_url: str) -> dict[str, object]:
+    """The settings under which text messages go through this gateway."""
+    own = {"SMS_FROM": NUMBER, "SMS_COUNTRIES": COUNTRIES}
+    return {**environment.sms(sms_url), **own}
+
+
 def sender() -> Sender:
+    Sender.objects.filter(name="Lumen Books", sms_from="").update(sms_from=NUMBER)
     return Sender.objects.get_or_create(
         name="Lumen Books",
         defaults={
@@ -199,7 +212,7 @@ def sender() -> Sender:
 
 def issue(topic: Topic) -> Campaign:
     """The next issue of the newsletter, as a draft in English and French."""
-    number = Campaign.objects.filter(topic=topic).count() + 1
+    number = Campaign.objects.filter(topic=topic, channel=Channel.EMAIL).count() + 1
     campaign = Campaign.objects.create(
         name=f"Product news, issue {number}", topic=topic, sender=sender()
     )
@@ -210,6 +223,19 @@ def issue(topic: Topic) -> Campaign:
             subject=subject.format(number=number),
             preheader=preheader,
             body=body.format(number=number),
+        )
+    return campaign
+
+
+def text(topic: Topic) -> Campaign:
+    """The next news by text message, as a draft in English and French."""
+    number = Campaign.objects.filter(topic=topic, channel=Channel.SMS).count() + 1
+    campaign = Campaign.objects.create(
+        name=f"Product news by text, {number}", topic=topic, sender=sender(), channel=Channel.SMS
+    )
+    for language, body in TEXTS.items():
+        CampaignContent.objects.create(
+            campaign=campaign, language=language, body=body.format(number=number)
         )
     return campaign
 

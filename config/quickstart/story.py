@@ -56,6 +56,7 @@ class Story:
         first = self.send_issue(topic)
         self.expect_got(first, reader)
         self.show_who_got_it(first)
+        self.send_text(topic)
         self.unsubscribe(reader)
         second = self.send_issue(topic)
         self.show_withheld(second, topic, reader)
@@ -107,6 +108,22 @@ class Story:
         sample.schedule_now(campaign, self.place.user)
         self.wait(lambda: self.is_sent(campaign), "until it is sent")
         return campaign
+
+    def send_text(self, topic: Topic) -> None:
+        """The news by text message, to whoever said yes to that; the mailbox is their phone."""
+        campaign = sample.text(topic)
+        self.say(f"Scheduling “{campaign.name}”; the worker hands it to an SMS gateway")
+        sample.schedule_now(campaign, self.place.user)
+        self.wait(lambda: self.is_sent(campaign), "until it is sent")
+        reached = campaign.deliveries.filter(state__in=HANDED_OVER)
+        for delivery in reached.select_related("contact__identity").order_by("pk"):
+            number = delivery.contact.identity.phone
+            texts = [letter.text for letter in self.place.mailbox.letters(to=number)]
+            words = campaign.contents.get(language=delivery.contact.language).body
+            got = [text for text in texts if words in text]
+            self.expect(len(got) == 1, f"{number} got one text, by event {delivery.event_id}")
+            self.expect(f"{self.place.url}/s/" in got[0], "it carries a short link that stops it")
+        self.expect(reached.exists(), "a number whose permission is for texts was reached")
 
     def show_who_got_it(self, campaign: Campaign) -> None:
         """Print each delivery, and hold the mailbox to it: one letter for each sent, none for the rest."""

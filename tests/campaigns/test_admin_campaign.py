@@ -100,7 +100,34 @@ def test_it_refuses_a_draft_without_words(client):
         },
     )  # fmt: skip
     assert page.status_code == 200
+    assert "An email needs a subject." in page.content.decode()
     assert not Campaign.objects.exists()
+
+
+def test_it_saves_a_text_without_a_subject(client):
+    allowed(client, *MARKETER)
+    page = client.post(
+        reverse("admin:campaigns_campaign_add"),
+        {
+            "name": "Spring", "topic": make.topic().pk, "channel": "sms",
+            "sender": make.sender().pk, **content_form(**{"contents-0-subject": ""}),
+        },
+    )  # fmt: skip
+    assert page.status_code == 302
+    assert Campaign.objects.get().contents.get().subject == ""
+
+
+def test_it_shows_a_text_and_what_is_paid_for_it_while_it_is_written(client, texts):
+    allowed(client, *MARKETER)
+    campaign = make.text_campaign(make.topic())
+    seen = client.post(at("live", campaign), WRITTEN | {"body": "<b>Fête</b>"}).json()
+    assert seen["subject"].startswith("2 SMS, ")
+    assert "because of ê" in seen["subject"]
+    assert "Lumen Books: <b>Fête</b>\nStop: http://localhost:8000/s/" in seen["text"]
+    assert "&lt;b&gt;Fête" in seen["html"]
+    page = client.get(at("preview", campaign)).content.decode()
+    assert "+33700000001" in page
+    assert "1 SMS, " in page
 
 
 def test_it_shows_the_checks_as_a_list(client, campaign):

@@ -59,7 +59,7 @@ class Command(BaseCommand):
             "ASSENT_MAILBOX": str(folder / "mailbox"),
             "SMS_URL": listener.sms_url,
             "SMS_FROM": sample.NUMBER,
-            "SMS_COUNTRIES": "FR,BE",
+            "SMS_COUNTRIES": ",".join(sample.COUNTRIES),
             "DEBUG": "True",
         }
         try:
@@ -67,7 +67,7 @@ class Command(BaseCommand):
                 children.watch("mailbox", listener.process)
                 self._start(children, port, url)
                 place = Place(url, mailbox.Mailbox(folder / "mailbox"), user)
-                with override_settings(PUBLIC_URL=url):
+                with override_settings(PUBLIC_URL=url, **sample.texting(listener.sms_url)):
                     Story(place, children, self.stdout).tell()
                 self.stdout.write(
                     f"\nAll of it as promised, in {time.monotonic() - started_at:.0f} s."
