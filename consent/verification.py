@@ -77,7 +77,7 @@ EVENTS = """
     ORDER BY l.position
 """
 EVIDENCE = """
-    SELECT v.nonce, v.details, e.commitment, v.event_id
+    SELECT v.nonce, v.details, e.commitment, coalesce(l.position, v.event_id)
     FROM consent_consentevidence v
     JOIN consent_consentevent e ON e.id = v.event_id
     LEFT JOIN consent_ledgerentry l ON l.event_id = e.id
@@ -301,9 +301,9 @@ def _verify_loose(report: Report) -> None:
 
 def _name_evidence(report: Report, sql: str, **parameters: int) -> None:
     """Which evidence is not what its event committed to, one by one."""
-    for nonce, details, commitment, event_id in _rows(sql, **parameters):
+    for nonce, details, commitment, place in _rows(sql, **parameters):
         if not _matches(nonce, details, commitment):
-            report.add("evidence_changed", event_id)
+            report.add("evidence_changed", place)
 
 
 def _matches(nonce: bytes, details: Mapping[str, str], commitment: bytes) -> bool:

@@ -16,7 +16,6 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 from unfold.widgets import (
-    UnfoldAdminDateWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
@@ -73,7 +72,11 @@ class BasisForm(FindForm):
     channel = forms.ChoiceField(
         label=_("Channel"), choices=MESSAGES, widget=UnfoldAdminSelectWidget
     )
-    sold_on = forms.DateField(label=_("Date of the sale"), widget=UnfoldAdminDateWidget)
+    sold_on = forms.DateField(
+        label=_("Date of the sale"),
+        input_formats=["%Y-%m-%d"],
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}),
+    )
     sale = forms.CharField(
         label=_("The sale"),
         max_length=200,
@@ -83,7 +86,7 @@ class BasisForm(FindForm):
     products = forms.CharField(
         label=_("Similar products"),
         max_length=500,
-        widget=UnfoldAdminTextareaWidget,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         help_text=_("What was bought, and why this topic is about similar things of our own."),
     )
     collected_by = forms.CharField(
@@ -95,7 +98,7 @@ class BasisForm(FindForm):
     refusal_offered = forms.CharField(
         label=_("How a refusal was offered"),
         max_length=500,
-        widget=UnfoldAdminTextareaWidget,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         help_text=_("At the collection and in each message: where, and in which words."),
     )
 

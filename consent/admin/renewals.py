@@ -98,7 +98,7 @@ class RenewalRoundAdmin(Kept, ModelAdmin):
         context = (
             {"order": order, "progress": renewing.progress(order)}
             if order
-            else {"due": self._due(request)}
+            else {"due": self._due(request), "show_save_and_add_another": False}
         )
         return super().changeform_view(
             request, object_id, form_url, context | (extra_context or {})

@@ -147,6 +147,14 @@ def test_it_finds_what_was_done_by_hand(ledger, statement, kind):
     assert kind in problems()
 
 
+def test_it_names_the_position_of_evidence_that_was_changed(ledger):
+    tamper(
+        "UPDATE consent_consentevidence SET details = '{}' WHERE event_id ="
+        " (SELECT event_id FROM consent_ledgerentry WHERE position = 4)"
+    )
+    assert verification.verify().problems == [verification.Problem("evidence_changed", 4)]
+
+
 def test_it_finds_two_positions_that_changed_places(ledger):
     first, second = LedgerEntry.objects.filter(position__in=[3, 4]).order_by("position")
     tamper("DELETE FROM consent_ledgerentry WHERE position IN (3, 4)")
