@@ -9,11 +9,26 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
+from unfold.views import ChangeList
 
+from contacts import fields
 from contacts.admin import processing, retention
 from contacts.admin.lists import Kept
 from contacts.admin.translated_fields import TRANSLATED, DataFieldForm, TranslatedDataFieldForm
 from contacts.models import DataField, Processor
+
+
+class FieldList(ChangeList):
+    """The list, with the fields marked that nothing has used for a year."""
+
+    result_list: Any
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        unused = {field.pk for field in fields.unused()}
+        self.result_list = list(self.result_list)
+        for field in self.result_list:
+            field.is_unused = field.pk in unused
 
 
 @admin.register(DataField)
@@ -77,6 +92,9 @@ class DataFieldAdmin(Kept, ModelAdmin):
             for name, page in pages.items()
         )
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return FieldList
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         used = ("used_in_segment_at", "used_in_template_at")
         return ("key", "type", *used) if obj else used
@@ -85,10 +103,14 @@ class DataFieldAdmin(Kept, ModelAdmin):
     def kept_for(self, field: DataField) -> Any:
         return _("%d days") % field.retention_days
 
-    @display(description=_("review"), label={"due": "warning", "retired": "danger"})
+    @display(
+        description=_("review"), label={"due": "warning", "retired": "danger", "unused": "warning"}
+    )
     def review(self, field: DataField) -> tuple[str, Any]:
         if field.retired_at:
             return "retired", _("retired")
+        if getattr(field, "is_unused", False):
+            return "unused", _("unused for a year")
         is_due = field.review_on <= timezone.localdate()
         return "due" if is_due else "", field.review_on
 

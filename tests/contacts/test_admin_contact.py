@@ -354,3 +354,22 @@ def test_it_counts_nothing_for_staff_without_view_segment(client):
     allowed(client, "contacts.view_contact")
     answer = client.post(reverse("admin:contacts_segment_count"), {"rule": RULE})
     assert answer.status_code == 403
+
+
+def test_it_notes_the_fields_that_a_saved_segment_asks(client):
+    field = make.field("city")
+    allowed(client, "contacts.view_segment", "contacts.add_segment")
+    rule = '{"condition": "field.city", "operator": "is", "value": "Lyon"}'
+    page = client.post(reverse("admin:contacts_segment_add"), {"name": "Lyon", "rule": rule})
+    assert page.status_code == 302
+    field.refresh_from_db()
+    assert field.used_in_segment_at is not None
+
+
+def test_it_lists_segments_with_no_query_per_row(client, django_assert_max_num_queries):
+    for number in range(30):
+        Segment.objects.create(name=f"Segment {number}", rule={})
+    client.force_login(make.staff())
+    client.get(reverse("admin:contacts_segment_changelist"))
+    with django_assert_max_num_queries(10):
+        client.get(reverse("admin:contacts_segment_changelist"))

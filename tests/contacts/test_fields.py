@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from django.core.management import call_command
 from django.db import IntegrityError
+from django.urls import reverse
 from django.utils import timezone
 
 from consent import services as consent
@@ -145,7 +146,7 @@ def test_it_erases_values_that_expired_or_lost_their_field(capsys):
     assert (old.attributes, new.attributes) == ({}, {"city": "Lyon"})
 
 
-def test_it_flags_fields_that_nothing_uses():
+def test_it_flags_fields_that_nothing_uses(client):
     make.field("city")
     make.field("plan")
     make.field("new")
@@ -156,6 +157,9 @@ def test_it_flags_fields_that_nothing_uses():
         name="Lyon", rule={"condition": "field.city", "operator": "is", "value": "Lyon"}
     )
     assert [field.key for field in fields.unused()] == ["plan"]
+    client.force_login(make.staff())
+    shown = client.get(reverse("admin:contacts_datafield_changelist")).content.decode()
+    assert shown.count("unused for a year") == 1
     fields.note_use_in_template(["plan"])
     assert fields.unused() == []
 
