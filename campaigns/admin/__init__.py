@@ -1,5 +1,5 @@
 """The pages of campaigns: composing, previewing, sending, and what became of each message."""
 
-from campaigns.admin import campaign, deliveries, images, panels, senders
+from campaigns.admin import campaign, deliveries, images, panels, senders, timeline
 
-__all__ = ["campaign", "deliveries", "images", "panels", "senders"]
+__all__ = ["campaign", "deliveries", "images", "panels", "senders", "timeline"]

@@ -13,6 +13,7 @@ from consent.admin import (
     service_mail,
     splits,
     suppression,
+    timeline,
     topics,
 )
 
@@ -29,5 +30,6 @@ __all__ = [
     "service_mail",
     "splits",
     "suppression",
+    "timeline",
     "topics",
 ]

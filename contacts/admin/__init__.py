@@ -1,5 +1,23 @@
 """The pages of contacts: people, tags and segments, what is kept of them and why, and files of them."""
 
-from contacts.admin import exports, holds, people, places, registry, segments, static_lists
+from contacts.admin import (
+    exports,
+    holds,
+    people,
+    places,
+    registry,
+    segments,
+    static_lists,
+    timeline,
+)
 
-__all__ = ["exports", "holds", "people", "places", "registry", "segments", "static_lists"]
+__all__ = [
+    "exports",
+    "holds",
+    "people",
+    "places",
+    "registry",
+    "segments",
+    "static_lists",
+    "timeline",
+]

@@ -1,0 +1,60 @@
+"""One timeline per contact: permissions, messages, activity and requests, each for those who may see it."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.urls import reverse
+from django.utils import timezone
+
+from campaigns import audience
+from contacts.models import Contact, SubjectRequest
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ada():
+    topic = make.topic()
+    ada = make.contact("ada@example.org")
+    make.granted(ada, topic)
+    make.withdrawn(ada, topic)
+    audience.freeze(make.campaign(topic, name="Spring letter"), lanes=1)
+    now = timezone.now()
+    SubjectRequest.objects.create(
+        contact=ada, kind="access", due_at=now, received_at=now, settled_at=now, state="done"
+    )
+    Contact.objects.filter(pk=ada.pk).update(created_at=now - timedelta(days=400))
+    return ada
+
+
+def lines(client, contact):
+    page = client.get(reverse("admin:contacts_contact_change", args=[contact.pk]))
+    [panel] = [each for each in page.context_data["panels"] if "timeline" in each.template]
+    assert 'class="desk-timeline"' in page.content.decode()
+    return [str(moment.words) for moment in panel.context["moments"]]
+
+
+def test_it_tells_everything_in_the_order_it_happened(client, ada):
+    client.force_login(make.staff())
+    told = lines(client, ada)
+    for words in (
+        "withdrawn · product-news · email",
+        "given · product-news · email",
+        "Spring letter · withheld (withdrew)",
+        "access: done",
+    ):
+        assert words in told, told
+    assert told[-1] == "became known"
+    withdrawn, given = (
+        told.index(f"{kind} · product-news · email") for kind in ("withdrawn", "given")
+    )
+    assert withdrawn < given
+
+
+def test_it_tells_nobody_what_they_may_not_see(client, ada):
+    staff = make.staff("nora", superuser=False)
+    staff.user_permissions.add(Permission.objects.get(codename="view_contact"))
+    client.force_login(staff)
+    assert lines(client, ada) == ["new address: email", "became known"]
