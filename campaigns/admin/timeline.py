@@ -1,6 +1,7 @@
 """Messages, and why there was none, on a contact's timeline."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
@@ -22,7 +23,9 @@ def messages_of(request: HttpRequest, contact: Contact, most: int) -> Iterator[t
     if not request.user.has_perm("campaigns.view_delivery"):
         return
     happened = contact.deliveries.annotate(at=Coalesce("handed_over_at", "settled_at"))
-    found = happened.exclude(at=None).select_related("campaign").order_by("-id")[:most]
+    found: Iterable[Any] = (
+        happened.exclude(at=None).select_related("campaign").order_by("-id")[:most]
+    )
     for delivery in found:
         state = delivery.get_state_display()
         said = f"{state} ({reason_text(delivery.reason)})" if delivery.reason else state
