@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 WORK_FOR_S = 60.0
 # A unit is made smaller where the relay is slow, so that a withdrawal finds its answer in time.
-UNIT_TAKES_S = 0.06
+UNIT_TAKES_S = 0.1
 FIRST_UNIT = 10
 LONGEST_PAUSE_S = 1.0
 OUTAGE_PATIENCE_S = 10.0
