@@ -256,4 +256,4 @@ class CampaignContent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.language}: {self.subject}"
+        return f"{self.language}: {self.subject or self.body[:40]}"
