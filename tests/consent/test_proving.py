@@ -125,8 +125,11 @@ def test_it_prints_the_words_byte_for_byte_after_ten_later_versions(topic):
     services.confirm(contact=bo, wordings=[words], address=bo.addresses.get(), details={})
     for number in range(10):
         make.wording(topic, language="fr", is_material=bool(number % 2))
+    sealing.seal()
     bundle = json.loads(json.dumps(proof_of(bo, topic)))
-    assert bundle["acts"][0]["words"]["text"].encode() == WORDS.encode()
+    (act,) = bundle["acts"]
+    assert act["words"]["text"].encode() == WORDS.encode()
+    assert act["proof"]["words"]["text"].encode() == WORDS.encode()
     page = render_to_string("consent/proof.html", {"proof": bundle})
     printed = page[page.index('<pre lang="fr">') + 15 : page.index("</pre>")]
     assert html.unescape(printed).encode() == WORDS.encode()

@@ -334,6 +334,7 @@ def nobody_is_allowed_without_a_yes_for_the_current_address(
     decision = gate.explain(contact=contact, topic=topic, channel=channel)
     if not decision.is_allowed:
         return
+    assert decision.event_id
     event = ConsentEvent.objects.get(pk=decision.event_id)
     assert event.kind in (Kind.GIVEN, Kind.RENEWED, Kind.UNDONE)
     assert event.subject == contact.subject
