@@ -263,17 +263,33 @@ STORAGES = {
 # The desk: navigation, colors and dashboard of the admin
 
 
+_own_pages: set[str] = set()
+
+
 def _may(permission: str) -> Callable[[Any], bool]:
     return lambda request: request.user.has_perm(permission)
 
 
 def _page(title: Any, icon: str, name: str, permission: str) -> dict[str, Any]:
     """One page of the sidebar that is no list: its name in the admin, and the permission it asks for."""
+    _own_pages.add(name)
+    return _item(title, icon, name, permission)
+
+
+def _item(title: Any, icon: str, name: str, permission: str) -> dict[str, Any]:
+    """The longest address wins: a list is not where one of its pages with an entry of its own is shown."""
+    link = reverse_lazy(f"admin:{name}")
+
+    def is_here(request: Any) -> bool:
+        shown = request.resolver_match.url_name if request.resolver_match else ""
+        return shown == name or (request.path.startswith(str(link)) and shown not in _own_pages)
+
     return {
         "title": title,
         "icon": icon,
-        "link": reverse_lazy(f"admin:{name}"),
+        "link": link,
         "permission": _may(permission),
+        "active": is_here,
     }
 
 
@@ -288,7 +304,7 @@ def _pages(title: Any, *pages: tuple[Any, str, str] | dict[str, Any]) -> dict[st
 
 def _list(title: Any, icon: str, model: str) -> dict[str, Any]:
     name = f"{model.replace('.', '_')}_changelist"
-    return _page(title, icon, name, model.replace(".", ".view_"))
+    return _item(title, icon, name, model.replace(".", ".view_"))
 
 
 # Where this installation has switched it on.

@@ -201,8 +201,8 @@ class SubjectRequestAdmin(Kept, ModelAdmin):
 
 @admin.register(IdentityView)
 class IdentityViewAdmin(ReadOnly, BigList):
-    list_display = ("viewed_at", "staff", "contact", "people", "reason")
-    list_select_related = ("staff", "contact")
+    list_display = ("viewed_at", "staff", "contact", "export", "people", "reason")
+    list_select_related = ("staff", "contact", "export")
 
 
 def requests_of(request: HttpRequest, contact: Contact) -> panels.Panel | None:

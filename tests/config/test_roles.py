@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
@@ -391,3 +392,21 @@ def test_it_takes_an_erased_or_restricted_date_from_nobody(client, stage):
     )
     shown = client.get(f"/api/contacts/{stage['subject']}/").json()
     assert (shown["restricted_at"], shown["erased_at"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("page", "title"),
+    [
+        ("contacts_contact_find", "Find a person"),
+        ("contacts_contact_changelist", "Contacts"),
+        ("contacts_datafield_retention", "Retention"),
+        ("contacts_datafield_record", "Record of processing"),
+        ("contacts_datafield_add", "Registered fields"),
+        ("consent_ledgercheckpoint_status", "Ledger at a glance"),
+    ],
+)
+def test_it_marks_one_place_of_the_sidebar_as_the_one_that_is_shown(stage, page, title):
+    shown = signed_in(OFFICER).get(reverse(f"admin:{page}"))
+    groups = admin.site.get_sidebar_list(shown.wsgi_request)
+    active = [str(item["title"]) for group in groups for item in group["items"] if item["active"]]
+    assert active == [title]
