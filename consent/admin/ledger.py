@@ -82,7 +82,8 @@ class ConsentEventAdmin(ReadOnly, BigList):
         return (("person/<int:object_id>/proof/", "consent_consentevent_prove", proving.prove),)
 
     def has_person_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return bool(request.user.has_perm("contacts.view_contact"))
+        may_see_both = ["consent.view_consentevent", "contacts.view_contact"]
+        return bool(request.user.has_perms(may_see_both))
 
     @action(description=_("The person"), url_path="person", permissions=["person"])
     def go_to_person(self, request: HttpRequest, object_id: str) -> HttpResponse:
