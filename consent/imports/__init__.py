@@ -67,6 +67,8 @@ FIRST_ROWS = 500
 FEWEST_ROWS = 300
 # A withdrawal of somebody known in a batch waits until its transaction ends: so long, about, on any machine.
 TRANSACTION_S = 0.25
+# Where a batch knew nobody, nobody could wait for it: fewer, larger transactions are faster.
+AMONG_STRANGERS_S = 1.0
 REHEARSED_ROWS = 1000
 TRIES = 3
 SELDOM = 100_000
@@ -198,8 +200,8 @@ def run(
     After `for_seconds` it stops between two transactions, still running, to be gone on with.
 
     Each transaction takes at most `batch_rows` rows, as few as it needs to be over in a quarter of a
-    second; only acts of people in it wait for it. Raises an `ImportRefused`; what was imported before
-    stays, and the batch can be run again.
+    second, or in a second where nobody in it was known; only acts of people in it wait for it. Raises an
+    `ImportRefused`; what was imported before stays, and the batch can be run again.
     """
     stop_at = time.monotonic() + for_seconds
     with _only_once(batch), _seldom_collecting():
@@ -328,12 +330,14 @@ class _Run:
                     cursor.execute("SELECT pg_advisory_xact_lock(%s)", [TURN])
                     if not tries_left:
                         bulk.keep_others_out()
-                    self._advance(chunk, self.write(chunk))
+                    tally = self.write(chunk)
+                    self._advance(chunk, tally)
+                most_s = TRANSACTION_S if tally.known else AMONG_STRANGERS_S
                 break
             except (IntegrityError, OperationalError):
                 if not tries_left or not connection.is_usable():
                     raise
-        pace = TRANSACTION_S / max(time.monotonic() - began, 0.001)
+        pace = most_s / max(time.monotonic() - began, 0.001)
         self.rows = max(FEWEST_ROWS, int(self.rows * min(2, pace)))
         self.batch.refresh_from_db()
 
