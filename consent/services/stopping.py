@@ -87,14 +87,15 @@ def object_to_everything(
 def stop_by_answer(*, number: str, message_id: str) -> Contact | None:
     """A number answered STOP: no text goes there any more, whoever it belongs to, known or not.
 
-    `message_id` is the provider's name of the answer: heard once, it changes nothing again. Returns who was
-    reached there. Raises `AddressError`.
+    `message_id` is the provider's name of the answer: heard once, it changes nothing again; an answer
+    without a name is always heard. Returns who was reached there. Raises `AddressError`.
     """
     normalized = addresses.normalize_phone(number)
     contact = contacts.find_contact(channel=Channel.SMS, address=normalized)
-    _heard, is_new = InboundText.objects.get_or_create(provider_id=message_id[:64])
-    if not is_new:
-        return contact
+    if message_id:
+        _heard, is_new = InboundText.objects.get_or_create(provider_id=message_id[:64])
+        if not is_new:
+            return contact
     event = None
     if contact:
         event = withdraw(contact=contact, topic=None, channel=Channel.SMS, method=Method.KEYWORD)

@@ -75,6 +75,16 @@ def test_it_stops_a_number_that_nobody_knows():
     assert reason(later, make.topic()) == "suppressed"
 
 
+def test_it_hears_every_stop_when_the_gateway_names_none():
+    ada = make.contact("ada@example.org", phone=ADA)
+    bo = make.contact("bo@example.org", phone="+33612345679")
+    for person in (ada, bo):
+        make.granted(person, make.topic(), Channel.SMS)
+    answer("STOP", sid="")
+    answer("STOP", number="+33612345679", sid="")
+    assert reason(ada, make.topic()) == reason(bo, make.topic()) == "withdrawn"
+
+
 def say_yes(contact, topic):
     services.request_consent(phone=ADA, wordings=[make.wording(topic, Channel.SMS)], language="en")
     make.granted(contact, topic, Channel.SMS)
