@@ -5,7 +5,7 @@ A list says who is interesting. It permits nothing, and nobody is created by it.
 
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,15 @@ BATCH = 5_000
 _ADD = """
     INSERT INTO contacts_staticlist_contacts (staticlist_id, contact_id)
     SELECT %s, id FROM ({people}) people ON CONFLICT DO NOTHING
+"""
+# A pseudonym that fits two people names nobody: no more than two are looked at for each.
+_NAMED = """
+    SELECT min(found.id) FROM unnest(%s::uuid[], %s::uuid[]) AS asked (first, last)
+    CROSS JOIN LATERAL (
+        SELECT id FROM contacts_contact
+        WHERE subject BETWEEN asked.first AND asked.last AND erased_at IS NULL LIMIT 2
+    ) found
+    GROUP BY asked.first, asked.last HAVING count(*) = 1
 """
 _BETWEEN = re.compile(r"[\s,;\"'<>|]+")
 
@@ -51,25 +60,20 @@ def named_in(text: str, *, with_addresses: bool) -> Named:
         raise GatheringError(_("At most %d words at once: import a longer list.") % MOST_WORDS)
     mails = {word for word in words if "@" in word}
     asked = {word: found for word in words - mails if (found := pseudonyms.bounds(word))}
-    people = _by_pseudonym(asked)
+    people = _by_pseudonym(asked.values())
     reached = _by_address(mails) if with_addresses else set()
     unknown = len(asked) - len(people) + len(mails) - len(reached)
     return Named(frozenset(people | reached), unknown)
 
 
-def _by_pseudonym(asked: Mapping[str, Bounds]) -> set[int]:
-    living = Contact.objects.living()
-    whole = [first for first, last in asked.values() if first == last]
-    people = {
-        key
-        for batch in batched(whole)
-        for key in living.filter(subject__in=batch).values_list("pk", flat=True)
-    }
-    for bounds in asked.values():
-        if bounds[0] != bounds[1]:
-            match list(living.filter(subject__range=bounds).values_list("pk", flat=True)[:2]):
-                case [key]:
-                    people.add(key)
+def _by_pseudonym(asked: Iterable[Bounds]) -> set[int]:
+    people: set[int] = set()
+    with connection.cursor() as cursor:
+        for batch in batched(list(set(asked))):
+            cursor.execute(
+                _NAMED, [[first for first, _last in batch], [last for _first, last in batch]]
+            )
+            people |= {key for (key,) in cursor.fetchall()}
     return people
 
 
