@@ -53,7 +53,7 @@ def take(report: Report) -> bool:
     if delivery is None:
         return False
     with transaction.atomic():
-        contacts.lock(delivery.contact_id)
+        delivery.contact = contacts.lock(delivery.contact_id)
         has_moved = _move(delivery, report)
         _reduce(delivery, report)
     if has_moved and report.what in LIMITS:
@@ -95,14 +95,16 @@ def _move(delivery: Delivery, report: Report) -> bool:
     """Settle the delivery; False where it was settled so, or further, before."""
     if report.what not in _TO:
         return False
-    words = masked(f"{report.status} {report.words}".strip(), report.recipient)
+    # The words of a relay can lead to an address: of somebody erased, only the code is kept.
+    words = "" if delivery.contact.erased_at else report.words
+    said = masked(f"{report.status} {words}".strip(), report.recipient)
     moved = Delivery.objects.filter(
         pk=delivery.pk, attempt__gt=0, state__in=_FROM[report.what]
     ).update(
         state=_TO[report.what],
         reason="",
         due_at=None,
-        diagnostic=words if report.what is not What.DELIVERED else F("diagnostic"),
+        diagnostic=said if report.what is not What.DELIVERED else F("diagnostic"),
         handed_over_at=Coalesce("handed_over_at", Now()),
         settled_at=Now(),
     )

@@ -388,6 +388,9 @@ def test_it_keeps_an_erased_person_erased(ada: Contact) -> None:
     message_id = message_id_of(ada)
     rights.erase(contact=ada)
     events = ConsentEvent.objects.count()
+    words = "550 no mailbox of Ada Lovelace"
+    feedback.take(Report(What.BOUNCED, message_id=message_id, status="5.1.1", words=words))
+    assert Delivery.objects.get(contact=ada).diagnostic == "5.1.1"
     feedback.take(Report(What.COMPLAINED, message_id=message_id))
     assert ConsentEvent.objects.count() == events
 
