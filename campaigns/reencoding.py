@@ -4,6 +4,8 @@ Only pixels survive: no EXIF (place, camera, thumbnail), no comment, no color pr
 """
 
 import hashlib
+import struct
+import zlib
 from dataclasses import dataclass
 from io import BytesIO
 from typing import IO
@@ -18,6 +20,10 @@ READ = ("JPEG", "PNG", "GIF", "WEBP")
 WIDTHS = (600, 300, 150)
 DENSITY = 2
 QUALITY = 82
+# What Pillow's decoders raise on files that are cut short or broken.
+_BROKEN = (
+    OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, struct.error, zlib.error,
+)  # fmt: skip
 
 
 class ImageError(Exception):
@@ -87,8 +93,7 @@ def _pixels(upload: IO[bytes]) -> Image.Image:
         raise TooManyPixels from error
     except UnidentifiedImageError as error:
         raise NotAnImage from error
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError) as error:
-        # What Pillow's decoders raise on files that are cut short or broken.
+    except _BROKEN as error:
         raise NotAnImage from error
 
 
