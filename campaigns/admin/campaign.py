@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import linebreaksbr
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import StackedInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
@@ -51,12 +52,23 @@ class ContentForm(forms.ModelForm):
 class ContentInline(StackedInline):
     model = CampaignContent
     form = ContentForm
-    fieldsets = (
-        (None, {"fields": (("language", "layout"), "subject", "preheader", "markup", "body")}),
-    )
     extra = 0
     min_num = 1
     ordering = ("pk",)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        body = "body" if self.has_change_permission(request, obj) else "words"
+        return (
+            (None, {"fields": (("language", "layout"), "subject", "preheader", "markup", body)}),
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return () if self.has_change_permission(request, obj) else ("words",)
+
+    @display(description=_("body"))
+    def words(self, content: CampaignContent) -> str:
+        """The body with its lines, where it is only looked at."""
+        return linebreaksbr(content.body)
 
     def get_max_num(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
         return len(settings.LANGUAGES)
@@ -82,7 +94,15 @@ class ContentInline(StackedInline):
 
 @admin.register(Campaign)
 class CampaignAdmin(BigList):
-    list_display = ("name", "topic", "channel", "stage", "send_at", "started_at", "finished_at")
+    list_display = (
+        "name",
+        "topic_name",
+        "channel",
+        "stage",
+        "send_at",
+        "started_at",
+        "finished_at",
+    )
     list_filter = (("state", ChoicesDropdownFilter), ("topic", RelatedDropdownFilter))
     list_select_related = ("topic",)
     search_fields = ("name",)
@@ -129,6 +149,17 @@ class CampaignAdmin(BigList):
         found: QuerySet[Any] = super().get_queryset(request)
         return found.select_related("topic", "sender", "asked_by", "approved_by")
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What is only looked at names its topic as people know it."""
+        if obj is None or self.has_change_permission(request, obj):
+            return super().get_fieldsets(request, obj)
+        shown = ("name", ("topic_name", "channel"), "segments", "excluded_segments", "sender")
+        return ((None, {"fields": shown}),)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        is_written = obj is None or self.has_change_permission(request, obj)
+        return () if is_written else ("topic_name",)
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _is_draft(obj) and bool(super().has_change_permission(request, obj))
 
@@ -171,6 +202,10 @@ class CampaignAdmin(BigList):
             request, context, add, change, form_url, obj
         )
         return page
+
+    @display(description=_("topic"))
+    def topic_name(self, campaign: Campaign) -> str:
+        return campaign.topic.name
 
     @display(description=_("state"), label=STATE_COLORS)
     def stage(self, campaign: Campaign) -> tuple[str, str]:

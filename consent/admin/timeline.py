@@ -18,10 +18,10 @@ def acts_of(request: HttpRequest, contact: Contact, most: int) -> Iterator[timel
     if not request.user.has_perm("consent.view_consentevent"):
         return
     events = ConsentEvent.objects.filter(subject=contact.subject)
-    for event in events.order_by("-id")[:most]:
+    for event in events.select_related("topic").order_by("-id")[:most]:
         parts = [
             event.get_kind_display(),
-            event.topic_id or _("every topic"),
+            event.topic.name if event.topic else _("every topic"),
             event.get_channel_display() if event.channel else _("every channel"),
         ]
         yield timeline.Moment(

@@ -316,7 +316,10 @@ def test_it_no_longer_changes_what_is_scheduled(client, campaign):
     services.schedule_campaign(campaign=campaign, send_at=SOON, actor_id=None)
     page = client.post(at("change", campaign), {"name": "Another", **content_form()})
     assert page.status_code == 403
-    assert client.get(at("change", campaign)).status_code == 200
+    shown = client.get(at("change", campaign)).content.decode()
+    assert "reader&#x27; }},<br><br>Three" in shown
+    assert "Product news" in shown
+    assert "product-news" not in shown
 
 
 def test_it_shows_counts_by_state_and_reason_once_started(client, campaign):

@@ -40,8 +40,8 @@ def test_it_tells_everything_in_the_order_it_happened(client, ada):
     client.force_login(make.staff())
     told = lines(client, ada)
     for words in (
-        "withdrawn · product-news · email",
-        "given · product-news · email",
+        "withdrawn · Product news · email",
+        "given · Product news · email",
         "Spring letter · withheld (withdrew)",
         "access: done",
     ):
