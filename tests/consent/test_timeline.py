@@ -48,7 +48,7 @@ def test_it_tells_everything_in_the_order_it_happened(client, ada):
         assert words in told, told
     assert told[-1] == "became known"
     withdrawn, given = (
-        told.index(f"{kind} · product-news · email") for kind in ("withdrawn", "given")
+        told.index(f"{kind} · Product news · email") for kind in ("withdrawn", "given")
     )
     assert withdrawn < given
 
