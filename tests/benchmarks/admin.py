@@ -6,14 +6,12 @@ Every list, its second page, every form and every page of a campaign, as a super
 the better of two requests. Engines of its own in a temporary folder.
 """
 
-import argparse
-import json
 import logging
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tests.benchmarks import stage
-from tests.benchmarks.stage import open_stage
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -104,6 +102,7 @@ def measure(contacts: int) -> dict[str, Any]:
 
     from tests import make
 
+    logging.getLogger("django.request").setLevel(logging.CRITICAL)
     campaign = prepare(contacts)
     client = Client(headers={"host": "localhost"})
     client.force_login(make.staff())
@@ -117,20 +116,11 @@ def measure(contacts: int) -> dict[str, Any]:
     return {"contacts": contacts, "slowest_s": max(pages.values()), "pages": pages}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--contacts", type=int, default=1_000_000)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    with open_stage({}):
-        logging.getLogger("django.request").setLevel(logging.CRITICAL)
-        result = measure(options.contacts)
-    if options.json:
-        print(json.dumps(result))
-        return
-    for name, seconds in sorted(result["pages"].items(), key=lambda entry: -entry[1]):
-        print(f"{seconds:8.3f} s  {name}")
+def said(result: Mapping[str, Any]) -> str:
+    """A page each, the slowest first."""
+    pages = sorted(result["pages"].items(), key=lambda entry: -entry[1])
+    return "\n".join(f"{seconds:8.3f} s  {name}" for name, seconds in pages)
 
 
 if __name__ == "__main__":
-    main()
+    stage.run(measure, size="contacts", default=1_000_000, about=__doc__, tell=said)

@@ -6,9 +6,7 @@ Three topics on two channels; of each ten people one never said yes, one withdre
 for every other reason. Engines of its own in a temporary folder.
 """
 
-import argparse
 import functools
-import json
 import statistics
 import time
 import uuid
@@ -16,7 +14,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from tests.benchmarks.stage import in_bulk, open_stage
+from tests.benchmarks.stage import in_bulk, run
 
 TOPICS = ("product-news", "offers", "events")
 UNIT = 20
@@ -169,18 +167,5 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--contacts", type=int, default=100_000)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    with open_stage({}):
-        result = measure(options.contacts)
-    if options.json:
-        print(json.dumps(result))
-    else:
-        print("  ".join(f"{name} {value:g}" for name, value in result.items()))
-
-
 if __name__ == "__main__":
-    main()
+    run(measure, size="contacts", default=100_000, about=__doc__)

@@ -5,16 +5,14 @@
 Each row is a person with two consent grants and their evidence. Engines of its own in a temporary folder.
 """
 
-import argparse
 import csv
-import json
 import random
 import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.benchmarks.stage import open_stage
+from tests.benchmarks.stage import run
 
 TABLES = """contacts_contact contacts_identity contacts_address consent_consentevent
     consent_consentevidence consent_permission""".split()
@@ -110,18 +108,5 @@ def _blocks(path: Path) -> Iterator[bytes]:
             yield block
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    with open_stage({}):
-        result = measure(options.rows)
-    if options.json:
-        print(json.dumps(result))
-    else:
-        print("  ".join(f"{name} {value:g}" for name, value in result.items()))
-
-
 if __name__ == "__main__":
-    main()
+    run(measure, size="rows", default=100_000, about=__doc__)

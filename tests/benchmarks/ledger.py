@@ -5,7 +5,6 @@
 Each event has a subject of its own, evidence and a wording. Engines of its own in a temporary folder.
 """
 
-import argparse
 import json
 import os
 import resource
@@ -14,7 +13,7 @@ import uuid
 from hashlib import sha256
 from typing import Any
 
-from tests.benchmarks.stage import open_stage
+from tests.benchmarks.stage import run
 
 BATCH = 10_000
 SAMPLE = 200_000
@@ -99,18 +98,5 @@ def _vacuum() -> None:
         cursor.execute("VACUUM ANALYZE")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--events", type=int, default=100_000)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    with open_stage({}):
-        result = measure(options.events)
-    if options.json:
-        print(json.dumps(result))
-    else:
-        print("  ".join(f"{name} {value:g}" for name, value in result.items()))
-
-
 if __name__ == "__main__":
-    main()
+    run(measure, size="events", default=100_000, about=__doc__)

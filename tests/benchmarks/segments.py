@@ -6,12 +6,10 @@ The rule: plan is pro (30 %), age over 40 (66 %), created in the last 30 days (3
 a temporary folder.
 """
 
-import argparse
-import json
 import time
 from collections.abc import Callable
 
-from tests.benchmarks.stage import open_stage
+from tests.benchmarks.stage import run
 
 RULE = {
     "all": [
@@ -110,18 +108,5 @@ def median_ms(act: Callable[[], object]) -> float:
     return round(sorted(took)[TRIES // 2] * 1000, 1)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--contacts", type=int, default=1_000_000)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    with open_stage({}):
-        result = measure(options.contacts)
-    if options.json:
-        print(json.dumps(result))
-    else:
-        print("  ".join(f"{name} {value:g}" for name, value in result.items()))
-
-
 if __name__ == "__main__":
-    main()
+    run(measure, size="contacts", default=1_000_000, about=__doc__)

@@ -3,7 +3,9 @@
 Import nothing of Django before `open_stage`: it sets where everything lives.
 """
 
+import argparse
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -11,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,6 +144,26 @@ def open_stage(settings: Mapping[str, str]) -> Iterator[Stage]:
             stage.stop(name)
         _stop_engines(folder)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def run(
+    measure: Callable[[int], Mapping[str, Any]],
+    *,
+    size: str,
+    default: int,
+    about: str | None,
+    tell: Callable[[Mapping[str, Any]], str] = lambda result: "  ".join(
+        f"{name} {value:g}" for name, value in result.items()
+    ),
+) -> None:
+    """The command of a benchmark: `--<size> N` and `--json`; without that the result as `tell` says it."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0] if about else "")
+    parser.add_argument(f"--{size}", dest="size", type=int, default=default)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    with open_stage({}):
+        result = measure(options.size)
+    print(json.dumps(result) if options.json else tell(result))
 
 
 def _prepare() -> None:
