@@ -146,15 +146,17 @@ def open_stage(settings: Mapping[str, str]) -> Iterator[Stage]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _in_one_line(result: Mapping[str, Any]) -> str:
+    return "  ".join(f"{name} {value:g}" for name, value in result.items())
+
+
 def run(
     measure: Callable[[int], Mapping[str, Any]],
     *,
     size: str,
     default: int,
     about: str | None,
-    tell: Callable[[Mapping[str, Any]], str] = lambda result: "  ".join(
-        f"{name} {value:g}" for name, value in result.items()
-    ),
+    tell: Callable[[Mapping[str, Any]], str] = _in_one_line,
 ) -> None:
     """The command of a benchmark: `--<size> N` and `--json`; without that the result as `tell` says it."""
     parser = argparse.ArgumentParser(description=about.splitlines()[0] if about else "")
