@@ -162,7 +162,11 @@ def choose_columns(request: HttpRequest, object_id: int, model_admin: ModelAdmin
     )
     is_said = all([form.is_valid(), evidence.is_valid()])
     if request.method == "POST":
-        _keep_evidence(batch, evidence)
+        try:
+            _keep_evidence(batch, evidence)
+        except imports.ImportRefused as refusal:
+            messages.error(request, str(refusal))
+            return redirect(acts.url_of(model_admin, batch))
     if is_said:
         try:
             _declare(batch, form.mapping, evidence)
