@@ -16,8 +16,8 @@ from campaigns.content import Compiled, ContentError, Pieces, Rendered
 from campaigns.letters import NOWHERE, Letters
 from campaigns.models import Campaign, CampaignContent
 from campaigns.texts import Texts, letters_of, said
-from consent import gsm
 from consent.models import Organization, Topic
+from consent.sms import gsm
 from contacts.models import Channel
 
 # Gmail shows the beginning of a longer message and hides the rest, unsubscribe link included.

@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from campaigns.content import CompiledText, Rendered, Values, compile_text
 from campaigns.letters import Contents, Letters, Person, nobody
 from campaigns.models import Campaign, CampaignContent
-from consent import gsm, short_links
-from consent.gsm import Length
+from consent.sms import gsm, short_links
+from consent.sms.gsm import Length
 from contacts.models import Channel
 
 # As long as a real one, so that a preview is as long as the text.

@@ -9,7 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST
 
 from campaigns import text_reports
-from consent import gateway
+from consent.sms import gateway
 
 _SUFFIX = "_tracking_webhook"
 _VIEWS = {

@@ -9,10 +9,10 @@ from django.core import signing
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from consent import numbers, texting
 from consent.answers import Question
 from consent.models import Topic, Wording
 from consent.services import Choice
+from consent.sms import numbers, texting
 from contacts import addresses, fields
 from contacts.models import Channel, DataField
 

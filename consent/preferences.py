@@ -6,9 +6,10 @@ from datetime import datetime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from consent import gate, texting
+from consent import gate
 from consent.models import Permission, Topic, Wording
 from consent.offers import Offer, offers
+from consent.sms import texting
 from contacts import addresses
 from contacts.models import Channel, Contact, Identity
 

@@ -3,16 +3,8 @@
 from celery import shared_task
 from django.utils import timezone
 
-from consent import (
-    renewing,
-    sealing,
-    service_mail,
-    service_texts,
-    services,
-    short_links,
-    uploads,
-    verifications,
-)
+from consent import renewing, sealing, service_mail, services, uploads, verifications
+from consent.sms import service_texts, short_links
 
 
 @shared_task(name="consent.send_service_mail")

@@ -7,7 +7,7 @@ from campaigns.content.errors import RenderingFailed, TooLarge, UnknownName
 from campaigns.content.language import LINKS, check
 from campaigns.content.marks import Marks
 from campaigns.content.pieces import Pieces, Values
-from consent import gsm
+from consent.sms import gsm
 
 # What gateways take at most, all parts together.
 LONGEST = 1600

@@ -8,8 +8,9 @@ from django.db import DatabaseError
 
 from campaigns.texts import TextMessage
 from campaigns.transports import NOT_TRIED, Outcome, RelayDown, Result
-from consent import numbers, services
-from consent.gateway import ANSWER_S, Answer, Gateway, GatewayDown
+from consent import services
+from consent.sms import numbers
+from consent.sms.gateway import ANSWER_S, Answer, Gateway, GatewayDown
 from contacts.addresses import AddressError
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 import requests
 
 from config.mailbox import TEXT_CONTEXT, Keeper
-from consent import gateway
+from consent.sms import gateway
 
 MESSAGES = re.compile(r"/2010-04-01/Accounts/([^/]+)/Messages\.json")
 NUMBER = re.compile(r"\+[1-9]\d{6,14}")

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from consent import ledger, numbers, offers, texting
+from consent import ledger, offers
 from consent.answers import kept_under
 from consent.ledger import SUBJECT, Actor
 from consent.models import ConsentEvent, Kind, Method, ServiceMail, Topic, Wording
@@ -20,6 +20,7 @@ from consent.services.questions import (
     is_granted_by,
     number_of,
 )
+from consent.sms import numbers, texting
 from contacts import services as contacts
 from contacts.fields import Value
 from contacts.models import Address, Channel, Contact
@@ -94,7 +95,7 @@ def ask_to_confirm(
 ) -> None:
     """Queue one confirmation, within the budget of an address or number: one a day, three in thirty days.
 
-    Texts have their budgets besides, see `consent.texting`.
+    Texts have their budgets besides, see `consent.sms.texting`.
     """
     sent = ServiceMail.objects.filter(
         contact=contact, purpose=ServiceMail.Purpose.CONFIRMATION, channel=channel

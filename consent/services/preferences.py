@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from consent import ledger, links, numbers, texting
+from consent import ledger, links
 from consent.ledger import SUBJECT
 from consent.models import ConsentEvent, Kind, Method, ServiceMail, Topic, Wording
 from consent.services.asking import ask_to_confirm
 from consent.services.errors import WordingNotOffered
 from consent.services.outbox import queue_service_mail, send_receipt
 from consent.services.questions import check_offered, current_address, is_permitted, number_of
+from consent.sms import numbers, texting
 from contacts import addresses
 from contacts import services as contacts
 from contacts.models import Address, Channel, Contact

@@ -6,7 +6,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from consent import gateway, keywords, services
+from consent import services
+from consent.sms import gateway, keywords
 from consent.views import public
 from contacts.addresses import AddressError
 from contacts.models import Channel

@@ -10,13 +10,14 @@ from django.utils import timezone, translation
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from consent import forms, history, links, proving, self_service, services, texting
+from consent import forms, history, links, proving, self_service, services
 from consent.budgets import Budget, network_of
 from consent.models import ConsentEvent, Kind, Method, Organization, Topic
 from consent.preferences import groups_of
 from consent.proving import NotSealedYet
 from consent.receipts import NoConsentStandsError
 from consent.services import Choice
+from consent.sms import texting
 from consent.views import public
 from contacts import addresses
 from contacts.addresses import AddressError

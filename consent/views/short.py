@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from consent import short_links
 from consent.links import LinkError
+from consent.sms import short_links
 from consent.views import confirmation, preferences, public, stop
 
 PAGES: dict[str, Callable[[HttpRequest, str], HttpResponse]] = {

@@ -11,11 +11,12 @@ from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from consent import forms, services, texting, work
+from consent import forms, services, work
 from consent.answers import questions
 from consent.budgets import Budget, network_of
 from consent.models import Wording
 from consent.offers import Offer, offers
+from consent.sms import texting
 from consent.views import public
 from contacts.models import Channel
 

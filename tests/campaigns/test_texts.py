@@ -11,10 +11,11 @@ from campaigns import services
 from campaigns import texts as campaign_texts
 from campaigns.content import ContentError, UnknownName
 from campaigns.models import CampaignContent, Delivery, Sender
-from consent import gateway as signing
-from consent import gsm, in_flight, short_links
+from consent import in_flight
 from consent import services as consent
 from consent.models import Suppression
+from consent.sms import gateway as signing
+from consent.sms import gsm, short_links
 from contacts import services as contacts
 from contacts.models import Channel
 from tests import make

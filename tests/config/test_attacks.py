@@ -183,7 +183,7 @@ def test_it_asks_no_other_server_for_anything():
         "campaigns/transports/backend.py",
         "config/mailbox/texts.py",
         "config/quickstart/browsing.py",
-        "consent/gateway.py",
+        "consent/sms/gateway.py",
     }
 
 

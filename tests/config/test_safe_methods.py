@@ -8,7 +8,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from consent import links, sealing, services, short_links
+from consent import links, sealing, services
+from consent.sms import short_links
 from contacts import rights
 from contacts.models import Channel, IdentityView
 from tests import make

@@ -7,7 +7,8 @@ from django.core import mail
 from django.core.signing import TimestampSigner, b62_encode
 from django.test import Client
 
-from consent import links, service_mail, service_texts
+from consent import links, service_mail
+from consent.sms import service_texts
 from contacts.models import Channel, Contact
 from tests.gateway import TextGateway
 

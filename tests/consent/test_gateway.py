@@ -8,8 +8,8 @@ import pytest
 
 from config import mailbox
 from config.mailbox import Mailbox
-from consent import gateway
-from consent.gateway import Answer, Gateway, GatewayDown
+from consent.sms import gateway
+from consent.sms.gateway import Answer, Gateway, GatewayDown
 from tests.gateway import ACCOUNT, DROP, HANG, TOKEN
 
 ADA = "+33612345678"

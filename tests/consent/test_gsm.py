@@ -2,7 +2,7 @@
 
 import pytest
 
-from consent import gsm
+from consent.sms import gsm
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ import logging
 
 import pytest
 
-from consent import gate, gateway, keywords, services
+from consent import gate, services
 from consent.models import ConsentEvent, InboundText, Kind, Method, Suppression
+from consent.sms import gateway, keywords
 from contacts import addresses
 from contacts import services as contacts
 from contacts.models import Channel

@@ -10,8 +10,9 @@ from urllib.parse import quote
 import pytest
 from django.urls import get_resolver
 
-from consent import links, short_links
+from consent import links
 from consent.models import ConsentEvent, Permission, ServiceMail, Suppression
+from consent.sms import short_links
 from contacts.models import Contact, SubjectRequest
 from tests import make
 from tests.consent.public import manage_link, stop_link, stranger

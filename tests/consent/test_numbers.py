@@ -2,7 +2,7 @@
 
 import pytest
 
-from consent import numbers
+from consent.sms import numbers
 from contacts.addresses import PhoneNumberError
 
 

@@ -9,7 +9,7 @@ import redis
 from django.db.models import F
 from django.utils import timezone
 
-from consent import budgets, gate, gsm, links, service_texts, services, short_links, texting
+from consent import budgets, gate, links, services
 from consent.models import (
     ConsentEvent,
     Kind,
@@ -19,6 +19,7 @@ from consent.models import (
     ShortLink,
     Suppression,
 )
+from consent.sms import gsm, service_texts, short_links, texting
 from contacts import rights
 from contacts import services as contacts
 from contacts.models import Address, Channel, Contact

@@ -15,8 +15,7 @@ from django.db.models.functions import Now
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from consent import gsm, links, numbers, short_links
-from consent.gateway import Answer, Gateway, GatewayDown
+from consent import links
 from consent.models import Organization, ServiceMail
 from consent.service_mail import (
     SWEEP_S,
@@ -27,6 +26,8 @@ from consent.service_mail import (
     try_later,
     unconfirmed,
 )
+from consent.sms import gsm, numbers, short_links
+from consent.sms.gateway import Answer, Gateway, GatewayDown
 from contacts.addresses import AddressError
 from contacts.models import Address, Channel, Contact, Identity
 
