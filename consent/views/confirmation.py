@@ -11,14 +11,9 @@ from consent.views import public
 from contacts.models import Address, Channel
 
 
-@public.page("POST")
+@public.page("POST", over="confirmation_over.html")
 def confirm(request: HttpRequest, token: str) -> HttpResponse:
-    try:
-        asked = links.read_manage("confirm", token)
-    except links.LinkExpired:
-        return public.show(request, "expired.html", {"is_confirmation": True}, status=410)
-    except links.LinkError:
-        return public.unreadable(request)
+    asked = links.read_manage("confirm", token)
     address = (
         Address.objects.current()
         .filter(pk=asked["address"], contact__erased_at=None)
@@ -26,7 +21,7 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
         .first()
     )
     if address is None:
-        return public.show(request, "expired.html", {"is_confirmation": True}, status=410)
+        raise links.LinkExpired
     public.speak_to(request, address.contact)
     wordings = list(
         Wording.objects.published()

@@ -9,7 +9,6 @@ from django.utils.translation import gettext as _
 from consent import history, my_data, self_service, services
 from consent.budgets import network_of
 from consent.correction import CorrectionForm
-from consent.links import LinkError, LinkExpired
 from consent.models import Organization
 from consent.preferences import CHANNELS
 from consent.proving import NotSealedYet
@@ -24,12 +23,7 @@ from contacts.services import ContactError
 @public.page("POST")
 def page(request: HttpRequest, token: str) -> HttpResponse:
     """Show what is held; on POST, do what was asked, or note it where staff have to answer."""
-    try:
-        contact = contact_of(token)
-    except LinkExpired:
-        return public.show(request, "expired.html", status=410)
-    except LinkError:
-        return public.unreadable(request)
+    contact = contact_of(token)
     public.speak_to(request, contact)
     form = CorrectionForm(contact=contact)
     message, error = "", ""
@@ -108,12 +102,7 @@ def _stopped(contact: Contact, done: str) -> str:
 @public.page("POST")
 def erase(request: HttpRequest, token: str) -> HttpResponse:
     """Say what goes, what stays and why; on POST, erase."""
-    try:
-        contact = contact_of(token)
-    except LinkExpired:
-        return public.show(request, "expired.html", status=410)
-    except LinkError:
-        return public.unreadable(request)
+    contact = contact_of(token)
     public.speak_to(request, contact)
     error = ""
     if request.method == "POST":
@@ -161,12 +150,7 @@ def _receipts(contact: Contact) -> list[dict[str, Any]]:
 @public.page()
 def download(request: HttpRequest, token: str) -> HttpResponse:
     """Everything as JSON (GDPR art. 15 and 20)."""
-    try:
-        contact = contact_of(token)
-    except LinkExpired:
-        return public.show(request, "expired.html", status=410)
-    except LinkError:
-        return public.unreadable(request)
+    contact = contact_of(token)
     public.speak_to(request, contact)
     return JsonResponse(
         my_data.export(contact),

@@ -52,10 +52,7 @@ def ask_for_link(request: HttpRequest) -> HttpResponse:
 @public.page("POST", evenly=True)
 def ask_by_stop_link(request: HttpRequest, token: str) -> HttpResponse:
     """From a newsletter: one button that mails a fresh link to the person it was sent to, nobody else."""
-    try:
-        link = links.read_stop(token)
-    except links.LinkError:
-        return public.unreadable(request)
+    link = links.read_stop(token)
     contact = contact_of_subject(link.subject)
     public.speak_to(request, contact)
     if request.method != "POST":
@@ -67,12 +64,7 @@ def ask_by_stop_link(request: HttpRequest, token: str) -> HttpResponse:
 
 @public.page("POST")
 def preferences(request: HttpRequest, token: str) -> HttpResponse:
-    try:
-        contact = contact_of(token)
-    except links.LinkExpired:
-        return public.show(request, "expired.html", status=410)
-    except links.LinkError:
-        return public.unreadable(request)
+    contact = contact_of(token)
     public.speak_to(request, contact)
     message, error = "", ""
     if request.method == "POST":
@@ -245,15 +237,8 @@ def _speak(contact: Contact, language: str) -> str:
 @public.page("POST")
 def new_address(request: HttpRequest, token: str) -> HttpResponse:
     """From the message to a new address: looking shows, the button moves the person there."""
-    try:
-        asked = links.read_manage("new_address", token)
-    except links.LinkExpired:
-        return public.show(request, "expired.html", status=410)
-    except links.LinkError:
-        return public.unreadable(request)
-    contact = Contact.objects.living().filter(pk=asked["contact"]).first()
-    if contact is None:
-        return public.show(request, "expired.html", status=410)
+    asked = links.read_manage("new_address", token)
+    contact = _living(asked["contact"])
     public.speak_to(request, contact)
     masked = addresses.mask(Channel.EMAIL, asked["email"])
     if request.method != "POST":
@@ -272,18 +257,19 @@ def new_number(request: HttpRequest, token: str) -> HttpResponse:
 
     It opens nothing else: whoever got the text by a mistake of typing learns nothing of the person.
     """
-    try:
-        asked = links.read_manage("new_number", token)
-    except links.LinkExpired:
-        return public.show(request, "expired.html", status=410)
-    except links.LinkError:
-        return public.unreadable(request)
-    contact = Contact.objects.living().filter(pk=asked["contact"]).first()
-    if contact is None:
-        return public.show(request, "expired.html", status=410)
+    asked = links.read_manage("new_number", token)
+    contact = _living(asked["contact"])
     public.speak_to(request, contact)
     masked = addresses.mask(Channel.SMS, asked["phone"])
     if request.method != "POST":
         return public.show(request, "new_number.html", {"masked": masked})
     services.move_to_number(contact=contact, phone=asked["phone"])
     return public.show(request, "new_number_done.html", {"masked": masked})
+
+
+def _living(contact_id: int) -> Contact:
+    """Raises `LinkExpired`: a link ends with the person it was made for."""
+    contact = Contact.objects.living().filter(pk=contact_id).first()
+    if contact is None:
+        raise links.LinkExpired
+    return contact

@@ -17,6 +17,7 @@ from django.shortcuts import render
 from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
 
+from consent.links import LinkError, LinkExpired
 from consent.models import Organization
 from contacts.models import Contact
 
@@ -41,12 +42,15 @@ HEADERS = {
 EVEN_S = 0.3
 
 
-def page(*methods: str, evenly: bool = False) -> Callable[[Page[P]], Page[P]]:
+def page(
+    *methods: str, evenly: bool = False, over: str = "expired.html"
+) -> Callable[[Page[P]], Page[P]]:
     """Make a view a public page that takes GET, HEAD, OPTIONS and the `methods` named.
 
     There is no CSRF token, because there is no cookie to ride on: what a POST may do is in its link, or,
     for a sign-up, in the mail that follows. `evenly` answers every accepted POST after the same time, so
-    that nobody learns from the clock whether an address is known.
+    that nobody learns from the clock whether an address is known. A view may leave a `LinkError` of its
+    link unanswered: `over` is the template for one that has expired.
     """
     allowed = ["GET", "HEAD", "OPTIONS", *methods]
 
@@ -61,7 +65,7 @@ def page(*methods: str, evenly: bool = False) -> Callable[[Page[P]], Page[P]]:
                 elif request.method not in allowed:
                     response = HttpResponseNotAllowed(allowed)
                 else:
-                    response = _answer_or_apologize(request, view, *args, **kwargs)
+                    response = _answer_or_apologize(request, over, view, *args, **kwargs)
                 response.headers.setdefault("Content-Language", translation.get_language())
             for name, value in HEADERS.items():
                 response.headers.setdefault(name, value)
@@ -77,10 +81,14 @@ def page(*methods: str, evenly: bool = False) -> Callable[[Page[P]], Page[P]]:
 
 
 def _answer_or_apologize(
-    request: HttpRequest, view: Page[P], *args: P.args, **kwargs: P.kwargs
+    request: HttpRequest, over: str, view: Page[P], *args: P.args, **kwargs: P.kwargs
 ) -> HttpResponse:
     try:
         return view(request, *args, **kwargs)
+    except LinkExpired:
+        return show(request, over, status=410)
+    except LinkError:
+        return unreadable(request)
     except (OperationalError, InterfaceError):
         logger.exception("A public page could not reach the database")
         response = render(request, "consent/unavailable.html", status=503)

@@ -18,12 +18,7 @@ logger = logging.getLogger(__name__)
 
 @public.page("POST")
 def renew(request: HttpRequest, token: str) -> HttpResponse:
-    try:
-        asked = links.read_manage("renew", token)
-    except links.LinkExpired:
-        return public.show(request, "expired.html", status=410)
-    except links.LinkError:
-        return public.unreadable(request)
+    asked = links.read_manage("renew", token)
     permission = _asked_about(asked)
     if permission is None:
         return public.show(request, "renewal_over.html", status=410)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from consent.links import LinkError
 from consent.sms import short_links
 from consent.views import confirmation, preferences, public, stop
 
@@ -19,8 +18,5 @@ PAGES: dict[str, Callable[[HttpRequest, str], HttpResponse]] = {
 @public.page("POST")
 def follow(request: HttpRequest, code: str) -> HttpResponse:
     """Show, or do, what the link stands for; nobody is sent on to a longer address."""
-    try:
-        page, token = short_links.read(code)
-    except LinkError:
-        return public.unreadable(request)
+    page, token = short_links.read(code)
     return PAGES[page](request, token)

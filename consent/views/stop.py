@@ -128,19 +128,14 @@ def _watch_for_bursts(stopped: Stopped, channel: str) -> None:
         )
 
 
-@public.page("POST")
+@public.page("POST", over="undo_over.html")
 def undo(request: HttpRequest, token: str) -> HttpResponse:
     """Put back what the page before took, within ten minutes; the link can do nothing else."""
-    try:
-        taken = links.read_manage("undo", token)
-    except links.LinkExpired:
-        return public.show(request, "undo_over.html", status=410)
-    except links.LinkError:
-        return public.unreadable(request)
+    taken = links.read_manage("undo", token)
     event = ConsentEvent.objects.filter(pk=taken["event"]).first()
     contact = Contact.objects.filter(pk=taken["contact"]).first()
     if event is None or contact is None:
-        return public.unreadable(request)
+        raise links.LinkError
     public.speak_to(request, contact)
     context = {"topic": event.topic, "channel": CHANNELS[Channel(event.channel)]}
     if request.method != "POST":
