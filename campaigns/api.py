@@ -82,9 +82,8 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
         if instance.state != Campaign.State.DRAFT:
             raise services.NotADraft
         contents = validated_data.pop("contents", None)
-        campaign: Campaign = super().update(
-            instance, validated_data | {"changed_by": self.context["request"].user}
-        )
+        campaign: Campaign = super().update(instance, validated_data)
+        campaign.editors.add(self.context["request"].user)
         if contents is not None:
             campaign.contents.all().delete()
             _write(campaign, contents)

@@ -40,11 +40,17 @@ def digest(campaign: Campaign) -> str:
     return approval.digest(content)
 
 
+def may_approve(campaign: Campaign, staff_id: int) -> bool:
+    """Whether every word is somebody else's: nobody approves what they wrote or changed themselves."""
+    is_theirs = staff_id == campaign.author_id or campaign.editors.filter(pk=staff_id).exists()
+    return not is_theirs
+
+
 def stands(campaign: Campaign) -> bool:
     """Whether somebody else approved the campaign exactly as it is."""
     return (
         campaign.approved_by_id is not None
-        and campaign.approved_by_id not in {campaign.author_id, campaign.changed_by_id}
+        and may_approve(campaign, campaign.approved_by_id)
         and campaign.approved_digest == digest(campaign)
     )
 

@@ -45,7 +45,7 @@ class NotReady(CampaignError):
 
 
 class SecondPersonNeeded(CampaignError):
-    """Somebody else has to approve this: neither the author nor who changed it last."""
+    """Somebody else has to approve this: neither its author nor who changed it since the last approval."""
 
 
 class NotApproved(CampaignError):
@@ -197,16 +197,18 @@ def approve_campaign(*, campaign: Campaign, actor_id: int | None) -> None:
     """Approve what a draft says and to whom, as it is now; any change ends the approval.
 
     A campaign held before its start may be approved again: a list or the sender may have changed.
-    Raises `NotADraft`, and `SecondPersonNeeded` for its author and for who changed it last.
+    Raises `NotADraft`, and `SecondPersonNeeded` for its author and for everybody who changed it since
+    it was last approved.
     """
     locked = Campaign.objects.select_for_update(of=("self",)).get(pk=campaign.pk)
     if locked.state not in {State.DRAFT, State.HELD} or locked.started_at:
         raise NotADraft
-    if actor_id is None or actor_id in {locked.author_id, locked.changed_by_id}:
+    if actor_id is None or not approval.may_approve(locked, actor_id):
         raise SecondPersonNeeded
     Campaign.objects.filter(pk=campaign.pk).update(
         approved_by_id=actor_id, approved_digest=approval.digest(locked), approved_at=Now()
     )
+    locked.editors.clear()
     campaign.refresh_from_db()
 
 

@@ -180,8 +180,13 @@ class CampaignAdmin(BigList):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change:
             obj.author = request.user
-        obj.changed_by = request.user
         super().save_model(request, obj, form, change)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        edited = form.has_changed() or any(formset.has_changed() for formset in formsets)
+        if change and edited:
+            form.instance.editors.add(request.user)
 
     def render_change_form(
         self,

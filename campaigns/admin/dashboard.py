@@ -9,7 +9,7 @@ from django.contrib.admin import ModelAdmin
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.db import connection
-from django.db.models import Count
+from django.db.models import Count, F, Q
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -128,8 +128,9 @@ def _granted() -> dict[tuple[int, str], int]:
 
 def _to_approve(staff_id: int | None) -> list[Campaign]:
     """Drafts that somebody asked to have approved, and that this staff member may approve."""
-    asked = Campaign.objects.filter(state=State.DRAFT, asked_at__isnull=False, approved_by=None)
-    others = asked.exclude(author=staff_id).exclude(changed_by=staff_id)
+    unanswered = Q(approved_by=None) | Q(asked_at__gt=F("approved_at"))
+    asked = Campaign.objects.filter(unanswered, state=State.DRAFT, asked_at__isnull=False)
+    others = asked.exclude(author=staff_id).exclude(editors=staff_id)
     return list(others.select_related("topic", "asked_by").order_by("asked_at", "pk")[:SHOWN])
 
 

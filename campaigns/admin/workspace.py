@@ -114,6 +114,7 @@ def approval_of(campaign: Campaign) -> dict[str, Any] | None:
         "is_needed": settings.CAMPAIGN_NEEDS_APPROVAL,
         "is_open": is_open,
         "stands": is_open and approval.stands(campaign),
+        "editors": campaign.editors.order_by("pk") if is_open else [],
     }
 
 

@@ -140,14 +140,13 @@ class Campaign(models.Model):
         related_name="+",
         verbose_name=_("author"),
     )
-    changed_by = models.ForeignKey(
+    # Emptied by an approval: what they wrote until then was read by somebody else.
+    editors = models.ManyToManyField(
         settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
         blank=True,
         editable=False,
         related_name="+",
-        verbose_name=_("last changed by"),
+        verbose_name=_("changed since the last approval by"),
     )
     approved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -58,11 +58,60 @@ def test_it_refuses_approval_by_the_author_and_by_nobody(campaign, author):
             services.approve_campaign(campaign=campaign, actor_id=actor_id)
 
 
-def test_it_refuses_approval_by_who_changed_it_last(campaign, second):
-    campaign.changed_by = second
-    campaign.save(update_fields=["changed_by"])
+def test_it_refuses_approval_by_everybody_who_changed_it(campaign, second):
+    third = make.staff("third")
+    campaign.editors.add(second, third)
+    for editor in (second, third):
+        with pytest.raises(services.SecondPersonNeeded):
+            services.approve_campaign(campaign=campaign, actor_id=editor.pk)
+    services.approve_campaign(campaign=campaign, actor_id=make.staff("fourth").pk)
+
+
+def test_it_asks_nobody_twice_whose_words_somebody_else_has_read(campaign, second):
+    third, fourth = make.staff("third"), make.staff("fourth")
+    campaign.editors.add(second)
+    services.approve_campaign(campaign=campaign, actor_id=third.pk)
+    campaign.editors.add(fourth)
+    campaign.contents.update(body="What fourth wrote")
+    with pytest.raises(services.SecondPersonNeeded):
+        services.approve_campaign(campaign=campaign, actor_id=fourth.pk)
+    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    assert approval.stands(campaign)
+
+
+def test_it_keeps_the_editors_when_approval_is_asked_for(campaign, author, second):
+    campaign.editors.add(second)
+    services.ask_approval(campaign=campaign, actor_id=author.pk)
     with pytest.raises(services.SecondPersonNeeded):
         services.approve_campaign(campaign=campaign, actor_id=second.pk)
+
+
+def test_it_holds_an_approval_void_when_the_approver_changes_it_and_back(client, campaign, second):
+    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    client.force_login(second)
+    page = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
+    for name in ("Mine now", campaign.name):
+        client.post(page, form_of(campaign, name=name))
+    assert not approval.stands(Campaign.objects.get(pk=campaign.pk))
+
+
+def test_it_names_nobody_an_editor_who_saved_without_a_change(client, campaign, second):
+    client.force_login(second)
+    page = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
+    assert client.post(page, form_of(campaign)).status_code == 302
+    assert not campaign.editors.exists()
+
+
+def test_it_refuses_an_earlier_editor_on_the_desk_and_names_them(client, campaign, second):
+    third = make.staff("third")
+    page = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
+    for staff, name in ((second, "From second"), (third, "From third")):
+        client.force_login(staff)
+        client.post(page, form_of(campaign, name=name))
+    client.force_login(second)
+    approve = reverse("admin:campaigns_campaign_approve", args=[campaign.pk])
+    assert "Somebody else has to approve" in client.post(approve, follow=True).content.decode()
+    assert "Changed by: second, third." in client.get(page).content.decode()
 
 
 def test_it_refuses_to_approve_what_is_under_way(campaign, second):
@@ -237,7 +286,7 @@ def test_it_notes_who_edits_on_the_desk_and_drops_the_approval(client, campaign,
     page = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
     assert client.post(page, form_of(campaign, **{field: EDITS[field]})).status_code == 302
     campaign = Campaign.objects.get(pk=campaign.pk)
-    assert campaign.changed_by == third
+    assert list(campaign.editors.all()) == [third]
     assert not approval.stands(campaign)
 
 
@@ -262,7 +311,7 @@ def test_it_notes_who_edits_over_the_api_and_drops_the_approval(client, campaign
     )
     assert answer.status_code == 200
     campaign = Campaign.objects.get(pk=campaign.pk)
-    assert campaign.changed_by == third
+    assert list(campaign.editors.all()) == [third]
     assert not approval.stands(campaign)
 
 
@@ -273,7 +322,7 @@ def test_it_takes_no_approval_from_who_edited_on_the_desk_or_over_the_api(client
     approve = reverse("admin:campaigns_campaign_approve", args=[campaign.pk])
     answer = client.post(approve, follow=True)
     assert "Somebody else has to approve this" in answer.content.decode()
-    Campaign.objects.update(changed_by=None)
+    campaign.editors.clear()
     detail = reverse("api:campaign-detail", args=[campaign.pk])
     client.patch(detail, {"name": "Mine again"}, content_type="application/json")
     answer = client.post(reverse("api:campaign-approve", args=[campaign.pk]))
