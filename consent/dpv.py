@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from consent.proof import receipt_id
-from consent.receipts import Act, Record, TopicFacts
+from consent.receipts import Act, NothingSaidError, Record, TopicFacts
 
 _STATUS = {
     "requested": "dpv:ConsentRequested",
@@ -42,11 +42,11 @@ _PROFILE = "https://w3id.org/dpv/schema/dpv-27560#"
 def receipt(record: Record, *, created_at: datetime) -> dict[str, Any]:
     """The whole history as a DPV consent receipt around one consent record (JSON-LD).
 
-    `missing_fields` says which mandatory field of ISO/IEC TS 27560 is empty. Raises ValueError
+    `missing_fields` says which mandatory field of ISO/IEC TS 27560 is empty. Raises NothingSaidError
     where there is no act at all.
     """
     if not record.acts:
-        raise ValueError("A record of consent needs at least one act.")
+        raise NothingSaidError(NothingSaidError.__doc__)
     organization = record.organization
     subject = uuid.UUID(record.acts[0].event.subject)
     record_id = str(uuid.uuid5(subject, f"{record.topic.key}/{record.topic.channel}"))

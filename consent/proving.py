@@ -128,7 +128,7 @@ def standing_receipt_of(*, contact: Contact, topic: Topic, channel: str) -> dict
 def history_receipt_of(*, contact: Contact, topic: Topic, channel: str) -> dict[str, Any]:
     """The whole history as a consent receipt of the W3C Data Privacy Vocabulary (JSON-LD).
 
-    Raises ValueError where there is none.
+    Raises `receipts.NothingSaidError` where there is none.
     """
     record = record_of(contact=contact, topic=topic, channel=channel)
     return dpv.receipt(record, created_at=timezone.now())

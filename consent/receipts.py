@@ -17,6 +17,10 @@ from consent.proof import Proof
 VERSION = "KI-CR-v1.1.0"
 
 
+class NothingSaidError(Exception):
+    """This person said nothing about this topic yet: there is no history to give."""
+
+
 class NoConsentStandsError(Exception):
     """No consent stands, and a Kantara receipt can say nothing else."""
 

@@ -40,8 +40,8 @@ AS = [
 REFUSALS = (
     proving.NotSealedYet,
     receipts.NoConsentStandsError,
+    receipts.NothingSaidError,
     Organization.DoesNotExist,
-    ValueError,
 )
 
 

@@ -263,7 +263,10 @@ def new_number(request: HttpRequest, token: str) -> HttpResponse:
     masked = addresses.mask(Channel.SMS, asked["phone"])
     if request.method != "POST":
         return public.show(request, "new_number.html", {"masked": masked})
-    services.move_to_number(contact=contact, phone=asked["phone"])
+    try:
+        services.move_to_number(contact=contact, phone=asked["phone"])
+    except ContactError:
+        raise links.LinkExpired from None
     return public.show(request, "new_number_done.html", {"masked": masked})
 
 

@@ -8,6 +8,8 @@ from consent import proving, receipts
 from consent.management import arguments
 from consent.models import Organization
 
+REFUSALS = (receipts.NoConsentStandsError, receipts.NothingSaidError, proving.NotSealedYet)
+
 
 class Command(BaseCommand):
     help = "Prints the receipt of a consent that stands; `python -m consent.verifier` checks it."
@@ -28,6 +30,6 @@ class Command(BaseCommand):
                 receipt = proving.standing_receipt_of(**about)
         except Organization.DoesNotExist as error:
             raise CommandError("A receipt names the organization: enter it first.") from error
-        except (receipts.NoConsentStandsError, proving.NotSealedYet, ValueError) as error:
-            raise CommandError(str(error) or str(error.__doc__)) from error
+        except REFUSALS as error:
+            raise CommandError(str(error.__doc__)) from error
         self.stdout.write(json.dumps(receipt, ensure_ascii=False, indent=2))
