@@ -24,7 +24,7 @@ from campaigns.models import Campaign, Delivery, Heartbeat, Unit
 from consent.models import LedgerCheckpoint, ServiceMail, Unsealed
 from contacts.models import SubjectRequest
 
-QUEUES = ("default", "service", "deliver")
+QUEUES = ("default", "service", "deliver", "long")
 ANSWER_WITHIN_S = 1.0
 
 

@@ -42,7 +42,7 @@ def environment(**extra: str) -> dict[str, str]:
 def worker_command(name: str, *, pool: str = "prefork", concurrency: int = 2) -> list[str]:
     return [
         *(sys.executable, "-m", "celery", "-A", "config", "worker", "-n", f"{name}@%h"),
-        *("-Q", "default,deliver,service", "-P", pool, "-c", str(concurrency)),
+        *("-Q", "default,deliver,service,long", "-P", pool, "-c", str(concurrency)),
         *("--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "WARNING"),
     ]
 

@@ -135,7 +135,7 @@ def test_it_puts_no_address_into_a_task(client):
     topic = make.topic()
     make.staff("olga")
     queue = redis.Redis.from_url(django_settings.REDIS_URL)
-    for name in ("default", "service", "deliver"):
+    for name in ("default", "service", "deliver", "long"):
         queue.delete(name)
     words = make.wording(topic)
     client.post("/join/", {"email": "ada@example.org", "yes": words.digest})
@@ -144,7 +144,7 @@ def test_it_puts_no_address_into_a_task(client):
     campaigns.schedule_campaign(campaign=make.campaign(topic), send_at=make.LONG_AGO, actor_id=None)
     queued = [
         message
-        for name in ("default", "service", "deliver")
+        for name in ("default", "service", "deliver", "long")
         for message in queue.lrange(name, 0, -1)
     ]
     queue.close()

@@ -96,7 +96,7 @@ class Command(BaseCommand):
                 *celery,
                 "worker",
                 "-Q",
-                "default,service,deliver",
+                "default,service,deliver,long",
                 "-c",
                 "3",
                 "--without-gossip",
