@@ -20,7 +20,7 @@ NUMBER = "+33700000000"
 COUNTRIES = ["FR", "BE"]
 TEXTS = {
     "en": "Three new books are in the shop, news number {number}.",
-    "fr": "Trois nouveaux livres sont en librairie, nouvelles n. {number}.",
+    "fr": "Trois nouveaux livres sont en librairie, nouvelles numéro {number}.",
 }
 LATEST_START = timedelta(hours=1)
 
@@ -96,15 +96,15 @@ WORDS = {
     (
         "fr",
         Channel.EMAIL,
-    ): "Oui, envoyez-moi « {name} » par e-mail. Je peux arrêter quand je veux, en un clic.",
+    ): "Oui, envoyez-moi «\u00a0{name}\u00a0» par e-mail. Je peux arrêter quand je veux, en un clic.",
     (
         "fr",
         Channel.SMS,
-    ): "Oui, envoyez-moi « {name} » par SMS. Je peux arrêter en répondant STOP.",
+    ): "Oui, envoyez-moi «\u00a0{name}\u00a0» par SMS. Je peux arrêter en répondant STOP.",
     (
         "fr",
         Channel.DATA,
-    ): "Oui, vous pouvez faire ceci : {description} Je peux revenir dessus à tout moment.",
+    ): "Oui, vous pouvez faire ceci\u00a0: {description} Je peux revenir dessus à tout moment.",
 }
 CONTENTS = {
     "en": (
@@ -124,7 +124,7 @@ CONTENTS = {
         "Trois titres, et un outil devenu plus rapide.",
         (
             '# Bonjour {{{{ contact.first_name | default: "chère lectrice, cher lecteur" }}}}\n\n'
-            "Le numéro {number} de notre lettre présente **trois nouveaux titres** :\n\n"
+            "Le numéro {number} de notre lettre présente **trois nouveaux titres**\u00a0:\n\n"
             "- [Le Jardin tranquille](https://lumen.example/garden)\n"
             "- [Lettres de la côte](https://lumen.example/coast)\n"
             "- [Le Pain et le Sel](https://lumen.example/bread)\n\n"

@@ -1,10 +1,13 @@
 """The door and the pages of access speak French without a gap."""
 
 import ast
+import gettext
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import unfold
 from django.utils import translation
 
 from config import environment
@@ -22,7 +25,7 @@ SOURCES = [
     ROOT / "templates/allauth/layouts/base.html",
 ]
 # The same word in both languages.
-SAME = {"Contacts", "Images", "Imports", "Permissions", "Segments"}
+SAME = {"Contacts", "Exports", "Images", "Imports", "Permissions", "Segments"}
 
 
 def said(path: Path) -> Iterator[str]:
@@ -45,3 +48,48 @@ def test_it_has_a_french_word_for_every_english_one(path):
 def test_it_refuses_in_french(error):
     with translation.override("fr"):
         assert str(error()) != error.__doc__
+
+
+# The parts of Unfold's pages that this desk shows; the rest belongs to what is not installed.
+UNFOLD = [
+    path
+    for folder in ("admin", "unfold/helpers", "unfold/layouts", "unfold/components")
+    for path in (Path(unfold.__file__).parent / "templates" / folder).rglob("*.html")
+    if path.name not in {"command_results.html"}
+]
+
+
+@pytest.mark.parametrize("path", UNFOLD, ids=lambda path: path.name)
+def test_it_has_a_french_word_for_what_unfold_says(path):
+    with translation.override("fr"):
+        missing = {
+            text
+            for text, _context in in_template(path.read_text())
+            if translation.gettext(text) == text
+        }
+    assert missing <= {"Action", "Documentation"}
+
+
+def french() -> Iterator[str]:
+    with (ROOT / "config/locale/fr/LC_MESSAGES/django.mo").open("rb") as file:
+        words = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
+    yield from (text for key, text in words.items() if key)
+
+
+# Orthotypographie: a thin space before ; ? !, a whole one before a colon and inside guillemets, none of
+# them where a line may break.
+LOOSE = re.compile(
+    r"((?<=\S)(?<![\u202f(])|[ \u00a0])[;?!](?=[\s”»]|$)"
+    r"|((?<=\w)|[ \u202f]):(?=[\s”»]|$)"
+    r"|«(?!\u00a0)|(?<!\u00a0)»"
+)
+
+
+def test_it_sets_french_as_typography_asks():
+    loose = {text for text in french() if LOOSE.search(text)}
+    assert loose == set()
+
+
+def test_it_says_one_french_word_for_one_thing():
+    """A consent event is an « acte », a hold a « gel », a suppression a « blocage »."""
+    assert {text for text in french() if re.search(r"[ée]vénement", text, re.IGNORECASE)} == set()
