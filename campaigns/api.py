@@ -53,6 +53,7 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
         model = Campaign
         fields: ClassVar = [
             "id", "name", "topic", "channel", "sender", "segments", "excluded_segments", "contents",
+            "timezone", "is_local_time", "quiet_from", "quiet_until", "per_minute",
             "state", "state_reason", "send_at", "latest_start_at", "created_at", "started_at",
             "finished_at", "asked_at", "approved_at", "approved_digest",
         ]  # fmt: skip

@@ -9,13 +9,22 @@ class CampaignsConfig(AppConfig):
     def ready(self) -> None:
         from anymail.signals import tracking
 
-        from campaigns import claims, conditions, holding, justification, parties, receivers
+        from campaigns import (
+            audience,
+            claims,
+            conditions,
+            holding,
+            justification,
+            parties,
+            receivers,
+        )
         from consent import in_flight, justified
-        from contacts import holders, segments
+        from contacts import counting, holders, segments
         from contacts import parties as known_parties
 
         tracking.connect(receivers.take_tracking, dispatch_uid="campaigns.feedback")
         segments.register(conditions.past_campaigns)
+        counting.register(audience.KIND, audience.count, permission="campaigns.view_campaign")
         in_flight.register(claims.is_in_flight)
         justified.register(justification.messages_of)
         known_parties.register_recipients(parties.recipients)

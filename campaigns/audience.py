@@ -3,6 +3,8 @@
 The preview and the freeze ask the same question of the gate. Neither reads the vault.
 """
 
+import hashlib
+import json
 from typing import Any
 
 from django.db import connection, transaction
@@ -10,8 +12,8 @@ from django.db.models import QuerySet
 
 from campaigns.models import Campaign
 from consent import judging
-from contacts import segments
-from contacts.models import Contact
+from contacts import counting, segments
+from contacts.models import Contact, Segment
 
 # Zone names that PostgreSQL does not know would end the statement. OFFSET 0: each is judged once.
 _FREEZE = """
@@ -42,11 +44,23 @@ _LANES = """
 """
 
 
+_PEOPLE = """
+    WITH judged AS MATERIALIZED ({judged})
+    SELECT ARRAY(
+            SELECT contact_id FROM judged WHERE coalesce(reason, '') = %(reason)s
+            ORDER BY contact_id DESC LIMIT %(limit)s
+        ), count(*), min(contact_id) FROM judged
+"""
+KIND = "audience"
+# How many people one page looks at for those behind a reason.
+WINDOW = 20_000
+
+
 def candidates(campaign: Campaign) -> QuerySet[Contact]:
     """Everybody the campaign is meant for, permitted or not."""
+    among, without = _chosen(campaign)
     return segments.chosen(
-        among=[segment.rule for segment in campaign.segments.all()],
-        without=[segment.rule for segment in campaign.excluded_segments.all()],
+        among=[segment.rule for segment in among], without=[segment.rule for segment in without]
     )
 
 
@@ -55,19 +69,46 @@ def preview_audience(campaign: Campaign) -> list[tuple[str, int]]:
     return judging.counts(candidates(campaign), topic=campaign.topic, channel=campaign.channel)
 
 
+def look(campaign: Campaign) -> counting.Figure:
+    """`preview_audience` as fresh as a page can wait for; a change of the campaign is another count."""
+    asked = [
+        campaign.topic_id,
+        campaign.channel,
+        *(
+            list(chosen.order_by("pk").values_list("rule", flat=True))
+            for chosen in _chosen(campaign)
+        ),
+    ]
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+    return counting.look(KIND, f"{campaign.pk}:{digest[:32]}")
+
+
+def count(about: str) -> list[tuple[str, int]]:
+    """The counter of `look`."""
+    return preview_audience(Campaign.objects.get(pk=about.partition(":")[0]))
+
+
 def people(
     campaign: Campaign, reason: str, *, before: int | None = None, limit: int = 50
-) -> list[int]:
-    """The contacts (ids, newest first) behind one answer of the preview; `""`: who would get it."""
-    judged, parameters = _judged(campaign)
+) -> tuple[list[int], int | None]:
+    """The contacts (ids, newest first) behind one answer of the preview; `""`: who would get it.
+
+    Looks at so many of those it is meant for as a page can wait for, `before` a contact; the second answer
+    is where to go on, or None at the end.
+    """
+    those = candidates(campaign).order_by("-pk")
+    looked_at = those.filter(pk__lt=before) if before is not None else those
+    judged, parameters = judging.judged(
+        looked_at[:WINDOW], topic=campaign.topic, channel=campaign.channel
+    )
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT contact_id FROM ({judged}) judged WHERE coalesce(reason, '') = %(reason)s"
-            " AND (%(before)s::bigint IS NULL OR contact_id < %(before)s)"
-            " ORDER BY contact_id DESC LIMIT %(limit)s",
-            parameters | {"reason": reason, "before": before, "limit": limit},
+            _PEOPLE.format(judged=judged), parameters | {"reason": reason, "limit": limit}
         )
-        return [contact_id for (contact_id,) in cursor.fetchall()]
+        found, seen, last = cursor.fetchone()
+    if len(found) == limit:
+        return found, found[-1]
+    return found, last if seen == WINDOW else None
 
 
 @transaction.atomic
@@ -88,6 +129,10 @@ def freeze(campaign: Campaign, *, lanes: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_FREEZE.format(judged=judged), parameters)
         cursor.execute(_LANES, parameters)
+
+
+def _chosen(campaign: Campaign) -> "tuple[QuerySet[Segment], QuerySet[Segment]]":
+    return campaign.segments.all(), campaign.excluded_segments.all()
 
 
 def _judged(campaign: Campaign) -> tuple[str, dict[str, Any]]:

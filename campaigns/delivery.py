@@ -20,13 +20,12 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
-from campaigns import claims, feedback, quiet, stopping
+from campaigns import claims, feedback, quiet, stopping, throttle
 from campaigns.claims import Claimed, LaneTaken, Records, Session
 from campaigns.content import ContentError
 from campaigns.models import Campaign, Delivery, Lane, Sender
 from campaigns.reports import condemns
 from campaigns.texts import TextMessage, Texts, letters_of
-from campaigns.throttle import Throttle
 from campaigns.transports import NOT_TRIED, Envelope, Outcome, RelayDown, Result, Transport
 from campaigns.transports.backend import BackendTransport
 from campaigns.transports.connection import Relay, Security
@@ -133,11 +132,8 @@ class _Worker:
         self._letters = letters_of(self._campaign)
         self._letters.prepare()
         self._session = self._new_session()
-        sender = self._campaign.sender
         self._transport = open_transport(self._campaign)
-        self._throttle = (
-            Throttle(sender.pk, per_minute=sender.per_minute) if sender.per_minute else None
-        )
+        self._throttle = throttle.of(self._campaign)
         self._ends_at = time.monotonic() + WORK_FOR_S
         self._is_walking = True
         self._is_over = False

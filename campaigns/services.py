@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campaigns import approval, checks, delivery, quiet
+from campaigns import approval, checks, delivery, local_time, quiet
 from campaigns.checks import Finding
 from campaigns.content import ContentError, Rendered
 from campaigns.letters import NOWHERE, Letters, person_of
@@ -167,6 +167,7 @@ def duplicate_campaign(*, campaign: Campaign, name: str, author_id: int | None) 
         channel=campaign.channel,
         sender=campaign.sender,
         timezone=campaign.timezone,
+        per_minute=campaign.per_minute,
         is_local_time=campaign.is_local_time,
         quiet_from=campaign.quiet_from,
         quiet_until=campaign.quiet_until,
@@ -222,8 +223,9 @@ def schedule_campaign(
 ) -> None:
     """Let the campaign start by itself at `send_at`; a moment in the past starts it at once.
 
-    Past `latest_start_at` it is held instead. Raises `NotADraft`, `NotApproved` and `NotReady` with
-    every sentence about what is missing.
+    At each person's own time it begins where the hour of `send_at` comes first. Past `latest_start_at` it
+    is held instead. Raises `NotADraft`, `NotApproved` and `NotReady` with every sentence about what is
+    missing.
     """
     locked = Campaign.objects.select_for_update(of=("self",)).get(pk=campaign.pk)
     if locked.state != State.DRAFT:
@@ -232,15 +234,17 @@ def schedule_campaign(
         raise NotApproved
     if problems := _problems(locked, send_at, latest_start_at):
         raise NotReady(" ".join(problems))
+    begins_at = local_time.first(locked, send_at) if locked.is_local_time else send_at
     Campaign.objects.filter(pk=campaign.pk).update(
         state=State.SCHEDULED,
         state_reason="",
         send_at=send_at,
+        begins_at=begins_at,
         latest_start_at=latest_start_at,
         author_id=locked.author_id or actor_id,
     )
     campaign.refresh_from_db()
-    if send_at <= timezone.now():
+    if begins_at <= timezone.now():
         transaction.on_commit(_nudge, robust=True)
 
 
@@ -277,6 +281,17 @@ def resume_campaign(*, campaign: Campaign) -> None:
     """Go on where it was paused; raises `NotPaused`."""
     _move(campaign, NotPaused, Q(state=State.PAUSED), state=State.SENDING)
     transaction.on_commit(_nudge, robust=True)
+
+
+def set_pace(*, campaign: Campaign, per_minute: int | None) -> None:
+    """At most so many messages a minute from now on, `None`: as fast as the sender may.
+
+    Lanes that are at work keep to it within a minute. Raises `AlreadyOver`.
+    """
+    alive = ~Q(state__in=[State.SENT, State.CANCELLED])
+    if not Campaign.objects.filter(alive, pk=campaign.pk).update(per_minute=per_minute):
+        raise AlreadyOver
+    campaign.refresh_from_db()
 
 
 @transaction.atomic

@@ -7,6 +7,7 @@ one campaign; what has ended it counts every minute for a week (bounces come lat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.db import OperationalError, connection, transaction
 
@@ -18,7 +19,9 @@ AT_ONCE = 3
 _LOCK_SPACE = 0x7A11
 _COUNTS = """
     SELECT state, reason, count(*) AS number,
-        count(*) FILTER (WHERE handed_over_at > now() - interval '1 minute') AS recent
+        count(*) FILTER (WHERE handed_over_at > now() - interval '1 minute') AS recent,
+        count(*) FILTER (WHERE settled_at > (
+            SELECT started_at FROM campaigns_campaign WHERE id = %(campaign)s)) AS later
     FROM campaigns_delivery WHERE campaign_id = %(campaign)s GROUP BY state, reason
 """
 _DUE = """
@@ -34,19 +37,27 @@ _DUE = """
 _KEEP = f"""
     INSERT INTO campaigns_tally (campaign_id, counts, counted_at, took)
     SELECT %(campaign)s,
-        coalesce(jsonb_agg(jsonb_build_array(state, reason, number, recent)), '[]'),
+        coalesce(jsonb_agg(jsonb_build_array(state, reason, number, recent, later)), '[]'),
         statement_timestamp(), clock_timestamp() - statement_timestamp()
     FROM ({_COUNTS}) counted
     ON CONFLICT (campaign_id) DO UPDATE
     SET counts = excluded.counts, counted_at = excluded.counted_at, took = excluded.took
 """
 
-Row = tuple[str, str, int, int]
+
+class Row(NamedTuple):
+    """How many share a state and a reason: `recent` in the last minute, `later` settled after the start."""
+
+    state: str
+    reason: str
+    number: int
+    recent: int
+    later: int
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """State, reason, number and number of the last minute; `at` is when, or None where it is live."""
+    """The rows, and `at` when they were counted, or None where it is live."""
 
     rows: Sequence[Row]
     at: datetime | None = None
@@ -66,14 +77,7 @@ def count(campaign: Campaign) -> Counted:
                 return Counted(_count(campaign))
         except OperationalError:
             pass
-    rows = [(state, reason, number, recent) for state, reason, number, recent in kept.counts]
-    return Counted(rows, kept.counted_at)
-
-
-def age(campaign: Campaign) -> datetime | None:
-    """When what `count` tells was counted; None where it counts live."""
-    kept = Tally.objects.filter(campaign=campaign, took__gte=QUICK).only("counted_at").first()
-    return kept.counted_at if kept else None
+    return Counted([Row(*row) for row in kept.counts], kept.counted_at)
 
 
 def keep_due() -> None:
@@ -96,4 +100,4 @@ def keep(campaign_id: int) -> None:
 def _count(campaign: Campaign) -> list[Row]:
     with connection.cursor() as cursor:
         cursor.execute(_COUNTS, {"campaign": campaign.pk})
-        return list(cursor.fetchall())
+        return [Row(*row) for row in cursor.fetchall()]

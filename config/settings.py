@@ -144,7 +144,8 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(hours=24),
     },
     "verify what was asked": {"task": "consent.verify_ledger", "schedule": timedelta(minutes=1)},
-    "count what was asked": {"task": "contacts.count_expired", "schedule": timedelta(minutes=1)},
+    "count what was asked": {"task": "contacts.count_asked", "schedule": timedelta(seconds=10)},
+    "count what would expire": {"task": "contacts.count_expired", "schedule": timedelta(minutes=1)},
     "erase what is kept too long": {
         "task": "contacts.erase_expired",
         "schedule": timedelta(hours=24),

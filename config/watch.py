@@ -153,7 +153,7 @@ WATCHED = (
         "campaigns.Campaign",
         (
             "name", "topic_id", "channel", "sender_id", "state", "send_at", "latest_start_at",
-            "approved_by_id", "approved_digest",
+            "per_minute", "approved_by_id", "approved_digest",
         ),
     ),
     Watched(

@@ -7,12 +7,15 @@ class ConsentConfig(AppConfig):
     verbose_name = _("Consent")
 
     def ready(self) -> None:
-        from consent import conditions, holding, parties
-        from contacts import holders, segments
+        from consent import conditions, holding, old_lists, parties, renewing
+        from contacts import counting, holders, segments
         from contacts import parties as known_parties
 
         segments.register(conditions.permissions)
         known_parties.register_controller(parties.controller)
         known_parties.register_recipients(parties.recipients)
+        counting.register(old_lists.KIND, old_lists.count, permission="consent.view_permission")
+        for kind, counter in renewing.COUNTERS.items():
+            counting.register(kind, counter, permission="consent.view_renewalround")
         holders.register(holding.HOLDER)
         holders.declare_impersonal(*holding.IMPERSONAL)

@@ -3,6 +3,7 @@
 Nobody is asked by mail for a consent that cannot be shown; the classes only say where else to ask.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db import connection, models
@@ -11,6 +12,10 @@ from django.utils.translation import gettext_lazy as _
 from consent import gate
 from consent.gate import Reason
 from consent.models import Basis, Topic
+from contacts import counting
+
+# The gate's reason, the basis of those who may be mailed, and how many people.
+Row = tuple[str, str, int]
 
 
 class Evidence(models.TextChoices):
@@ -32,11 +37,15 @@ SAID_NO = {
     Reason.RESTRICTED,
 }
 
+# OFFSET 0: each is judged once.
 COUNTS = f"""
-    SELECT coalesce({gate.REASON}, ''), CASE WHEN {gate.REASON} IS NULL THEN p.basis ELSE '' END, count(*)
-    FROM contacts_contact c {gate.JOINS}
-    WHERE c.erased_at IS NULL GROUP BY 1, 2
+    SELECT coalesce(reason, ''), CASE WHEN reason IS NULL THEN basis ELSE '' END, count(*)
+    FROM (
+        SELECT {gate.REASON} AS reason, p.basis FROM contacts_contact c {gate.JOINS}
+        WHERE c.erased_at IS NULL OFFSET 0
+    ) judged GROUP BY 1, 2
 """
+KIND = "old_lists"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +59,29 @@ class Line:
 
 def report(*, topic: Topic, channel: str) -> list[Line]:
     """Everybody who was not erased, by class and reason; the largest of a class first."""
-    with connection.cursor() as cursor:
-        cursor.execute(COUNTS, gate.parameters(topic=topic, channel=channel))
-        counted = cursor.fetchall()
+    return lines_of(_counted(topic, channel))
+
+
+def look(*, topic: Topic, channel: str) -> counting.Figure:
+    """The report as fresh as a page can wait for; `lines_of` reads its result."""
+    return counting.look(KIND, f"{topic.pk}:{channel}")
+
+
+def count(about: str) -> list[Row]:
+    """The counter of `look`."""
+    topic, _, channel = about.partition(":")
+    return _counted(Topic.objects.get(pk=int(topic)), channel)
+
+
+def lines_of(counted: Iterable[Row]) -> list[Line]:
     lines = [Line(_class_of(reason, basis), reason, people) for reason, basis, people in counted]
     return sorted(lines, key=lambda line: (line.evidence, -line.people, line.reason))
+
+
+def _counted(topic: Topic, channel: str) -> list[Row]:
+    with connection.cursor() as cursor:
+        cursor.execute(COUNTS, gate.parameters(topic=topic, channel=channel))
+        return list(cursor.fetchall())
 
 
 def _class_of(reason: str, basis: str) -> Evidence:

@@ -9,17 +9,19 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.db.models.functions import Now
 
 from consent import gate
 from consent.models import Permission, RenewalRound, ServiceMail, Topic, Wording
 from consent.services import ConsentError, nudge
+from contacts import counting
 from contacts.models import Channel
 
 # What may wait in the outbox at a time, and what one look at the permissions covers.
 MOST_WAITING = 100
 WALK = 20_000
+DAYS_BEFORE = 30
 PASS_EVERY = timedelta(hours=1)
 REMIND_AFTER = timedelta(days=14)
 
@@ -159,10 +161,16 @@ def _ask(order_id: int, most: int) -> int:
     return int(asked)
 
 
-def due(*, topic: Topic, channel: str, days_before: int) -> int:
-    """How many people would be asked at this moment."""
+def due(*, topic: Topic, channel: str, days_before: int) -> counting.Figure:
+    """How many people would be asked, as fresh as a page can wait for."""
+    return counting.look("renewal_due", f"{topic.pk}:{channel}:{days_before}")
+
+
+def _due(about: str) -> int:
+    topic_id, channel, days_before = about.split(":")
+    topic = Topic.objects.get(pk=topic_id)
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) {_DUE}", _parameters(topic, channel, days_before))
+        cursor.execute(f"SELECT count(*) {_DUE}", _parameters(topic, channel, int(days_before)))
         return int(cursor.fetchone()[0])
 
 
@@ -184,12 +192,19 @@ class Progress:
     expired: int
 
 
-def progress(order: RenewalRound) -> Progress:
+def progress(order: RenewalRound) -> tuple[Progress | None, counting.Figure]:
+    """How far a round has come, as fresh as a page can wait for; None where nobody counted yet."""
+    figure = counting.look("renewal_progress", str(order.pk))
+    return Progress(*figure.result) if figure.is_counted else None, figure
+
+
+def _progress(about: str) -> list[int]:
+    order = RenewalRound.objects.get(pk=about)
     with connection.cursor() as cursor:
         cursor.execute(
             PROGRESS, {"round": order.pk, "topic": order.topic_id, "channel": order.channel}
         )
-        return Progress(*cursor.fetchone())
+        return list(cursor.fetchone())
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,28 +218,30 @@ class Need:
     outdated: int
 
 
-def needs(*, days_before: int = 30) -> list[Need]:
-    """Every published topic and channel, with how many permissions want renewal; the gate may ask fewer."""
-    soon = Now() + timedelta(days=days_before)
-    granted = _counted()
-    ending = _counted(valid_until__gt=Now(), valid_until__lt=soon)
-    words = _outdated()
-    outdated = _counted(wording__in=words) if words else {}
+def needs() -> tuple[list[Need], counting.Figure]:
+    """Every published topic and channel, with how many permissions want renewal; the gate may ask fewer.
+
+    As fresh as a page can wait for; nobody where it was not counted yet.
+    """
+    figure = counting.look("renewal_needs")
+    counted = {(topic, channel): people for topic, channel, *people in figure.result or ()}
     return [
-        Need(
-            topic,
-            channel,
-            *(counts.get((topic.pk, channel), 0) for counts in (granted, ending, outdated)),
-        )
+        Need(topic, channel, *counted.get((topic.pk, channel.value), (0, 0, 0)))
         for topic in Topic.objects.published().order_by("position", "key")
         for channel in topic.channels
-    ]
+    ], figure
 
 
-def _counted(**columns: Any) -> dict[tuple[int | None, str], int]:
-    """Granted permissions by topic and channel."""
-    granted = Permission.objects.granted().filter(**columns).values_list("topic", "channel")
-    return {(topic, channel): people for topic, channel, people in granted.annotate(Count("pk"))}
+def _needs(_about: str) -> list[list[Any]]:
+    """Topic, channel, and how many permissions stand, end soon, and were given to older words."""
+    soon = Now() + timedelta(days=DAYS_BEFORE)
+    parts = {
+        "granted": Count("pk"),
+        "ending": Count("pk", filter=Q(valid_until__gt=Now(), valid_until__lt=soon)),
+        "outdated": Count("pk", filter=Q(wording__in=_outdated())),
+    }
+    granted = Permission.objects.granted().values("topic", "channel").annotate(**parts)
+    return [list(row) for row in granted.values_list("topic", "channel", *parts)]
 
 
 def _outdated() -> list[int]:
@@ -238,3 +255,10 @@ def _outdated() -> list[int]:
         if wording.is_material:
             newest.setdefault(key, wording.version)
     return old
+
+
+COUNTERS: dict[str, counting.Counter] = {
+    "renewal_due": _due,
+    "renewal_progress": _progress,
+    "renewal_needs": _needs,
+}

@@ -22,6 +22,7 @@ HOLDER_TABLES = frozenset(
     }
 )
 IMPERSONAL = (
+    "contacts.Count",
     "contacts.DataField",
     "contacts.Export",
     "contacts.KeyCheck",

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from contacts import retention
+from contacts import counting, retention
 
 
 @shared_task(name="contacts.erase_expired")
@@ -13,3 +13,8 @@ def erase_expired() -> None:
 @shared_task(name="contacts.count_expired")
 def count_expired() -> None:
     retention.count_asked()
+
+
+@shared_task(name="contacts.count_asked")
+def count_asked() -> None:
+    counting.work()

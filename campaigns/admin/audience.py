@@ -1,33 +1,38 @@
 """Who will get a campaign and who will not, by reason, and the people behind each; later, who did."""
 
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
-from django.db import OperationalError, connection, transaction
 from django.http import HttpRequest, HttpResponse
 
 from campaigns import audience, tally
 from campaigns.admin import workspace
-from campaigns.admin.deliveries import reason_text
+from campaigns.admin.deliveries import reason_text, written
+from campaigns.admin.progress import GONE, WAITING
 from campaigns.models import Campaign, Delivery
 from contacts.admin.lists import OLDER, number
 from contacts.admin.names import address_of, may_see_identity, name_of
 from contacts.models import Channel, Contact
 
 PER_PAGE = 50
-AT_ONCE_MS = 150
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """How many share one answer: `reason` is empty for those who get it."""
+    """How many share one answer, `later` of them only since the start; those who get it have no `reason`."""
 
     reason: str
     words: str
     count: int
     percent: float
+    later: int = 0
+
+    @property
+    def at_start(self) -> int:
+        return self.count - self.later
 
 
 def is_frozen(campaign: Campaign) -> bool:
@@ -37,8 +42,7 @@ def is_frozen(campaign: Campaign) -> bool:
 
 def show_audience(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
     campaign = workspace.load(model_admin, request, object_id, workspace.VIEW)
-    is_patient = "patient" in request.GET
-    shares = shares_of(campaign) if is_patient else shares_at_once(campaign)
+    counted = tally.count(campaign) if is_frozen(campaign) else None
     chosen = request.GET.get("reason")
     people: list[int] = []
     cursor = None
@@ -50,10 +54,8 @@ def show_audience(request: HttpRequest, object_id: int, model_admin: ModelAdmin)
         campaign,
         "admin/campaigns/audience.html",
         title=campaign.name,
-        is_frozen=is_frozen(campaign),
-        outcomes=_outcomes(campaign) if is_frozen(campaign) else [],
-        counted_at=tally.age(campaign),
-        **figures(shares),
+        is_frozen=counted is not None,
+        **(_happened(counted) if counted else expected(campaign)),
         chosen=chosen,
         chosen_words=reason_text(chosen) if chosen else "",
         rows=_rows(request, people),
@@ -61,11 +63,14 @@ def show_audience(request: HttpRequest, object_id: int, model_admin: ModelAdmin)
     )
 
 
-def figures(shares: list[Share] | None) -> dict[str, Any]:
-    """What the templates show of the shares; nothing but `is_counting` where they are not counted yet."""
-    if shares is None:
-        return {"is_counting": True}
+def expected(campaign: Campaign) -> dict[str, Any]:
+    """What the templates show of those who will get it; nothing but the `figure` where nobody counted yet."""
+    figure = audience.look(campaign)
+    if not figure.is_counted:
+        return {"figure": figure, "is_counting": True}
+    shares = _shares({reason: (count, 0) for reason, count in figure.result})
     return {
+        "figure": figure,
         "will": sum(share.count for share in shares if not share.reason),
         "not_sent": sum(share.count for share in shares if share.reason),
         "will_not": [share for share in shares if share.reason],
@@ -73,45 +78,44 @@ def figures(shares: list[Share] | None) -> dict[str, Any]:
     }
 
 
-def shares_at_once(campaign: Campaign) -> list[Share] | None:
-    """As `shares_of`, or None where it takes too long for a page: then the page asks again by itself."""
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL statement_timeout = {AT_ONCE_MS}")
-            return shares_of(campaign)
-    except OperationalError:
-        return None
+def _happened(counted: tally.Counted) -> dict[str, Any]:
+    """What the template shows from the start on: what became of them, and the same reasons as before it."""
+    states: dict[str, int] = defaultdict(int)
+    reasons: dict[str, tuple[int, int]] = {}
+    for row in counted.rows:
+        states[row.state] += row.number
+        number, later = reasons.get(row.reason, (0, 0))
+        reasons[row.reason] = (number + row.number, later + row.later)
+    total = sum(states.values())
+    return {
+        "counted_at": counted.at,
+        "handed_over": sum(states[state] for state in GONE),
+        "waiting": sum(states[state] for state in WAITING),
+        "not_sent": states[Delivery.State.WITHHELD] + states[Delivery.State.FAILED],
+        "unknown": states[Delivery.State.UNKNOWN],
+        "total": total,
+        "outcomes": [
+            Share(state, str(label), states[state], _percent(states[state], total))
+            for state, label in Delivery.State.choices
+            if states.get(state)
+        ],
+        "will_not": [share for share in _shares(reasons) if share.reason],
+        "will": reasons.get("", (0, 0))[0],
+    }
 
 
-def shares_of(campaign: Campaign) -> list[Share]:
-    counts = (
-        _frozen_counts(campaign) if is_frozen(campaign) else audience.preview_audience(campaign)
-    )
-    total = sum(count for _reason, count in counts) or 1
-    return [
-        Share(reason, reason_text(reason), count, round(100 * count / total, 1))
-        for reason, count in counts
+def _shares(counts: Mapping[str, tuple[int, int]]) -> list[Share]:
+    """Those of each reason and, of them, those since the start; who gets it first, then the most."""
+    total = sum(count for count, _later in counts.values())
+    shares = [
+        Share(reason, reason_text(reason), count, _percent(count, total), later)
+        for reason, (count, later) in counts.items()
     ]
+    return sorted(shares, key=lambda share: (share.reason != "", -share.count, share.reason))
 
 
-def _frozen_counts(campaign: Campaign) -> list[tuple[str, int]]:
-    counts: Counter[str] = Counter()
-    for _state, reason, count, _recent in tally.count(campaign).rows:
-        counts[reason] += count
-    return sorted(counts.items(), key=lambda entry: (entry[0] != "", -entry[1], entry[0]))
-
-
-def _outcomes(campaign: Campaign) -> list[Share]:
-    """What became of all who were in the segments, by the state of their delivery."""
-    states: dict[str, int] = {}
-    for state, _reason, count, _recent in tally.count(campaign).rows:
-        states[state] = states.get(state, 0) + count
-    total = sum(states.values()) or 1
-    return [
-        Share(state, str(label), states[state], round(100 * states[state] / total, 1))
-        for state, label in Delivery.State.choices
-        if states.get(state)
-    ]
+def _percent(part: int, total: int) -> float:
+    return round(100 * part / total, 1) if total else 0.0
 
 
 def _people(campaign: Campaign, reason: str, *, before: int | None) -> tuple[list[int], int | None]:
@@ -120,13 +124,13 @@ def _people(campaign: Campaign, reason: str, *, before: int | None) -> tuple[lis
     The cursor is the contact's key while it is a draft, and the delivery's from the start on.
     """
     if not is_frozen(campaign):
-        found = audience.people(campaign, reason, before=before, limit=PER_PAGE + 1)
-        keyed = [(contact, contact) for contact in found]
-    else:
-        deliveries = campaign.deliveries.filter(reason=reason)
-        if before is not None:
-            deliveries = deliveries.filter(pk__lt=before)
-        keyed = list(deliveries.order_by("-pk").values_list("pk", "contact")[: PER_PAGE + 1])
+        return audience.people(campaign, reason, before=before, limit=PER_PAGE)
+    deliveries = campaign.deliveries.filter(reason=reason)
+    if not reason:
+        deliveries = deliveries.filter(**written(campaign))
+    if before is not None:
+        deliveries = deliveries.filter(pk__lt=before)
+    keyed = list(deliveries.order_by("-pk").values_list("pk", "contact")[: PER_PAGE + 1])
     page = keyed[:PER_PAGE]
     return [contact for _key, contact in page], page[-1][0] if len(keyed) > PER_PAGE else None
 

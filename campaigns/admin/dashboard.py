@@ -188,7 +188,7 @@ def _deliverability() -> list[dict[str, Any]]:
     )[: SENDERS * CAMPAIGNS]
     counts: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for tally in tallies:
-        for state, _reason, count, _recent in tally.counts:
+        for state, _reason, count, *_times in tally.counts:
             counts[tally.campaign_id][state] += count
     by_sender: dict[Sender, list[Campaign]] = defaultdict(list)
     for campaign in (tally.campaign for tally in tallies):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import Max, Min, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -10,9 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import display
 
-from campaigns.models import Delivery
+from campaigns.models import Campaign, Delivery
 from consent.gate import Reason
-from contacts.admin.lists import BigList, ReadOnly
+from contacts.admin.lists import BigList, ReadOnly, number
 
 STATE_COLORS = {
     "sent": "success",
@@ -27,12 +28,23 @@ STATE_COLORS = {
 }
 
 
+CAMPAIGN = "campaign__id__exact"
+# Those that an index finds by their reason.
+HAVE_REASONS = {"withheld", "failed", "unknown"}
+
+
 def reason_text(reason: str) -> str:
     """A reason code in words: the gate's for those withheld, else what went wrong."""
     for words in (Reason, Delivery.Trouble):
         if reason in words.values:
             return str(words(reason).label)
     return reason
+
+
+def written(campaign: Campaign) -> dict[str, int]:
+    """Conditions that bound a search to the keys of a campaign's deliveries: its lanes cover them."""
+    keys = campaign.lanes.aggregate(first=Min("after"), last=Max("until"))
+    return {"pk__gt": keys["first"], "pk__lte": keys["last"]} if keys["last"] is not None else {}
 
 
 @admin.register(Delivery)
@@ -57,8 +69,17 @@ class DeliveryAdmin(ReadOnly, BigList):
     )
     readonly_fields = fields
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
+        """Of one campaign only its own stretch of the table is walked, however many came after it."""
+        found: QuerySet[Delivery] = super().get_queryset(request)
+        if number(chosen := request.GET.get(CAMPAIGN)) is not None:
+            found = found.filter(**written(Campaign(pk=number(chosen))))
+        if request.GET.get("state__exact") in HAVE_REASONS:
+            found = found.exclude(reason="")
+        return found
+
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        own = {"campaign__id__exact", "reason", "state__exact"}
+        own = {CAMPAIGN, "reason", "state__exact"}
         return lookup in own or bool(super().lookup_allowed(lookup, value, request))
 
     @display(description=_("contact"))

@@ -1,7 +1,7 @@
 """The moves of a campaign, each a page that asks and a POST that does it through its service."""
 
-import math
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -11,12 +11,17 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
 
-from campaigns import services
+from campaigns import services, throttle
 from campaigns.admin import audience, workspace
 from campaigns.admin.schedule import ScheduleForm
-from campaigns.models import Campaign
+from campaigns.content import ContentError
+from campaigns.models import Campaign, CampaignContent
 from contacts.admin import acts
 
 REFUSALS = (services.CampaignError,)
@@ -101,7 +106,7 @@ def schedule(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> H
     if moved_on:
         return moved_on
     form = ScheduleForm(request.POST or None, instance=campaign)
-    shares = audience.shares_at_once(campaign)
+    expected = audience.expected(campaign)
     return acts.ask(
         model_admin,
         request,
@@ -115,20 +120,18 @@ def schedule(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> H
         refusals=REFUSALS,
         template="admin/campaigns/schedule.html",
         then=workspace.url(campaign, "progress"),
-        **audience.figures(shares),
+        **expected,
         findings=services.check_content(campaign=campaign),
         audience_url=workspace.url(campaign, "audience"),
-        lasts=_lasts(campaign, shares),
+        lasts_until=_lasts_until(campaign, expected.get("will")),
         **workspace.surroundings(model_admin, request, campaign),
     )
 
 
-def _lasts(campaign: Campaign, shares: list[audience.Share] | None) -> int | None:
-    """How many minutes the send takes at least where the sender is throttled."""
-    if shares is None or not campaign.sender.per_minute:
-        return None
-    will = sum(share.count for share in shares if not share.reason)
-    return max(1, math.ceil(will / campaign.sender.per_minute))
+def _lasts_until(campaign: Campaign, will: int | None) -> datetime | None:
+    """When it would end that began now, at the pace that is allowed; None where nothing holds it back."""
+    pace = throttle.pace(campaign)
+    return throttle.lasts_until(will, pace) if will and pace else None
 
 
 @transaction.atomic
@@ -166,10 +169,25 @@ def approve(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> Ht
         campaign,
         title=_("Approve"),
         sentence=_("You approve what it says now, and to whom. Any change ends the approval."),
+        template="admin/campaigns/approve.html",
+        findings=services.check_content(campaign=campaign),
+        messages_of=[_seen(campaign, content) for content in campaign.contents.order_by("pk")],
+        **audience.expected(campaign),
+        audience_url=workspace.url(campaign, "audience"),
         button=_("Approve"),
         act=lambda: services.approve_campaign(campaign=campaign, actor_id=request.user.pk),
         done=_("The campaign is approved."),
     )
+
+
+def _seen(campaign: Campaign, content: CampaignContent) -> dict[str, Any]:
+    """One language of a campaign as its reader sees it, or the sentence that says why nobody can."""
+    seen: dict[str, Any] = {"content": content}
+    try:
+        seen["rendered"] = services.preview(campaign=campaign, content=content)
+    except (ContentError, services.CampaignError) as problem:
+        seen["problem"] = str(problem)
+    return seen
 
 
 def pause(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
@@ -184,6 +202,33 @@ def pause(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> Http
         form=WhyForm(request.POST or None),
         act=lambda reason: services.pause_campaign(campaign=campaign, reason=reason),
         done=_("The campaign is paused."),
+    )
+
+
+class PaceForm(forms.Form):
+    per_minute = forms.IntegerField(
+        label=_("Messages a minute"),
+        required=False,
+        min_value=1,
+        max_value=1_000_000,
+        widget=UnfoldAdminIntegerFieldWidget(attrs={"min": 1}),
+        help_text=_("At most, besides what the sender may. Empty: as fast as the sender may."),
+    )
+
+
+def pace(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
+    campaign, moved_on = _begin(request, object_id, model_admin, "pace")
+    initial = {"per_minute": campaign.per_minute}
+    return moved_on or _simple(
+        request,
+        model_admin,
+        campaign,
+        title=_("Pace"),
+        sentence=_("How fast it goes at most. What is under way keeps to it within a minute."),
+        button=_("Set the pace"),
+        form=PaceForm(request.POST or None, initial=initial),
+        act=lambda per_minute: services.set_pace(campaign=campaign, per_minute=per_minute),
+        done=_("The pace is set."),
     )
 
 
@@ -251,6 +296,7 @@ PAGES: dict[str, Callable[..., HttpResponse]] = {
     "ask": ask,
     "approve": approve,
     "pause": pause,
+    "pace": pace,
     "resume": resume,
     "release": release,
     "cancel": cancel,

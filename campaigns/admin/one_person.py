@@ -1,4 +1,7 @@
-"""Why did this person get a campaign, or why not: one delivery, or the gate's answer at this moment."""
+"""Why did this person get a campaign, or why not: one delivery, or the gate's answer at this moment.
+
+An address is posted, never put into the address of a page, where logs and histories would keep it.
+"""
 
 from django import forms
 from django.contrib.admin import ModelAdmin
@@ -25,7 +28,7 @@ class PersonForm(forms.Form):
 
 def show_person(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
     campaign = workspace.load(model_admin, request, object_id, "campaigns.view_delivery")
-    form = PersonForm(request.GET or None)
+    form = PersonForm(request.POST or None)
     sought = form.cleaned_data["person"] if form.is_valid() else ""
     contact = find_person(request, sought) if sought else None
     delivery = contact and campaign.deliveries.filter(contact=contact).first()

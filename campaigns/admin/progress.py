@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
+from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -14,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from campaigns import services, tally
+from campaigns import services, tally, throttle
 from campaigns.admin import workspace
 from campaigns.admin.deliveries import reason_text
 from campaigns.models import Campaign, Delivery
@@ -28,11 +29,18 @@ SHOWN = 100
 
 @dataclass
 class Progress:
-    """Counts of one campaign, live or of `counted_at`. `rate` is messages in a minute, `left` the time."""
+    """Counts of one campaign, live or of `counted_at`.
+
+    `rate` is messages in the last minute, `pace` what one may have at most, `left` the time; `last_due_at` is
+    when the last of those comes up who wait for their own hour.
+    """
 
     states: dict[str, int] = field(default_factory=dict)
     reasons: list[tuple[str, str, int]] = field(default_factory=list)
     rate: int = 0
+    pace: int | None = None
+    is_settled: bool = True
+    last_due_at: datetime | None = None
     counted_at: datetime | None = None
 
     @property
@@ -72,8 +80,24 @@ class Progress:
         return round(100 * (self.failed + self.unknown) / self.allowed, 1) if self.allowed else 0.0
 
     @property
+    def speed(self) -> int:
+        """Messages a minute to reckon with: in its first minute a throttled campaign has no rate yet."""
+        if self.pace is None:
+            return self.rate
+        return min(self.rate, self.pace) if self.rate and self.is_settled else self.pace
+
+    @property
     def left(self) -> timedelta | None:
-        return timedelta(minutes=self.waiting / self.rate) if self.rate and self.waiting else None
+        """How long those who wait take, and at least until the last of them comes up."""
+        if not self.speed or not self.waiting:
+            return None
+        until_last = (self.last_due_at or timezone.now()) - timezone.now()
+        return max(timedelta(minutes=self.waiting / self.speed), until_last)
+
+    @property
+    def paced_until(self) -> datetime | None:
+        """When those who wait have gone, at the most that one may."""
+        return throttle.lasts_until(self.waiting, self.pace) if self.pace and self.waiting else None
 
     @property
     def is_nearly_done(self) -> bool:
@@ -89,14 +113,28 @@ class Progress:
 
 def progress_of(campaign: Campaign) -> Progress:
     counted = tally.count(campaign)
-    progress = Progress(counted_at=counted.at)
-    for state, reason, count, recent in counted.rows:
+    progress = Progress(
+        pace=throttle.pace(campaign),
+        is_settled=campaign.started_at is not None
+        and timezone.now() - campaign.started_at > timedelta(minutes=1),
+        last_due_at=_last_due(campaign),
+        counted_at=counted.at,
+    )
+    for state, reason, count, recent, _later in counted.rows:
         progress.states[state] = progress.states.get(state, 0) + count
         progress.rate += recent
         if reason:
             progress.reasons.append((str(State(state).label), reason_text(reason), count))
     progress.reasons.sort(key=lambda row: -row[2])
     return progress
+
+
+def _last_due(campaign: Campaign) -> datetime | None:
+    """When the last of those comes up who wait for their own hour; one look at the end of an index."""
+    if campaign.state != Campaign.State.SENDING:
+        return None
+    waiting = campaign.deliveries.filter(due_at__gt=Now()).order_by("-due_at")
+    return waiting.values_list("due_at", flat=True).first()
 
 
 def show_progress(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""When a campaign starts: the hour on a chosen clock, the latest start, each person's own time."""
+"""When a campaign starts and how fast it goes: hour, clock, latest start, each person's own time, pace."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,12 +8,14 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminSingleDateWidget,
     UnfoldAdminSingleTimeWidget,
     UnfoldBooleanSwitchWidget,
 )
 
+from campaigns import local_time
 from campaigns.models import Campaign
 
 PATIENCE = [
@@ -45,9 +47,10 @@ class ScheduleForm(forms.ModelForm):
 
     class Meta:
         model = Campaign
-        fields = ("timezone", "is_local_time", "quiet_from", "quiet_until")
+        fields = ("timezone", "is_local_time", "per_minute", "quiet_from", "quiet_until")
         widgets = {
             "is_local_time": UnfoldBooleanSwitchWidget,
+            "per_minute": UnfoldAdminIntegerFieldWidget(attrs={"min": 1}),
             "quiet_from": UnfoldAdminSingleTimeWidget(attrs={"type": "time"}, format="%H:%M"),
             "quiet_until": UnfoldAdminSingleTimeWidget(attrs={"type": "time"}, format="%H:%M"),
         }
@@ -58,7 +61,8 @@ class ScheduleForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         zones = sorted(zone for zone in available_timezones() if "/" in zone or zone == "UTC")
         self.fields["timezone"].choices = [(zone, zone) for zone in zones]  # type: ignore[attr-defined]
-        soon = timezone.now().astimezone(_zone(self.instance.timezone)) + timedelta(minutes=10)
+        self.initial["timezone"] = zone = _usual_zone(self.instance)
+        soon = timezone.now().astimezone(_zone(zone)) + timedelta(minutes=10)
         self.initial.setdefault("day", soon.date())
         self.initial.setdefault("hour", soon.time().replace(second=0, microsecond=0))
 
@@ -66,11 +70,16 @@ class ScheduleForm(forms.ModelForm):
         cleaned = super().clean() or {}
         if bool(cleaned.get("quiet_from")) != bool(cleaned.get("quiet_until")):
             self.add_error("quiet_until", _("Quiet hours have a beginning and an end."))
+        if {"day", "hour", "timezone"} <= cleaned.keys() and not local_time.exists(self.send_at):
+            self.add_error(
+                "hour",
+                _("There is no such time that day: the clocks are put forward over it."),
+            )
         return cleaned
 
     @property
     def send_at(self) -> datetime:
-        """The chosen hour on the chosen clock."""
+        """The chosen hour on the chosen clock; the first of the two where clocks are put back over it."""
         chosen = datetime.combine(self.cleaned_data["day"], self.cleaned_data["hour"])
         return chosen.replace(tzinfo=_zone(self.cleaned_data["timezone"]))
 
@@ -80,6 +89,17 @@ class ScheduleForm(forms.ModelForm):
         hours = self.cleaned_data["patience"]
         base = max(self.send_at, timezone.now())
         return base + timedelta(hours=int(hours)) if hours else None
+
+
+def _usual_zone(campaign: Campaign) -> str:
+    """The campaign's own zone or, where nobody has chosen one yet, that of the last one scheduled."""
+    field = Campaign._meta.get_field("timezone")
+    if campaign.timezone != field.default:
+        return campaign.timezone
+    known = (
+        Campaign.objects.exclude(send_at=None).order_by("-pk").values_list("timezone", flat=True)
+    )
+    return known.first() or campaign.timezone
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.enums import ActionVariant
 
-from campaigns import approval
+from campaigns import approval, local_time, throttle
 from campaigns.models import Campaign
 from contacts.admin import acts
 
@@ -36,6 +36,13 @@ MOVES = (
     ("approve", _("Approve"), {State.DRAFT, State.HELD}, APPROVE, "default"),
     ("pause", _("Pause"), {State.SENDING}, SEND, "primary"),
     ("resume", _("Resume"), {State.PAUSED}, SEND, "primary"),
+    (
+        "pace",
+        _("Pace"),
+        {State.SCHEDULED, State.SENDING, State.PAUSED, State.HELD},
+        SEND,
+        "default",
+    ),
     ("release", _("Release"), {State.HELD}, SEND, "primary"),
     ("duplicate", _("Duplicate"), set(State), "campaigns.add_campaign", "default"),
     (
@@ -101,8 +108,21 @@ def surroundings(page: ModelAdmin, request: HttpRequest, campaign: Campaign) -> 
         "tab_list": [{"page": "desk", "models": model, "items": tabs}],
         "actions_detail": moves,
         "campaign": campaign,
+        "begins": begins_of(campaign),
+        "pace": throttle.pace(campaign),
         "approval": approval_of(campaign),
     }
+
+
+def begins_of(campaign: Campaign) -> dict[str, Any]:
+    """When it begins and at the latest may, on the campaign's own clock; `first_at`: anybody's first hour."""
+    zone = local_time.zone_of(campaign)
+    at, latest_at = (
+        moment and moment.astimezone(zone)
+        for moment in (campaign.send_at, campaign.latest_start_at)
+    )
+    first_at = campaign.begins_at if campaign.is_local_time else None
+    return {"zone": zone.key, "at": at, "latest_at": latest_at, "first_at": first_at}
 
 
 def approval_of(campaign: Campaign) -> dict[str, Any] | None:

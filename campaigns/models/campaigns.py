@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
 from consent.models import Topic
@@ -59,8 +59,11 @@ class Sender(models.Model):
 
 class CampaignQuerySet(models.QuerySet["Campaign"]):
     def due(self) -> Self:
-        """Scheduled and its moment has come, by the database's clock."""
-        return self.filter(state=Campaign.State.SCHEDULED, send_at__lte=Now())
+        """Scheduled and its moment has come, by the database's clock: for the first of its people."""
+        begins_at = Coalesce("begins_at", "send_at")
+        return self.alias(due_at=begins_at).filter(
+            state=Campaign.State.SCHEDULED, due_at__lte=Now()
+        )
 
 
 class Campaign(models.Model):
@@ -106,6 +109,7 @@ class Campaign(models.Model):
     )
     state_reason = models.TextField(_("why"), blank=True, default="", editable=False)
     send_at = models.DateTimeField(_("send at"), null=True, blank=True)
+    begins_at = models.DateTimeField(_("begins"), null=True, editable=False)
     latest_start_at = models.DateTimeField(
         _("latest start"),
         null=True,
@@ -121,7 +125,17 @@ class Campaign(models.Model):
     is_local_time = models.BooleanField(
         _("at each person's own time"),
         default=False,
-        help_text=_("Everybody gets it at the hour of the start on their own clock."),
+        help_text=_(
+            "Everybody gets it at the hour of the start on their own clock: it begins where that hour"
+            " comes first. Where it is past already, it is sent at once."
+        ),
+    )
+    per_minute = models.PositiveIntegerField(
+        _("messages a minute"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("At most, besides what the sender may. Empty: as fast as the sender may."),
     )
     quiet_from = models.TimeField(
         _("quiet from"),

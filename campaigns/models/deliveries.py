@@ -136,7 +136,9 @@ class Delivery(models.Model):
                 name="delivery_due",
             ),
             models.Index(
-                fields=["campaign", "reason"], condition=~Q(reason=""), name="delivery_by_reason"
+                fields=["campaign", "reason", "id"],
+                condition=~Q(reason=""),
+                name="delivery_by_reason",
             ),
         ]
 

@@ -7,7 +7,7 @@ from campaigns.models.campaigns import Campaign
 
 
 class Tally(models.Model):
-    """The last count of a campaign's deliveries: rows of state, reason, number, number in the last minute."""
+    """The last count of a campaign's deliveries: rows as `campaigns.tally.Row` names them."""
 
     campaign = models.OneToOneField(
         Campaign,

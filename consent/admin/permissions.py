@@ -165,9 +165,8 @@ class PermissionAdmin(ReadOnly, BigList):
             if "topic" in request.GET
             else {"topic": first.key if first else "", "channel": Channel.EMAIL}
         )
-        lines: list[old_lists.Line] = []
-        if form.is_valid():
-            lines = old_lists.report(**form.cleaned_data)
+        figure = old_lists.look(**form.cleaned_data) if form.is_valid() else None
+        lines = old_lists.lines_of(figure.result or ()) if figure else []
         return acts.show(
             self,
             request,
@@ -175,7 +174,7 @@ class PermissionAdmin(ReadOnly, BigList):
             "admin/consent/unmailable.html",
             title=_("Whom you may not mail"),
             form=form,
-            is_answered=form.is_valid(),
+            figure=figure,
             has_topics=first is not None,
             unmailable=sum(line.people for line in lines if line.reason),
             mailable=sum(line.people for line in lines if not line.reason),

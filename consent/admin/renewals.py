@@ -13,6 +13,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidge
 
 from consent import renewing
 from consent.models import RenewalRound, Topic
+from contacts import counting
 from contacts.admin import acts
 from contacts.admin.lists import Kept
 from contacts.models import Channel
@@ -54,7 +55,7 @@ class RenewalRoundAdmin(Kept, ModelAdmin):
     list_display = ("topic", "channel", "state", "started_at", "stopped_at")
     list_select_related = ("topic",)
     list_before_template = "admin/consent/renewal_needs.html"
-    change_form_before_template = "admin/consent/renewal_progress.html"
+    change_form_outer_before_template = "admin/consent/renewal_progress.html"
     list_per_page = 50
     ordering = ("-pk",)
     actions = None
@@ -81,10 +82,9 @@ class RenewalRoundAdmin(Kept, ModelAdmin):
         running = {
             (order.topic_id, order.channel): order for order in RenewalRound.objects.running()
         }
-        rows = [
-            (need, running.get((need.topic.pk, need.channel.value))) for need in renewing.needs()
-        ]
-        context = {"needs": rows, "may_start": self.has_add_permission(request)}
+        needs, figure = renewing.needs()
+        rows = [(need, running.get((need.topic.pk, need.channel.value))) for need in needs]
+        context = {"needs": rows, "figure": figure, "may_start": self.has_add_permission(request)}
         return super().changelist_view(request, context | (extra_context or {}))
 
     def changeform_view(
@@ -95,16 +95,17 @@ class RenewalRoundAdmin(Kept, ModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
         order = self.get_object(request, object_id) if object_id else None
-        context = (
-            {"order": order, "progress": renewing.progress(order)}
-            if order
-            else {"due": self._due(request), "show_save_and_add_another": False}
-        )
+        context: dict[str, Any] = {"show_save_and_add_another": False}
+        if order:
+            progress, counted = renewing.progress(order)
+            context = {"order": order, "progress": progress, "figure": counted}
+        elif figure := self._due(request):
+            context |= {"figure": figure, "due": figure.result}
         return super().changeform_view(
             request, object_id, form_url, context | (extra_context or {})
         )
 
-    def _due(self, request: HttpRequest) -> int | None:
+    def _due(self, request: HttpRequest) -> counting.Figure | None:
         """How many people the start would ask now, where the address of the page says about what."""
         number = request.GET.get("topic", "")
         topic = Topic.objects.filter(pk=number).first() if number.isdecimal() else None

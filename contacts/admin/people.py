@@ -18,7 +18,7 @@ from unfold.widgets import (
 )
 
 from contacts import addresses, pseudonyms, services
-from contacts.admin import acts, finding, names, panels
+from contacts.admin import acts, counts, finding, names, panels
 from contacts.admin.lists import BigList, Kept
 from contacts.admin.names import VIEW_IDENTITY, address_of, may_see_identity, name_of
 from contacts.models import Channel, Contact, Tag
@@ -110,6 +110,7 @@ class ContactAdmin(Kept, BigList):
         return (
             ("find/", "contacts_contact_find", finding.find),
             ("names/", "contacts_contact_show_names", finding.show_names),
+            ("count/", "contacts_contact_ask_count", counts.ask_count),
         )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

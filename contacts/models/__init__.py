@@ -1,3 +1,4 @@
+from contacts.models.counts import Count
 from contacts.models.fields import DataField
 from contacts.models.giving import Export, IdentityView, Processor
 from contacts.models.keys import KeyCheck
@@ -10,6 +11,7 @@ __all__ = [
     "Address",
     "Channel",
     "Contact",
+    "Count",
     "DataField",
     "Export",
     "Hold",

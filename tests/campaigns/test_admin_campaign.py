@@ -7,12 +7,13 @@ from django.contrib.auth.models import Permission as StaffPermission
 from django.contrib.auth.models import User
 from django.db.models import Q
 from django.db.models.expressions import RawSQL
+from django.db.models.functions import Now
 from django.test import Client
 from django.urls import reverse
 
 from campaigns import audience, progress, services
 from campaigns.models import Campaign, Delivery
-from contacts import segments
+from contacts import counting, segments
 from contacts.models import Segment
 from tests import make
 
@@ -371,12 +372,12 @@ def test_it_says_why_one_person_would_or_would_not_get_it(client, campaign):
     make.granted(ada, campaign.topic)
     make.contact("bo@example.org")
     allowed(client, *MARKETER, "contacts.view_identity")
-    answer = client.get(at("person", campaign), {"person": "Ada@Example.org"}).content.decode()
+    answer = client.post(at("person", campaign), {"person": "Ada@Example.org"}).content.decode()
     assert "Would get it." in answer
     assert ada.pseudonym in answer
-    answer = client.get(at("person", campaign), {"person": "bo@example.org"}).content.decode()
+    answer = client.post(at("person", campaign), {"person": "bo@example.org"}).content.decode()
     assert "never said yes to this topic" in answer
-    answer = client.get(at("person", campaign), {"person": "nobody@example.org"}).content.decode()
+    answer = client.post(at("person", campaign), {"person": "nobody@example.org"}).content.decode()
     assert "Nobody is known" in answer
 
 
@@ -386,7 +387,7 @@ def test_it_says_why_one_person_did_not_get_it(client, campaign):
     make.withdrawn(cy, campaign.topic)
     started(campaign)
     allowed(client, *MARKETER)
-    answer = client.get(at("person", campaign), {"person": str(cy.subject)}).content.decode()
+    answer = client.post(at("person", campaign), {"person": str(cy.subject)}).content.decode()
     assert "Did not get it: withdrew" in answer
 
 
@@ -502,13 +503,23 @@ def test_it_shows_the_page_at_once_and_counts_afterwards_when_counting_takes_lon
     monkeypatch.setattr("contacts.segments.conditions._sources", [lambda: [condition]])
     rule = {"condition": "slow", "operator": "is"}
     campaign.segments.add(Segment.objects.create(name="Slow", rule=rule))
-    monkeypatch.setattr("campaigns.admin.audience.AT_ONCE_MS", 20)
-    for page in ("audience", "schedule"):
-        shown = client.get(at(page, campaign)).content.decode()
-        assert "Counting who will get it" in shown
-        assert "?patient=1" in shown
-    counted = client.get(at("audience", campaign), {"patient": "1"})
+    monkeypatch.setattr("contacts.counting.QUICK", timedelta(milliseconds=10))
+    shown = client.get(at("audience", campaign)).context_data
+    assert (
+        "Counting so many takes a moment" in client.get(at("audience", campaign)).content.decode()
+    )
+    assert "Count who will get it" in client.get(at("schedule", campaign)).content.decode()
+    figure = shown["figure"]
+    asked = {"kind": figure.kind, "about": figure.about, "back": at("audience", campaign)}
+    answer = client.post(reverse("admin:contacts_contact_ask_count"), asked, follow=True)
+    assert "It is being counted" in answer.content.decode()
+    counting.work()
+    counted = client.get(at("audience", campaign))
     assert counted.context_data["will"] == 1
+    assert "Count again" in counted.content.decode()
+    assert client.get(at("schedule", campaign)).context_data["will"] == 1
+    campaign.segments.clear()
+    assert client.get(at("audience", campaign)).context_data["figure"].at is None
 
 
 def test_it_pages_through_the_people_behind_a_reason_once_started(client, campaign):
@@ -560,7 +571,11 @@ def test_it_says_how_long_a_throttled_send_takes(client, campaign):
     campaign.sender.save(update_fields=["per_minute"])
     page = client.get(at("schedule", campaign)).content.decode()
     assert "at most 2 messages a minute" in page
-    assert "takes 3 minutes at least" in page
+    assert "At 2 a minute this one takes about 3\xa0minutes" in page
+    campaign.per_minute = 1
+    campaign.save(update_fields=["per_minute"])
+    page = client.get(at("schedule", campaign)).content.decode()
+    assert "At 1 a minute this one takes about 5\xa0minutes" in page
 
 
 def test_it_shows_after_the_send_what_really_happened(client, campaign):
@@ -581,6 +596,61 @@ def test_it_shows_after_the_send_what_really_happened(client, campaign):
     shown = {share.reason: share.count for share in page.context_data["outcomes"]}
     assert shown == {"sent": 1, "failed": 1, "withheld": 1, "unknown": 1, "bounced": 1}
     assert "The relay refused it" in page.content.decode()
+    figures = ("handed_over", "not_sent", "unknown", "waiting", "total")
+    assert [page.context_data[name] for name in figures] == [2, 2, 1, 0, 5]
+
+
+def test_it_tells_who_was_left_out_at_the_start_from_who_was_since(client, campaign):
+    for _ in range(3):
+        make.granted(make.contact(), campaign.topic)
+    make.contact()
+    started(campaign)
+    first = campaign.deliveries.filter(state="pending").first()
+    campaign.deliveries.filter(pk=first.pk).update(
+        state="withheld", reason="withdrew", settled_at=Now()
+    )
+    allowed(client, *MARKETER)
+    page = client.get(at("audience", campaign)).context_data
+    told = {share.reason: (share.at_start, share.later) for share in page["will_not"]}
+    assert told == {"never_asked": (1, 0), "withdrew": (0, 1)}
+
+
+def test_it_shows_whoever_approves_what_they_approve(client, campaign, settings):
+    settings.CAMPAIGN_NEEDS_APPROVAL = True
+    make.granted(make.contact(), campaign.topic)
+    make.contact()
+    campaign.segments.add(Segment.objects.create(name="Everybody of note"))
+    allowed(client, *MARKETER, "campaigns.approve_campaign")
+    page = client.get(at("approve", campaign))
+    shown = page.content.decode()
+    assert "Everybody of note" in shown
+    assert "New this month" in shown
+    assert "srcdoc=" in shown
+    assert 'sandbox=""' in shown
+    assert (page.context_data["will"], page.context_data["not_sent"]) == (1, 1)
+
+
+def test_it_says_why_a_message_cannot_be_shown_to_whoever_approves(client, campaign, settings):
+    settings.CAMPAIGN_NEEDS_APPROVAL = True
+    campaign.contents.update(body="{{ contact.secret }}")
+    allowed(client, *MARKETER, "campaigns.approve_campaign")
+    seen = client.get(at("approve", campaign)).context_data["messages_of"]
+    assert seen[0]["problem"]
+
+
+def test_it_looks_for_the_people_behind_a_reason_in_parts(client, campaign, monkeypatch):
+    monkeypatch.setattr("campaigns.audience.WINDOW", 3)
+    rare = make.contact()
+    for _ in range(4):
+        make.granted(make.contact(), campaign.topic)
+    allowed(client, *MARKETER)
+    first = client.get(at("audience", campaign), {"reason": "never_asked"})
+    assert first.context_data["rows"] == []
+    assert "look at older ones" in first.content.decode()
+    cursor, _, key = first.context_data["older"].partition("=")
+    second = client.get(at("audience", campaign), {"reason": "never_asked", cursor: key})
+    assert [row["contact"] for row in second.context_data["rows"]] == [rare]
+    assert second.context_data["older"] == ""
 
 
 def test_it_says_why_it_was_held_before_it_is_released(client, campaign):

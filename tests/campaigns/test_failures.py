@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from campaigns import delivery, quiet, services
 from campaigns.models import Campaign, Delivery
-from campaigns.throttle import Throttle
+from campaigns.throttle import Bucket, Throttle
 from tests import make
 from tests.campaigns import engine
 from tests.sink import Mode, Sink
@@ -232,7 +232,7 @@ def test_it_keeps_to_what_a_sender_may_send_a_minute(
 
 
 def test_a_bucket_never_gives_more_than_its_minute() -> None:
-    bucket = Throttle(10**6, per_minute=3)
+    bucket = Throttle(Bucket("one of a test", 3))
 
     assert bucket.take(20)[0] == 1
     granted, wait = bucket.take(20)

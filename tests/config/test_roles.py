@@ -41,6 +41,7 @@ PAGES = {
     "campaigns_campaign_schedule {campaign}": {MARKETER, OPERATOR},
     "campaigns_campaign_cancel {scheduled}": {MARKETER, OPERATOR},
     "campaigns_campaign_running": SENDING,
+    "campaigns_campaign_pace {scheduled}": {MARKETER, OPERATOR},
     "campaigns_campaign_ask {campaign}": {MARKETER},
     "campaigns_campaign_approve {campaign}": {MARKETER},
     "campaigns_campaign_duplicate {campaign}": {MARKETER},
@@ -126,6 +127,8 @@ PAGES = {
 # Acts by POST on the desks: the same door as the page that asks.
 ACTS = {
     "campaigns_campaign_cancel {scheduled}": {MARKETER, OPERATOR},
+    "campaigns_campaign_pace {scheduled}": {MARKETER, OPERATOR},
+    "campaigns_campaign_person {campaign}": SENDING,
     "campaigns_campaign_delete {campaign}": {MARKETER},
     "campaigns_image_upload": {MARKETER},
     "consent_topic_retire {topic}": {PUBLISHER},
@@ -145,7 +148,7 @@ ACTS = {
 API = {
     "GET contacts/": PEOPLE,
     "GET contacts/{subject}/": PEOPLE,
-    "GET contacts/?email=ada@example.org": {OFFICER},
+    "POST contacts/find/": {OFFICER},
     "POST contacts/": NOBODY,
     "PATCH contacts/{subject}/": {OFFICER},
     "GET topics/": CONSENT,

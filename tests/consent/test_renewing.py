@@ -122,7 +122,7 @@ def test_it_goes_on_when_the_person_says_yes(client, news, ada):
     assert (event.subject, event.wording) == (ada.subject, words)
     assert event.evidence.details["seen"] == "Yes, go on"
     assert Permission.objects.get(contact=ada).valid_until == event.occurred_at + words.valid_for
-    assert renewing.progress(order) == renewing.Progress(1, 1, 0, 0, 0)
+    assert renewing.progress(order)[0] == renewing.Progress(1, 1, 0, 0, 0)
     assert client.post(url, {"do": "yes", "words": words.digest}).status_code == 410
     assert client.post(url, {"do": "no"}).status_code == 410
 
@@ -132,7 +132,7 @@ def test_it_stops_when_the_person_says_no(client, news, ada):
     url = links(ask_and_send()[0])[0]
     assert b"is stopped" in client.post(url, {"do": "no"}).content
     assert reason(ada, news) == "withdrawn"
-    assert renewing.progress(order) == renewing.Progress(1, 0, 1, 0, 0)
+    assert renewing.progress(order)[0] == renewing.Progress(1, 0, 1, 0, 0)
     words = make.wording(news)
     assert client.post(url, {"do": "yes", "words": words.digest}).status_code == 410
     assert Permission.objects.get(contact=ada).stopped
@@ -141,11 +141,11 @@ def test_it_stops_when_the_person_says_no(client, news, ada):
 def test_it_ends_in_silence(news, ada):
     order = start(news)
     ask_and_send()
-    assert renewing.progress(order).waiting == 1
+    assert renewing.progress(order)[0].waiting == 1
     Permission.objects.filter(contact=ada).update(valid_until=Now())
     services.expire_permissions()
     assert reason(ada, news) == "expired"
-    assert renewing.progress(order) == renewing.Progress(1, 0, 0, 0, 1)
+    assert renewing.progress(order)[0] == renewing.Progress(1, 0, 0, 0, 1)
 
 
 def test_it_records_no_yes_to_words_that_were_not_shown(client, news, ada):
@@ -234,11 +234,11 @@ def test_it_starts_nowhere_without_words(news):
 
 def test_it_counts_who_would_be_asked(news, ada):
     ending(news, days=100)
-    assert renewing.due(topic=news, channel=EMAIL, days_before=30) == 1
-    need = next(need for need in renewing.needs() if need.channel == EMAIL)
+    assert renewing.due(topic=news, channel=EMAIL, days_before=30).result == 1
+    need = next(need for need in renewing.needs()[0] if need.channel == EMAIL)
     assert (need.granted, need.ending, need.outdated) == (2, 1, 0)
     make.wording(news, is_material=True)
-    need = next(need for need in renewing.needs() if need.channel == EMAIL)
+    need = next(need for need in renewing.needs()[0] if need.channel == EMAIL)
     assert need.outdated == 2
 
 

@@ -76,14 +76,31 @@ def test_it_masks_them_for_everybody_else():
 
 def test_it_finds_a_contact_by_address_only_for_those_who_may():
     make.contact("ada@example.org")
-    assert client("view_contact").get("/api/contacts/?email=ada@example.org").status_code == 403
+    asked = {"email": "ada@example.org"}
+    assert client("view_contact").post("/api/contacts/find/", asked).status_code == 403
 
 
 def test_it_finds_a_contact_by_any_spelling_of_the_address():
     make.contact("ada@example.org")
     make.contact()
-    found = client(superuser=True).get("/api/contacts/?email=ADA@Example.ORG").json()["results"]
-    assert [contact["email"] for contact in found] == ["a***@e***.org"]
+    found = client(superuser=True).post("/api/contacts/find/", {"email": "ADA@Example.ORG"})
+    assert found.json()["email"] == "a***@e***.org"
+
+
+def test_it_finds_nobody_at_an_address_that_is_not_known_or_is_none():
+    make.contact("ada@example.org", phone="+33612345678")
+    ask = client(superuser=True)
+    assert ask.post("/api/contacts/find/", {"phone": "+33612345678"}).status_code == 200
+    assert ask.post("/api/contacts/find/", {"email": "bo@example.org"}).status_code == 404
+    assert ask.post("/api/contacts/find/", {"email": "ada"}).status_code == 400
+    assert ask.post("/api/contacts/find/", {}).status_code == 400
+
+
+def test_it_takes_no_address_in_the_address_of_a_request():
+    make.contact("ada@example.org")
+    answer = client(superuser=True).get("/api/contacts/?email=ada@example.org")
+    assert answer.status_code == 400
+    assert "contacts/find/" in str(answer.json())
 
 
 def test_it_changes_an_address_and_keeps_the_old_one_in_history():
