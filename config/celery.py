@@ -21,10 +21,12 @@ app.autodiscover_tasks()
 def hold_engines(**_: Any) -> None:
     with engines.refusals_as_sentences():
         engines.hold()
+        from consent import restoring
         from contacts import rights, services  # only now: importing models needs the settings
 
         services.check_keys()
         rights.check_erasures()
+        restoring.check()
 
 
 @worker_init.connect

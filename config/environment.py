@@ -65,6 +65,11 @@ def var() -> Path:
     return Path(text("ASSENT_VAR") or ROOT / "var").resolve()
 
 
+def journal(below: Path) -> Path:
+    """The folder of what a restored backup must not undo."""
+    return Path(text("ASSENT_JOURNAL") or below / "journal").resolve()
+
+
 def url(name: str, value: str, schemes: set[str]) -> str:
     if urlsplit(value).scheme not in schemes:
         raise ImproperlyConfigured(

@@ -14,9 +14,11 @@ from django.views.decorators.http import require_safe
 from kombu.exceptions import OperationalError
 
 from campaigns.models import Heartbeat
+from consent.models import UnwrittenNo
 
 TICK_IS_LATE = timedelta(seconds=30)
 ASK_FOR_S = 1.0
+NOT_WRITTEN = "Noes cannot be written to the journal: is the disk of ASSENT_JOURNAL full?"
 
 
 @never_cache
@@ -65,9 +67,18 @@ def beat() -> str:
     return "ok" if ticked else "No tick in the last 30 seconds: beat or every worker has stopped."
 
 
+def journal() -> str:
+    try:
+        waiting = UnwrittenNo.objects.exists()
+    except DatabaseError:
+        return "The journal cannot be looked up, because the database does not answer."
+    return NOT_WRITTEN if waiting else "ok"
+
+
 CHECKS: dict[str, Callable[[], str]] = {
     "database": database,
     "redis": memory,
     "worker": worker,
     "beat": beat,
+    "journal": journal,
 }

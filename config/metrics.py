@@ -21,7 +21,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from campaigns.models import Campaign, Delivery, Heartbeat, Unit
-from consent.models import LedgerCheckpoint, ServiceMail, Unsealed
+from consent.models import LedgerCheckpoint, ServiceMail, Unsealed, UnwrittenNo
 from contacts.models import SubjectRequest
 
 QUEUES = ("default", "service", "deliver", "long")
@@ -72,6 +72,11 @@ class Figures(Collector):
             ("service_mail_age_seconds", "Age of the oldest one waiting.", mail["age"]),
             ("events_unsealed", "Consent events that are not sealed.", Unsealed.objects.count()),
             ("checkpoint_age_seconds", "Seconds since the last checkpoint.", signed["age"]),
+            (
+                "noes_unwritten",
+                "Lines that the journal of noes could not take yet.",
+                UnwrittenNo.objects.count(),
+            ),
             ("requests_overdue", "Requests of people past their due date.", overdue),
         ):
             if value is not None:

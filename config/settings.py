@@ -18,6 +18,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # Without a DATABASE_URL the engines are the embedded ones: that is what development means here.
 DEVELOPMENT = not environment.text("DATABASE_URL")
 ASSENT_VAR = environment.var()
+ASSENT_JOURNAL = environment.journal(ASSENT_VAR)
 _embedded = embedded.addresses(ASSENT_VAR)
 
 # Core
@@ -137,6 +138,7 @@ CELERY_BEAT_SCHEDULE = {
     "send service mail": {"task": "consent.send_service_mail", "schedule": timedelta(seconds=5)},
     "send service texts": {"task": "consent.send_service_texts", "schedule": timedelta(seconds=5)},
     "go on with imports": {"task": "consent.resume_imports", "schedule": timedelta(seconds=10)},
+    "write down noes": {"task": "consent.write_noes", "schedule": timedelta(minutes=1)},
     "ask to renew": {"task": "consent.ask_to_renew", "schedule": timedelta(seconds=20)},
     "expire permissions": {"task": "consent.expire_permissions", "schedule": timedelta(hours=1)},
     "forget the oldest of the trail": {

@@ -13,8 +13,10 @@ with engines.refusals_as_sentences():
     engines.hold()
     django.setup()
 
+    from consent import restoring
     from contacts import rights, services
 
     services.check_keys()
     rights.check_erasures()
+    restoring.check()
     application = get_wsgi_application()

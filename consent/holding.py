@@ -28,12 +28,14 @@ HOLDER_TABLES = frozenset(
         "consent.RenewalRequest",
         "consent.ServiceMail",
         "consent.Suppression",
+        "consent.UnwrittenNo",
     }
 )
 IMPERSONAL = (
     "consent.ImportBatch",
     "consent.ImportEvidence",
     "consent.InboundText",
+    "consent.JournalMark",
     "consent.LedgerCheckpoint",
     "consent.LedgerEntry",
     "consent.LedgerNode",

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import QuerySet
 
-from consent import leaf
+from consent import leaf, noes
 from consent.models import (
     ActorRole,
     Basis,
@@ -88,6 +88,7 @@ def record(
     )
     _insert(event, occurred_at)
     ConsentEvidence.objects.create(event=event, nonce=nonce, details=kept)
+    noes.note(noes.act(event))
     _follow(contact, event)
     return event
 
@@ -255,3 +256,14 @@ def suppress(
                 event.pk if event else None,
             ],
         )
+    noes.note(
+        [
+            noes.stop(
+                channel=channel,
+                fingerprint=fingerprint,
+                topic_key=topic.key if topic else None,
+                cause=cause,
+                since=since,
+            )
+        ]
+    )

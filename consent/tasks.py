@@ -3,7 +3,15 @@
 from celery import shared_task
 from django.utils import timezone
 
-from consent import renewing, sealing, service_mail, services, uploads, verifications
+from consent import (
+    renewing,
+    restoring,
+    sealing,
+    service_mail,
+    services,
+    uploads,
+    verifications,
+)
 from consent.sms import service_texts, short_links
 
 
@@ -28,6 +36,11 @@ def expire_permissions() -> None:
 @shared_task(name="consent.ask_to_renew")
 def ask_to_renew() -> None:
     renewing.ask()
+
+
+@shared_task(name="consent.write_noes")
+def write_noes() -> None:
+    restoring.keep_up()
 
 
 @shared_task(name="consent.seal")

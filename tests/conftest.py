@@ -1,5 +1,6 @@
 """What every test stands on: real transactions may empty the ledger, and budgets start full."""
 
+import itertools
 import signal
 from collections.abc import Iterator
 
@@ -12,6 +13,8 @@ from django.db.backends.postgresql.operations import DatabaseOperations
 from pytest_django import DjangoDbBlocker
 
 from tests import gateway
+
+_journals = itertools.count()
 
 # Started in the background, a run would hand an ignored Ctrl-C on to every process it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -40,6 +43,13 @@ def _let_a_flush_empty_the_ledger() -> Iterator[None]:
     DatabaseOperations.execute_sql_flush = execute_sql_flush  # type: ignore[method-assign, assignment]
     yield
     DatabaseOperations.execute_sql_flush = execute  # type: ignore[method-assign]
+
+
+@pytest.fixture(autouse=True)
+def _own_journal(settings: LazySettings, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What one test wrote down is not missing in the database of the next; made only where it is needed."""
+    number = next(_journals)
+    settings.ASSENT_JOURNAL = tmp_path_factory.getbasetemp() / f"journal-{number}"
 
 
 @pytest.fixture(autouse=True)

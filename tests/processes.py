@@ -35,6 +35,7 @@ def environment(**extra: str) -> dict[str, str]:
         "DATABASE_URL": f"postgresql://{database['USER']}@/{database['NAME']}?host={host}",
         "EMAIL_URL": f"smtp://{settings.EMAIL_HOST}:{settings.EMAIL_PORT}",
         "PUBLIC_URL": settings.PUBLIC_URL,
+        "ASSENT_JOURNAL": str(settings.ASSENT_JOURNAL),
         **extra,
     }
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 
-from consent import leaf
+from consent import leaf, noes
 from consent.imports.errors import RowRefused
 from consent.imports.reading import Record
 from consent.imports.rows import Refusal, Row, Said
@@ -143,6 +143,7 @@ class BatchWriter:
         self.histories: dict[int, _History] = defaultdict(_History)
         self.events: list[str] = []
         self.evidence: list[str] = []
+        self.noes: list[noes.Line] = []
         self.stops: dict[tuple[str, bytes], list[_Stop]] = {}
         self.moments: dict[datetime, str] = {}
         self.evident: tuple[Mapping[str, str], int, bytes] | None = None
@@ -176,6 +177,7 @@ class BatchWriter:
             bulk.enlist(met, self.list_id)
         self._update_permissions(met)
         self._suppress()
+        noes.note(self.noes)
         self._refuse(batch, rows, refused)
         self.tally.rows = len(rows) + len(refused)
         self.tally.contacts = sum(person.is_new for person in met)
@@ -359,6 +361,8 @@ class BatchWriter:
             f"{act.method}\t{occurred_at}\t{self._moment(self.now)}\t{wording}\t{self.by}\t\\\\x{commitment}"
         )
         self.evidence.append(f"{act.event_id}\t\\\\x{nonce.hex()}\t{text(canonical.decode())}")
+        if act.kind in NO:
+            self.noes.append(_line_of(said, person, act))
 
     def _evidence(self, said: Said, person: Person) -> bytes:
         """The canonical details: the same for each topic of a row, so they are put together once."""
@@ -485,6 +489,16 @@ class BatchWriter:
         ]
         if not rows:
             return
+        self.noes += [
+            noes.stop(
+                channel=channel,
+                fingerprint=fingerprint,
+                topic_key=self.keys[topic_id] if topic_id else None,
+                cause=stop.cause,
+                since=stop.since,
+            )
+            for (channel, fingerprint, topic_id), stop in self.new_stops.items()
+        ]
         with connection.cursor() as cursor:
             cursor.execute(
                 """
@@ -526,6 +540,17 @@ class BatchWriter:
             )
         RefusedRow.objects.bulk_create(kept, batch_size=1000)
         self.tally.refused = len(kept)
+
+
+def _line_of(said: Said, person: Person, act: Act) -> noes.Line:
+    return {
+        "at": noes.moment(act.occurred_at),
+        "kind": act.kind,
+        "subject": person.subject,
+        "topic": said.topic.key if said.topic else None,
+        "channel": said.channel,
+        "method": act.method,
+    }
 
 
 def _as_it_stood(record: Record) -> list[str]:

@@ -13,6 +13,7 @@ from consent.models.ledger import (
     Method,
     Unsealed,
 )
+from consent.models.noes import JournalMark, UnwrittenNo
 from consent.models.permissions import Permission, Suppression
 from consent.models.renewals import RenewalRequest, RenewalRound
 from consent.models.service_mail import ServiceMail
@@ -28,6 +29,7 @@ __all__ = [
     "ImportBatch",
     "ImportEvidence",
     "InboundText",
+    "JournalMark",
     "Kind",
     "LedgerCheckpoint",
     "LedgerEntry",
@@ -44,5 +46,6 @@ __all__ = [
     "Suppression",
     "Topic",
     "Unsealed",
+    "UnwrittenNo",
     "Wording",
 ]

@@ -19,11 +19,6 @@ from tests.consent.public import manage_link, stop_link, stranger
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def _own_journal(tmp_path, settings):
-    settings.ASSENT_VAR = tmp_path
-
-
 @pytest.fixture
 def news():
     make.organization()
@@ -326,7 +321,9 @@ def test_it_leaves_the_erasure_to_staff_where_a_hold_stands_and_stops_everything
 def test_it_leaves_the_erasure_to_staff_where_its_journal_cannot_be_written(
     ada, news, settings, tmp_path, caplog
 ):
-    settings.ASSENT_VAR = tmp_path / "gone"
+    full = tmp_path / "full"
+    full.touch()
+    settings.ASSENT_JOURNAL = full / "journal"
     page = stranger().post(f"/preferences/{manage_link(ada)}/data/erase/", {"do": "erase"})
     assert "your request is noted" in page.content.decode()
     assert "could not be erased" in caplog.text

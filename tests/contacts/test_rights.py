@@ -24,11 +24,6 @@ pytestmark = pytest.mark.django_db
 NAMES = ("ada.martin", "Martin", "+33612345678", "Lyon-Croix-Rousse")
 
 
-@pytest.fixture(autouse=True)
-def _own_journal(tmp_path, settings):
-    settings.ASSENT_VAR = tmp_path
-
-
 @pytest.fixture
 def topic():
     return make.topic()
@@ -170,9 +165,18 @@ def test_it_refuses_the_start_until_erasures_are_replayed(ada):
 
 def test_it_passes_over_a_line_of_the_journal_that_was_cut_short(ada):
     journal.note(ada.subject, timezone.now())
-    with journal.path().open("a") as file:
+    with journal.path(journal.ERASURES).open("a") as file:
         file.write('{"subject": "1234')
     assert rights.returned() == [ada]
+
+
+def test_it_loses_no_line_of_the_journal_behind_one_that_was_cut_short(ada):
+    bo = make.contact("bo@example.org")
+    journal.note(ada.subject, timezone.now())
+    with journal.path(journal.ERASURES).open("a") as file:
+        file.write('{"subject": "1234')
+    journal.note(bo.subject, timezone.now())
+    assert set(rights.returned()) == {ada, bo}
 
 
 def test_it_sends_nothing_while_processing_is_restricted(topic):
