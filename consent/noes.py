@@ -45,7 +45,7 @@ def note(lines: Iterable[Line]) -> None:
         return
     # Where a savepoint is rolled back, Django drops what was asked for since: so it keeps lines of its own.
     savepoints = set(connection.savepoint_ids)
-    for within, work, _is_robust in connection.run_on_commit:
+    for within, work, *_robust in connection.run_on_commit:
         if isinstance(work, _Lines) and within == savepoints:
             work.lines.extend(lines)
             return

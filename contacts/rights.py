@@ -156,8 +156,8 @@ def erase(*, contact: Contact, is_again: bool = False) -> dict[str, int]:
     (`is_again`).
 
     What stays is the pseudonym, the day, the consent events without their evidence, and the suppression of
-    the addresses. The journal has the pseudonym before this commits. In-flight messages are for the caller
-    to wait for, after the commit.
+    the addresses. The journal has the pseudonym before this commits (`OSError` where it cannot be written).
+    In-flight messages are for the caller to wait for, after the commit.
     """
     contact = services.lock(contact.pk)
     if contact.erased_at:

@@ -21,7 +21,7 @@ from campaigns.admin import workspace
 from campaigns.admin.charts import HUES, Chart, Series
 from campaigns.admin.progress import progress_of
 from campaigns.models import AudienceDay, Campaign, Delivery, Sender, Tally
-from consent.models import Permission, Topic
+from consent.models import Permission, Topic, UnwrittenNo
 from contacts.models import Contact, DataField, SubjectRequest
 
 State = Campaign.State
@@ -62,6 +62,7 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if user.has_perm("contacts.view_subjectrequest"):
         waiting = SubjectRequest.objects.open().select_related("contact")
         context["requests"] = waiting.order_by("due_at", "pk")[:SHOWN]
+    context["unwritten"] = UnwrittenNo.objects.exists()
     context["now"] = timezone.now()
     context["is_new"] = not Contact.objects.exists()
     return context

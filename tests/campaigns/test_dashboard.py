@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from campaigns import figures, progress, services, tally, tasks
 from campaigns.models import AudienceDay, Campaign, Tally
+from consent.models import UnwrittenNo
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -151,3 +152,10 @@ def test_it_makes_no_query_more_when_more_was_sent(client, topic, django_assert_
     with django_assert_max_num_queries(len(few.captured_queries)):
         first_page(client)
     assert Tally.objects.count() == 4
+
+
+def test_it_warns_whoever_signs_in_while_noes_cannot_be_written_to_the_journal(client):
+    signed_in(client)
+    assert "cannot be written to the journal" not in first_page(client).content.decode()
+    UnwrittenNo.objects.create(line={})
+    assert "cannot be written to the journal" in first_page(client).content.decode()

@@ -9,12 +9,10 @@ from contacts import rights
 
 
 class Command(BaseCommand):
-    help = "Erase again everybody in the journal of erasures (var/erasures.jsonl) who is in the database."
+    help = "Erase again everybody in the journal of erasures (below ASSENT_JOURNAL) who is in the database."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--journal", type=Path, help="another journal than the one in the var folder"
-        )
+        parser.add_argument("--journal", type=Path, help="one file instead of all in the folder")
 
     def handle(self, *, journal: Path | None, **options: Any) -> None:
         if journal and not journal.exists():
