@@ -45,7 +45,8 @@ def note(lines: Iterable[Line]) -> None:
         return
     # Where a savepoint is rolled back, Django drops what was asked for since: so it keeps lines of its own.
     savepoints = set(connection.savepoint_ids)
-    for within, work, *_robust in connection.run_on_commit:
+    for asked in connection.run_on_commit:
+        within, work = asked[:2]
         if isinstance(work, _Lines) and within == savepoints:
             work.lines.extend(lines)
             return
