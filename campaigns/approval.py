@@ -30,6 +30,7 @@ def digest(campaign: Campaign) -> str:
         "name": campaign.name,
         "topic": _of(campaign.topic, TOPIC),
         "channel": campaign.channel,
+        "is_measured": campaign.is_measured,
         "sender": _of(campaign.sender, FROM),
         "organization": list(Organization.objects.order_by("pk").values_list(*SIGNED)[:1]),
         "to": [(segment.pk, segment.rule) for segment in wanted],

@@ -15,10 +15,11 @@ class CampaignsConfig(AppConfig):
             conditions,
             holding,
             justification,
+            measurement,
             parties,
             receivers,
         )
-        from consent import in_flight, justified
+        from consent import in_flight, justified, uses
         from contacts import counting, holders, segments
         from contacts import parties as known_parties
 
@@ -26,6 +27,7 @@ class CampaignsConfig(AppConfig):
         segments.register(conditions.past_campaigns)
         counting.register(audience.KIND, audience.count, permission="campaigns.view_campaign")
         in_flight.register(claims.is_in_flight)
+        uses.register(measurement.forget_unpermitted)
         justified.register(justification.messages_of)
         known_parties.register_recipients(parties.recipients)
         holders.register(holding.HOLDER)

@@ -68,6 +68,8 @@ def _house(campaign: Campaign) -> Iterator[Finding]:
         yield _error("", _("The topic “%s” is not published.") % campaign.topic.public_name)
     if campaign.channel not in campaign.topic.channels:
         yield _error("", _("The topic is not offered on this channel."))
+    if campaign.is_measured and not Topic.objects.measuring().exists():
+        yield _error("", _("Nothing can be measured: no published topic permits measurement."))
     if campaign.channel == Channel.SMS:
         yield from _gateway(campaign)
 

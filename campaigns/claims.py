@@ -19,6 +19,7 @@ from psycopg.rows import tuple_row
 from campaigns.letters import Person
 from campaigns.models import Campaign
 from consent import gate
+from consent.models import Topic
 from contacts.models import Contact
 
 _LOCKS = 0x4153_0000_0000_0000
@@ -101,7 +102,7 @@ _CLAIM = f"""
         ORDER BY {{order}} LIMIT %(size)s FOR UPDATE OF d SKIP LOCKED
     ), judged AS MATERIALIZED (
         SELECT picked.id, a.id AS address_id, p.event_id, {gate.EVENT} AS standing_id,
-            {gate.REASON} AS reason
+            {gate.REASON} AS reason{{judged}}
         FROM picked JOIN contacts_contact c ON c.id = picked.contact_id {gate.JOINS}
     ), marked AS (
         UPDATE campaigns_delivery d
@@ -112,7 +113,7 @@ _CLAIM = f"""
             unit = CASE WHEN j.reason IS NULL THEN %(unit)s::uuid END,
             attempt = d.attempt + CASE WHEN j.reason IS NULL THEN 1 ELSE 0 END,
             due_at = NULL,
-            settled_at = CASE WHEN j.reason IS NOT NULL THEN clock_timestamp() END
+            settled_at = CASE WHEN j.reason IS NOT NULL THEN clock_timestamp() END{{marked}}
         FROM judged j WHERE d.id = j.id
     ), unit AS (
         INSERT INTO campaigns_unit (id, campaign_id, deliveries, lease_until)
@@ -121,13 +122,12 @@ _CLAIM = f"""
     ){{further}}
     SELECT count(*) FROM picked
 """
-_WALK = _Statement(
-    _CLAIM.format(
-        which="""d.id > (SELECT walked FROM campaigns_lane WHERE id = %(lane)s)
+_WALK = {
+    "which": """d.id > (SELECT walked FROM campaigns_lane WHERE id = %(lane)s)
           AND d.id <= (SELECT until FROM campaigns_lane WHERE id = %(lane)s)
           AND (d.due_at IS NULL OR d.due_at <= now())""",
-        order="d.id",
-        further="""
+    "order": "d.id",
+    "further": """
     , walked AS (
         UPDATE campaigns_lane SET walked = CASE
             WHEN (SELECT count(*) FROM picked) < %(size)s THEN until
@@ -137,22 +137,19 @@ _WALK = _Statement(
             SELECT FROM campaigns_campaign k WHERE k.id = %(campaign)s AND k.state = 'sending'
         )
     )""",
-    )
-)
-_DRAIN = _Statement(
-    _CLAIM.format(
-        which="""d.due_at <= now()
+}
+_DRAIN = {
+    "which": """d.due_at <= now()
           AND d.id > (SELECT after FROM campaigns_lane WHERE id = %(lane)s)
           AND d.id <= (SELECT until FROM campaigns_lane WHERE id = %(lane)s)""",
-        order="d.due_at",
-        further="",
-    )
-)
-_LOOK = _Statement(f"""
+    "order": "d.due_at",
+    "further": "",
+}
+_LOOK = f"""
     SELECT d.id, d.attempt,
         (SELECT k.state FROM campaigns_campaign k WHERE k.id = %(campaign)s), {gate.REASON},
         a.id = d.address_id, c.subject, c.language, i.email, i.first_name, i.last_name,
-        c.attributes, a.fingerprint, c.timezone, i.phone
+        c.attributes, a.fingerprint, c.timezone, i.phone, {{measured}}
     FROM campaigns_unit u
     CROSS JOIN unnest(u.deliveries) AS r (id)
     JOIN campaigns_delivery d ON d.id = r.id AND d.unit = u.id AND d.state = 'claimed'
@@ -160,7 +157,37 @@ _LOOK = _Statement(f"""
     LEFT JOIN contacts_identity i ON i.contact_id = c.id
     {gate.JOINS}
     WHERE u.id = %(unit)s
-""")
+"""
+
+
+class _Statements(NamedTuple):
+    """What a lane executes for each unit."""
+
+    walk: _Statement
+    drain: _Statement
+    look: _Statement
+
+
+_PLAIN = _Statements(
+    _Statement(_CLAIM.format(**_WALK, judged="", marked="")),
+    _Statement(_CLAIM.format(**_DRAIN, judged="", marked="")),
+    _Statement(_LOOK.format(measured="false")),
+)
+# Who is measured is decided with the claim and asked once more at the second look: the message is made then.
+_MEASURING_CLAIM = {
+    "judged": f", {gate.permits(contact='picked.contact_id', topic='%(measurement)s')} AS is_measured",
+    "marked": ", is_measured = j.reason IS NULL AND j.is_measured",
+}
+_MEASURING = _Statements(
+    _Statement(_CLAIM.format(**_WALK, **_MEASURING_CLAIM)),
+    _Statement(_CLAIM.format(**_DRAIN, **_MEASURING_CLAIM)),
+    _Statement(
+        _LOOK.format(
+            measured="d.is_measured AND "
+            + gate.permits(contact="d.contact_id", topic="%(measurement)s")
+        )
+    ),
+)
 _IN_FLIGHT = """
     SELECT EXISTS (
         SELECT FROM campaigns_delivery d
@@ -244,6 +271,10 @@ class Session:
             "lane": lane,
             "lease": lease,
         }
+        topic = Topic.objects.measuring().first() if campaign.is_measured else None
+        self._statements = _MEASURING if topic else _PLAIN
+        if topic:
+            self._parameters["measurement"] = topic.pk
         self._lock = lock_key(campaign.pk, number)
         self._connection = _connect()
         try:
@@ -278,9 +309,10 @@ class Session:
         with self._connection.pipeline() as pipeline:
             if before is not None:
                 _execute(self._connection, *before.statement())
-            picked = _execute(self._connection, _WALK if walking else _DRAIN, parameters)
+            claiming = self._statements.walk if walking else self._statements.drain
+            picked = _execute(self._connection, claiming, parameters)
             pipeline.sync()
-            seen = _execute(self._connection, _LOOK, parameters)
+            seen = _execute(self._connection, self._statements.look, parameters)
             pipeline.sync()
             row = picked.fetchone()
             assert row is not None
@@ -288,9 +320,8 @@ class Session:
 
     def look(self, unit: uuid.UUID) -> list[Claimed]:
         """The second look alone."""
-        return sorted(
-            map(_claimed, _execute(self._connection, _LOOK, self._parameters | {"unit": unit}))
-        )
+        parameters = self._parameters | {"unit": unit}
+        return sorted(map(_claimed, _execute(self._connection, self._statements.look, parameters)))
 
     def record(self, records: Records) -> None:
         """Settle what is claimed, or became unknown meanwhile, under this unit."""
@@ -361,7 +392,7 @@ def _connect() -> psycopg.Connection[tuple[Any, ...]]:
 
 def _claimed(line: Sequence[Any]) -> Claimed:
     (delivery_id, attempt, state, reason, is_same_address, subject, language) = line[:7]
-    (email, first_name, last_name, attributes, fingerprint, timezone, phone) = line[7:]
+    (email, first_name, last_name, attributes, fingerprint, timezone, phone, is_measured) = line[7:]
     return Claimed(
         delivery_id,
         attempt,
@@ -376,6 +407,7 @@ def _claimed(line: Sequence[Any]) -> Claimed:
             attributes,
             fingerprint or b"",
             phone or "",
+            is_measured,
         ),
         timezone,
     )

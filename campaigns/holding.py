@@ -6,20 +6,23 @@ from typing import Any
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from campaigns import measurement
 from contacts.holders import Holder, Line, Section
 from contacts.models import Contact
 
 MOST_TOLD = 20
-HOLDER_TABLES = frozenset({"campaigns.Delivery"})
+HOLDER_TABLES = frozenset({"campaigns.Delivery", "campaigns.Hit"})
 IMPERSONAL = (
     "campaigns.AudienceDay",
     "campaigns.Campaign",
     "campaigns.CampaignContent",
     "campaigns.Campaign_excluded_segments",
     "campaigns.Campaign_segments",
+    "campaigns.Destination",
     "campaigns.Heartbeat",
     "campaigns.Image",
     "campaigns.Lane",
+    "campaigns.Result",
     "campaigns.Sender",
     "campaigns.Tally",
     "campaigns.Unit",
@@ -41,13 +44,27 @@ def export(contact: Contact) -> dict[str, Any]:
                 "diagnostic": delivery.diagnostic,
             }
             for delivery in contact.deliveries.select_related("campaign").order_by("pk")
-        ]
+        ],
+        "hits": [
+            {
+                "campaign": hit.campaign.name,
+                "what": "click" if hit.destination else "open",
+                "address": hit.destination.url if hit.destination else None,
+                "first_at": hit.first_at.isoformat(),
+                "last_at": hit.last_at.isoformat(),
+                "times": hit.times,
+            }
+            for hit in contact.hits.select_related("campaign", "destination").order_by("pk")
+        ],
     }
 
 
 def erase(contact: Contact) -> Mapping[str, int]:
     """What a relay answered can quote the address, and its ids lead to the message."""
-    return {"campaigns.Delivery": contact.deliveries.update(provider_id="", diagnostic="")}
+    return {
+        "campaigns.Hit": measurement.forget(contact),
+        "campaigns.Delivery": contact.deliveries.update(provider_id="", diagnostic=""),
+    }
 
 
 def tell(contact: Contact) -> list[Section]:
@@ -66,7 +83,22 @@ def tell(contact: Contact) -> list[Section]:
         for delivery in sent
         if delivery.handed_over_at
     ]
-    return [Section(_("Messages we sent you"), lines)] if lines else []
+    sections = [Section(_("Messages we sent you"), lines)] if lines else []
+    return [*sections, *_hits(contact)]
 
 
-HOLDER = Holder("campaigns", HOLDER_TABLES, export, erase, tell)
+def _hits(contact: Contact) -> list[Section]:
+    """What was counted with the person's permission."""
+    newest = contact.hits.select_related("campaign", "destination").order_by("-last_at", "-pk")
+    lines = [
+        Line(
+            date_format(hit.last_at, "DATE_FORMAT"),
+            hit.campaign.name,
+            _("followed %s") % hit.destination.url if hit.destination else _("opened"),
+        )
+        for hit in newest[:MOST_TOLD]
+    ]
+    return [Section(_("What we counted with your permission"), lines)] if lines else []
+
+
+HOLDER = Holder("campaigns", HOLDER_TABLES, export, erase, tell, measurement.overdue)

@@ -13,12 +13,14 @@ from campaigns.content import (
     Compiled,
     Layout,
     Markup,
+    Measuring,
     PostalIdentity,
     Rendered,
     Source,
     Values,
     compile_source,
 )
+from campaigns.content.language import HIT
 from campaigns.mime import Letter, Origin, Skeleton
 from campaigns.models import Campaign, CampaignContent
 from consent import links
@@ -31,7 +33,10 @@ NOWHERE = "preview"
 
 
 class Person(NamedTuple):
-    """Whom a letter is for, with what the vault and the registered fields say."""
+    """Whom a letter is for, with what the vault and the registered fields say.
+
+    `is_measured`: they permit, at this moment, that what they open and click is counted.
+    """
 
     subject: uuid.UUID
     language: str
@@ -41,6 +46,7 @@ class Person(NamedTuple):
     attributes: Mapping[str, Any]
     fingerprint: bytes
     phone: str = ""
+    is_measured: bool = False
 
 
 class Contents:
@@ -85,6 +91,7 @@ class Letters(Contents):
     def __init__(self, campaign: Campaign) -> None:
         super().__init__(campaign)
         self._skeletons: dict[str, Skeleton] = {}
+        self._measured: dict[str, Skeleton] = {}
         self._domain = campaign.sender.from_email.rpartition("@")[2]
         self._key = message_ids.current_key()
 
@@ -92,11 +99,32 @@ class Letters(Contents):
     def _organization(self) -> Organization | None:
         return Organization.objects.order_by("pk").first()
 
-    def compiled(self, content: CampaignContent) -> Compiled:
+    @cached_property
+    def _measuring(self) -> Measuring:
+        kept = self.campaign.destinations.values_list("url", "number")
+        return Measuring(settings.PUBLIC_URL, dict(kept))
+
+    def compiled(self, content: CampaignContent, *, measuring: Measuring | None = None) -> Compiled:
         """The content of one language, compiled; raises `ContentError`."""
         return compile_source(
-            _source(content), identity=self._identity(content.language), fields=self._fields
+            _source(content),
+            identity=self._identity(content.language),
+            fields=self._fields,
+            measuring=measuring,
         )
+
+    def destinations(self) -> list[str]:
+        """Where the links lead that can be measured, in every language, ours left out.
+
+        Raises `ContentError`.
+        """
+        found = (
+            url
+            for language in self.contents
+            for url in self._skeleton(language).compiled.destinations
+        )
+        own = f"{settings.PUBLIC_URL}/"
+        return [url for url in dict.fromkeys(found) if not f"{url}/".startswith(own)]
 
     def prepare(self) -> set[str]:
         """Compile every language now; returns the registered fields they use. Raises `ContentError`."""
@@ -108,10 +136,15 @@ class Letters(Contents):
 
     def to(self, person: Person, *, delivery_id: int, date: datetime) -> Letter:
         """The letter to one person; raises `ContentError` where it cannot be rendered for them."""
-        skeleton = self._skeletons.get(person.language) or self._skeleton(person.language)
+        values = self.values(person, token=self._token(person, delivery_id))
+        if person.is_measured:
+            skeleton = self._measured_skeleton(person.language)
+            values = {**values, HIT: self._hit_token(delivery_id, date)}
+        else:
+            skeleton = self._skeletons.get(person.language) or self._skeleton(person.language)
         return skeleton.address(
             person.email,
-            values=self.values(person, token=self._token(person, delivery_id)),
+            values=values,
             message_id=message_ids.spell(
                 self.campaign.pk, delivery_id, domain=self._domain, key=self._key
             ),
@@ -152,6 +185,19 @@ class Letters(Contents):
         skeleton = known or Skeleton(self.compiled(content), self._origin(content.language))
         self._skeletons[content.language] = self._skeletons[language] = skeleton
         return skeleton
+
+    def _measured_skeleton(self, language: str) -> Skeleton:
+        if known := self._measured.get(language):
+            return known
+        content = self.content_for(language)
+        compiled = self.compiled(content, measuring=self._measuring)
+        made = Skeleton(compiled, self._origin(content.language))
+        self._measured[language] = made
+        return made
+
+    def _hit_token(self, delivery_id: int, date: datetime) -> str:
+        until = int(date.timestamp()) + links.HIT_LIFETIME_S
+        return links.hit_token(links.Hit(self.campaign.pk, delivery_id, until))
 
     def _origin(self, language: str) -> Origin:
         campaign, sender = self.campaign, self.campaign.sender

@@ -12,7 +12,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from campaigns import approval, audience, claims
+from campaigns import approval, audience, claims, measurement
 from campaigns.content import ContentError
 from campaigns.models import Campaign, Lane
 from campaigns.texts import letters_of
@@ -106,6 +106,8 @@ def start(campaign_id: int) -> None:
         _move(campaign, state=Campaign.State.HELD, state_reason=problem)
         log.warning("campaign %s held: %s", campaign.pk, problem)
         return
+    if campaign.is_measured:
+        measurement.write_down(campaign)
     audience.freeze(campaign, lanes=settings.DELIVERY_LANES)
     _move(campaign, state=Campaign.State.SENDING, state_reason="", started_at=Now())
 

@@ -171,6 +171,7 @@ def duplicate_campaign(*, campaign: Campaign, name: str, author_id: int | None) 
         is_local_time=campaign.is_local_time,
         quiet_from=campaign.quiet_from,
         quiet_until=campaign.quiet_until,
+        is_measured=campaign.is_measured,
         author_id=author_id,
     )
     draft.segments.set(campaign.segments.all())

@@ -28,6 +28,8 @@ register_converter(Extension, "image_extension")
 
 urlpatterns = [
     path("c/<str:token>/", views.view_in_browser, name="view_in_browser"),
+    path("k/<str:token>/<int:number>/", views.lead_on, name="lead_on"),
+    path("o/<str:token>.gif", views.show_pixel, name="pixel"),
     path("c/sms/<int:delivery_id>/", webhooks.take_text_report, name="text_report"),
     path(
         "i/<digest:digest>/<int:width>.<image_extension:extension>",

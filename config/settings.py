@@ -198,6 +198,10 @@ EXPORT_NEEDS_SECOND_PERSON = environment.boolean("EXPORT_NEEDS_SECOND_PERSON", d
 # Campaigns
 CAMPAIGN_NEEDS_APPROVAL = environment.boolean("CAMPAIGN_NEEDS_APPROVAL", default=False)
 
+# Days that opens and clicks are kept after the last of them: thirteen months, to compare a season with the
+# last one (what the CNIL recommends for measuring an audience)
+MEASUREMENT_DAYS = environment.integer("MEASUREMENT_DAYS", default=396, least=1)
+
 # Delivery
 DELIVERY_UNIT = environment.integer("DELIVERY_UNIT", default=50, least=1)
 DELIVERY_LANES = environment.integer("DELIVERY_LANES", default=4, least=1)

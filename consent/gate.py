@@ -12,7 +12,7 @@ from django.db import connection, models
 from django.utils.translation import gettext_lazy as _
 
 from consent.models import Topic
-from contacts.models import Contact
+from contacts.models import Channel, Contact
 
 
 class Reason(models.TextChoices):
@@ -125,6 +125,18 @@ EVENT = """
         ELSE p.event_id
     END
 """
+
+
+def permits(*, contact: str, topic: str) -> str:
+    """SQL, true where a person permits a use of data now; asked inside a larger statement.
+
+    `contact` and `topic` are SQL for their ids (`c`, `t`, `a` and `p` mean something else in there); the
+    statement needs the parameter `soft_opt_in`.
+    """
+    whole = f"SELECT {REASON} IS NULL FROM contacts_contact c {JOINS} WHERE c.id = {contact}"
+    return "coalesce(({}), false)".format(
+        whole.replace("%(topic)s", topic).replace("%(channel)s", f"'{Channel.DATA}'")
+    )
 
 
 @dataclass(frozen=True, slots=True)

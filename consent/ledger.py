@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import QuerySet
 
-from consent import leaf, noes
+from consent import leaf, noes, uses
 from consent.models import (
     ActorRole,
     Basis,
@@ -124,6 +124,8 @@ def _follow(contact: Contact, event: ConsentEvent) -> None:
         if standing := standing_of(history, topic_key, channel):
             project(contact, topic_key, channel, standing)
     _suppress(contact, event)
+    if event.channel in ("", Channel.DATA):
+        uses.end(contact)
 
 
 def keys_of(topic_key: str | None, channel: str) -> list[tuple[str | None, str]]:

@@ -1,7 +1,9 @@
-"""The two capabilities in links. Tokens are encrypted: they name nobody, and cannot be made by others.
+"""The capabilities in links. Tokens are encrypted: they name nobody, and cannot be made by others.
 
 *stop* links can only reduce permission, never expire and survive erasure and key rotation.
 *manage* links (confirm, see, change) are short-lived. Each kind has a key ring of its own.
+*hit* links lead on to a destination, for as long as stop links work; for a while they may also be counted.
+Their keys are derived from those of the stop links (HKDF, RFC 5869), so that neither passes for the other.
 
 A token is base64url of: version (1 byte) · length of the key id (1) · key id · nonce (12) · AES-256-GCM of
 the payload, with everything before the nonce as associated data.
@@ -19,6 +21,8 @@ from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 
 VERSION = 1
@@ -28,6 +32,8 @@ MANAGE_LIFETIME_S = 60 * 60
 CONFIRM_LIFETIME_S = 7 * 24 * 60 * 60
 NEW_ADDRESS_LIFETIME_S = 24 * 60 * 60
 RENEWAL_LIFETIME_S = 45 * 24 * 60 * 60
+HIT_LIFETIME_S = 90 * 24 * 60 * 60
+_FOR_HITS = b"assent hit links"
 
 
 class LinkError(Exception):
@@ -74,6 +80,29 @@ def read_stop(token: str) -> Stop:
     return Stop(uuid.UUID(bytes=subject), fingerprint, generation, topic, channel, message)
 
 
+class Hit(NamedTuple):
+    """Which delivery of which campaign a hit belongs to, and until when (seconds of the epoch) it counts."""
+
+    campaign: int
+    delivery: int
+    until: int
+
+
+_HIT = struct.Struct(">QQQ")
+
+
+def hit_token(hit: Hit) -> str:
+    return _seal("stop", _HIT.pack(*hit), derived=_FOR_HITS)
+
+
+def read_hit(token: str) -> Hit:
+    """Also one whose time is over, which counts no more but still leads on; raises `LinkError`."""
+    payload = _open("stop", token, derived=_FOR_HITS)
+    if len(payload) != _HIT.size:
+        raise LinkError
+    return Hit(*_HIT.unpack(payload))
+
+
 def manage_token(purpose: str, *, lifetime_s: int, **payload: Any) -> str:
     """A short-lived capability for one purpose; `payload` is JSON, and nobody can read it without the key."""
     body = {"purpose": purpose, "until": int(time.time()) + lifetime_s, **payload}
@@ -93,18 +122,18 @@ def read_manage(purpose: str, token: str) -> dict[str, Any]:
     return body
 
 
-def _seal(ring: str, payload: bytes) -> str:
-    key_id, cipher = _current(ring)
-    head = bytes([VERSION, len(key_id)]) + key_id
+def _seal(ring: str, payload: bytes, *, derived: bytes = b"") -> str:
+    key_id, key = next(reversed(settings.ASSENT_KEYS[ring].items()))
+    head = bytes([VERSION, len(key_id)]) + key_id.encode()
     nonce = secrets.token_bytes(NONCE_SIZE)
-    return _encode(head + nonce + cipher.encrypt(nonce, payload, head))
+    return _encode(head + nonce + _cipher(key, derived).encrypt(nonce, payload, head))
 
 
 def _encode(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def _open(ring: str, token: str) -> bytes:
+def _open(ring: str, token: str, *, derived: bytes = b"") -> bytes:
     if len(token) > LONGEST or not token.isascii():
         raise LinkError
     try:
@@ -115,16 +144,11 @@ def _open(ring: str, token: str) -> bytes:
         start = 2 + raw[1]
         key = settings.ASSENT_KEYS[ring][raw[2:start].decode()]
         nonce, sealed = raw[start : start + NONCE_SIZE], raw[start + NONCE_SIZE :]
-        return AESGCM(key).decrypt(nonce, sealed, raw[:start])
+        return _cipher(key, derived).decrypt(nonce, sealed, raw[:start])
     except (binascii.Error, IndexError, KeyError, UnicodeDecodeError, ValueError, InvalidTag):
         raise LinkError from None
 
 
-def _current(ring: str) -> tuple[bytes, AESGCM]:
-    key_id, key = next(reversed(settings.ASSENT_KEYS[ring].items()))
-    return key_id.encode(), _cipher(key)
-
-
-@lru_cache(maxsize=8)
-def _cipher(key: bytes) -> AESGCM:
-    return AESGCM(key)
+@lru_cache(maxsize=16)
+def _cipher(key: bytes, derived: bytes) -> AESGCM:
+    return AESGCM(HKDF(SHA256(), 32, salt=None, info=derived).derive(key) if derived else key)

@@ -11,6 +11,8 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from contacts.models import Contact
 
@@ -32,7 +34,30 @@ class Section:
     lines: list[Line]
 
 
+class Cause(models.TextChoices):
+    """Why something may not be kept any more."""
+
+    EXPIRED = "expired", _("kept long enough")
+    NOT_PERMITTED = "not_permitted", _("this use of data is not permitted")
+    NOT_REGISTERED = "not_registered", _("no registered field")
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """What lost its reason: `people` counts whose it is, `erase` erases it and returns that count."""
+
+    key: str
+    label: str
+    cause: Cause
+    people: Callable[[], int]
+    erase: Callable[[], int]
+
+
 def _nothing_told(_contact: Contact) -> list[Section]:
+    return []
+
+
+def _nothing_overdue() -> list[Overdue]:
     return []
 
 
@@ -42,7 +67,7 @@ class Holder:
 
     `export` gives plain values (texts, numbers, lists, mappings) under the holder's name; `erase` returns
     the rows it touched by table, in the transaction of the erasure; `tell` says it to the person in words,
-    bounded however much there is.
+    bounded however much there is; `overdue` names what the job of retention looks for.
     """
 
     name: str
@@ -50,6 +75,7 @@ class Holder:
     export: Callable[[Contact], Any]
     erase: Callable[[Contact], Mapping[str, int]]
     tell: Callable[[Contact], list[Section]] = _nothing_told
+    overdue: Callable[[], list[Overdue]] = _nothing_overdue
 
 
 _holders: dict[str, Holder] = {}

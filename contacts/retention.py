@@ -8,26 +8,20 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 from celery import current_app
-from django.db import connection, models, transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Coalesce, Now
-from django.utils.translation import gettext_lazy as _
 
-from contacts import segments
+from contacts import holders, segments
+from contacts.holders import Cause
 from contacts.models import Channel, Contact, DataField, RetentionRun
 
 BATCH = 5000
 
 
-class Cause(models.TextChoices):
-    EXPIRED = "expired", _("kept long enough")
-    NOT_PERMITTED = "not_permitted", _("this use of data is not permitted")
-    NOT_REGISTERED = "not_registered", _("no registered field")
-
-
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """So many people have a value of this field that has to go."""
+    """So many people have a value of this field, or something else by this key, that has to go."""
 
     key: str
     cause: Cause
@@ -75,7 +69,12 @@ def _find(*, dry_run: bool) -> list[Finding]:
         people = holding.count() if dry_run else _erase(key, holding)
         if people:
             findings.append(Finding(key, cause, people))
-    return findings
+    return findings + [
+        Finding(overdue.key, overdue.cause, people)
+        for holder in holders.registered()
+        for overdue in holder.overdue()
+        if (people := overdue.people() if dry_run else overdue.erase())
+    ]
 
 
 def _overdue() -> Iterator[tuple[str, Cause, "QuerySet[Contact]"]]:

@@ -12,6 +12,7 @@ from campaigns.content.errors import (
     UnknownTag,
     UnsafeMarkup,
 )
+from campaigns.content.measured import Measuring
 from campaigns.content.pieces import Pieces, Value, Values
 from campaigns.content.source import Layout, Markup, PostalIdentity, Source
 from campaigns.content.text_message import CompiledText, compile_text
@@ -24,6 +25,7 @@ __all__ = [
     "CrossedBlocks",
     "Layout",
     "Markup",
+    "Measuring",
     "Pieces",
     "PostalIdentity",
     "Rendered",

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from liquid.exceptions import LiquidError
 
-from campaigns.content import clean, layout, markup, places, plaintext
+from campaigns.content import clean, layout, markup, measured, places, plaintext
 from campaigns.content.errors import BrokenSyntax, ContentError, RenderingFailed, TooLarge
-from campaigns.content.language import LINKS, check
+from campaigns.content.language import HIT, LINKS, check
 from campaigns.content.marks import Marks
+from campaigns.content.measured import Measuring
 from campaigns.content.pieces import Pieces, Values
 from campaigns.content.source import PostalIdentity, Source
 
@@ -30,13 +31,15 @@ class Rendered(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """Content ready to render. `fields` are the registered fields it uses."""
+    """Content ready to render. `fields` are the registered fields it uses, `destinations` the addresses of
+    the links in it that can be measured."""
 
     subject: Pieces
     html: Pieces
     text: Pieces
     fields: frozenset[str]
     language: str
+    destinations: tuple[str, ...] = ()
 
     def render(self, values: Values) -> Rendered:
         """Render for one person. `values` holds the used fields and the three links by name.
@@ -55,13 +58,21 @@ class Compiled:
         return clean.header(self.subject.join(self.subject.fill(values))[:SUBJECT_CHARACTERS])
 
 
-def compile_source(source: Source, *, identity: PostalIdentity, fields: Iterable[str]) -> Compiled:
+def compile_source(
+    source: Source,
+    *,
+    identity: PostalIdentity,
+    fields: Iterable[str],
+    measuring: Measuring | None = None,
+) -> Compiled:
     """Compile `source`; `fields` are the keys of the registered fields it may use.
+
+    With `measuring` it is the form for people who permit that; its values hold a `hit_token`, too.
 
     Raises:
         ContentError: naming the part, the line and what is wrong there.
     """
-    allowed = frozenset(fields) - LINKS
+    allowed = frozenset(fields) - LINKS - {HIT}
     marks = Marks()
     source = replace(source, body=clean.body(source.body), preheader=clean.header(source.preheader))
     used = _check_parts(source, allowed)
@@ -72,13 +83,19 @@ def compile_source(source: Source, *, identity: PostalIdentity, fields: Iterable
     places.check_kept(html, taken, marks)
     places.check_blocks(html, marks)
     text = plaintext.from_html(html, marks, is_laid_out=source.markup == "mjml")
+    destinations = measured.destinations(html, marks)
+    if measuring:
+        html = measured.lead_through(html, measuring, marks)
     document, footer = layout.lay_out(source, html, preheader, title, identity, marks)
+    if measuring:
+        document = measured.add_pixel(document, measuring, marks)
     compiled = Compiled(
         subject=_pieces(clean.header(source.subject), part="subject"),
         html=_pieces(marks.restore(document), part="body", escaped=True),
         text=_pieces(marks.restore(f"{text}\n{footer}"), part="body"),
         fields=frozenset(used),
         language=source.language,
+        destinations=destinations,
     )
     _try(compiled)
     return compiled

@@ -29,6 +29,8 @@ from campaigns.content.errors import (
 from campaigns.content.marks import Mark
 
 LINKS = frozenset({"unsubscribe_url", "manage_url", "view_url"})
+# Ours alone: nobody can write it into a message.
+HIT = "hit_token"
 PLAIN_FIELDS = frozenset({"first_name", "last_name"})
 TAGS = frozenset({"if", "unless", "case", "for", "break", "continue", "comment"})
 INNER_TAGS = frozenset(

@@ -22,7 +22,7 @@ from liquid.template import BoundTemplate
 
 from campaigns.content import clean
 from campaigns.content.errors import RenderingFailed
-from campaigns.content.language import LINKS, OUTPUT_BYTES, PLAIN_FIELDS, parse
+from campaigns.content.language import HIT, LINKS, OUTPUT_BYTES, PLAIN_FIELDS, parse
 
 Value = str | int | float | Decimal | bool | date | datetime | Sequence[str] | None
 Values = Mapping[str, Value]
@@ -89,7 +89,7 @@ class Pieces:
         return "".join(whole)
 
     def _context(self, values: Values) -> RenderContext:
-        names = {key: values.get(key) for key in LINKS | PLAIN_FIELDS}
+        names = {key: values.get(key) for key in LINKS | PLAIN_FIELDS | {HIT}}
         return self._template.context_class(self._template, globals={**names, "contact": values})
 
     def _render(self, node: Node, context: RenderContext) -> str:

@@ -3,6 +3,7 @@
 from campaigns.models.campaigns import Campaign, CampaignContent, Sender
 from campaigns.models.deliveries import Delivery, Heartbeat, Lane, Unit
 from campaigns.models.figures import AudienceDay
+from campaigns.models.hits import Destination, Hit, Result
 from campaigns.models.images import Image
 from campaigns.models.tallies import Tally
 
@@ -11,9 +12,12 @@ __all__ = [
     "Campaign",
     "CampaignContent",
     "Delivery",
+    "Destination",
     "Heartbeat",
+    "Hit",
     "Image",
     "Lane",
+    "Result",
     "Sender",
     "Tally",
     "Unit",

@@ -144,6 +144,11 @@ class Campaign(models.Model):
         help_text=_("On each person's own clock; messages wait until the quiet hours end."),
     )
     quiet_until = models.TimeField(_("quiet until"), null=True, blank=True)
+    is_measured = models.BooleanField(
+        _("count opens and clicks"),
+        default=False,
+        help_text=_("Only of people who permit it; everybody else gets the plain message."),
+    )
     created_at = models.DateTimeField(_("created"), db_default=Now())
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -218,6 +223,11 @@ class Campaign(models.Model):
             ),
             models.CheckConstraint(
                 name="campaign_channel_carries_messages", condition=Q(channel__in=["email", "sms"])
+            ),
+            models.CheckConstraint(
+                name="campaign_measured_is_an_email",
+                condition=Q(is_measured=False) | Q(channel="email"),
+                violation_error_message=_("Text messages are not measured."),
             ),
             models.CheckConstraint(
                 name="campaign_quiet_hours_begin_and_end",

@@ -95,6 +95,7 @@ class Delivery(models.Model):
         db_index=False,
         db_constraint=False,
     )
+    is_measured = models.BooleanField(_("measured"), db_default=False)
     unit = models.UUIDField(_("unit"), null=True)
     attempt = models.PositiveSmallIntegerField(_("attempt"), default=0)
     due_at = models.DateTimeField(_("due"), null=True)

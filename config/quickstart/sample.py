@@ -71,14 +71,15 @@ TOPICS = [
     {
         "key": "measurement",
         "use": Topic.Use.DATA,
+        "covers_measurement": True,
         "public_name": "Measure what I read",
-        "description": "Count which of our links you follow, to write about what interests you.",
+        "description": "Count which messages you open and which links you follow, to write better ones.",
         "frequency": "With each message",
         "offers_email": False,
         "translations": {
             "fr": {
                 "public_name": "Mesurer ce que je lis",
-                "description": "Compter les liens que vous suivez, pour écrire sur ce qui vous intéresse.",
+                "description": "Compter les messages que vous ouvrez et les liens suivis, pour mieux écrire.",
                 "frequency": "À chaque message",
             }
         },

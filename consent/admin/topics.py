@@ -49,7 +49,7 @@ class TopicForm(forms.ModelForm):
         model = Topic
         fields = (
             "public_name", "key", "use", "description", "frequency", "offers_email", "offers_sms",
-            "double_opt_in", "is_public", "position",
+            "double_opt_in", "is_public", "position", "covers_measurement",
         )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -59,6 +59,13 @@ class TopicForm(forms.ModelForm):
             for part in READ:
                 if f"{part}_{code}" in self.fields:
                     self.fields[f"{part}_{code}"].initial = known.get(part, "")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        use = cleaned.get("use") or self.instance.use
+        if cleaned.get("covers_measurement") and use != Topic.Use.DATA:
+            self.add_error("covers_measurement", _("Only a use of data can permit measurement."))
+        return cleaned
 
     def save(self, commit: bool = True) -> Any:
         for code, _name in OTHERS:
@@ -108,16 +115,22 @@ class TopicAdmin(Kept, ModelAdmin):
     actions_detail = ("publish", "retire")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return ("status", "key", "use") if obj else ("status",)
+        if obj is None:
+            return ("status",)
+        # What people said yes to is not made to mean more.
+        is_draft = obj.status == Topic.Status.DRAFT and obj.use == Topic.Use.DATA
+        return ("status", "key", "use", *(() if is_draft else ("covers_measurement",)))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         may_write = self.has_change_permission(request, obj) if obj else True
+        is_use = obj is None or obj.use == Topic.Use.DATA
+        measuring = ("covers_measurement",) if is_use else ()
         translated: list[Any] = [
             (name, {"fields": tuple(f"{part}_{code}" for part in READ), "classes": ["tab"]})
             for code, name in OTHERS
         ]
         return [
-            (None, {"fields": ("public_name", ("key", "use"), "status")}),
+            (None, {"fields": ("public_name", ("key", "use"), "status", *measuring)}),
             (_("What people read"), {"fields": ("description", "frequency")}),
             *(translated if may_write else [(_("Translations"), {"fields": ("translations",)})]),
             (_("How it is offered"), {"fields": OFFERED}),

@@ -52,6 +52,10 @@ class TopicQuerySet(models.QuerySet["Topic"]):
         """What the public pages show."""
         return self.published().filter(is_public=True)
 
+    def measuring(self) -> Self:
+        """The published one by which people permit that what they open and click is measured, if any."""
+        return self.published().filter(covers_measurement=True)
+
 
 class Topic(models.Model):
     """A per-topic permission list. Its key names it for ever; a retired topic sends nothing."""
@@ -79,6 +83,13 @@ class Topic(models.Model):
     )
     offers_email = models.BooleanField(_("offered by email"), default=True)
     offers_sms = models.BooleanField(_("offered by text message"), default=False)
+    covers_measurement = models.BooleanField(
+        _("permits measurement"),
+        default=False,
+        help_text=_(
+            "Whoever says yes to it lets campaigns count what they open and click. One use of data at most."
+        ),
+    )
     double_opt_in = models.BooleanField(_("double opt-in"), default=True)
     is_public = models.BooleanField(_("shown on public pages"), default=True)
     position = models.PositiveSmallIntegerField(_("order on pages"), default=0)
@@ -91,6 +102,13 @@ class Topic(models.Model):
         permissions = [("publish_topic", _("Can publish and retire topics"))]
         triggers = [
             pgtrigger.Protect(name="keep_key", operation=pgtrigger.UpdateOf("key", "use")),
+            # Nobody's yes is read as a yes to more than its words said.
+            pgtrigger.Protect(
+                name="keep_what_it_permits",
+                operation=pgtrigger.UpdateOf("covers_measurement"),
+                condition=pgtrigger.Q(old__status__in=["published", "retired"])
+                & pgtrigger.Q(old__covers_measurement__df=pgtrigger.F("new__covers_measurement")),
+            ),
         ]
         constraints = [
             models.CheckConstraint(
@@ -101,6 +119,15 @@ class Topic(models.Model):
             models.CheckConstraint(
                 name="topic_data_use_has_no_channel",
                 condition=Q(use="message") | Q(offers_email=False, offers_sms=False),
+            ),
+            models.CheckConstraint(
+                name="topic_measurement_is_a_use_of_data",
+                condition=Q(covers_measurement=False) | Q(use="data"),
+            ),
+            models.UniqueConstraint(
+                fields=["covers_measurement"],
+                condition=Q(covers_measurement=True, status="published"),
+                name="topic_one_permits_measurement",
             ),
         ]
 

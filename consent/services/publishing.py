@@ -21,6 +21,8 @@ def publish_topic(*, topic: Topic) -> None:
         raise NotPublishable(_("Still missing: %s.") % ", ".join(missing))
     if topic.use == Topic.Use.MESSAGE and not topic.channels:
         raise NotPublishable(_("Offer it on at least one channel."))
+    if topic.covers_measurement and Topic.objects.measuring().exclude(pk=topic.pk).exists():
+        raise NotPublishable(_("Another topic permits measurement: retire that one first."))
     Topic.objects.filter(pk=topic.pk).update(status=Topic.Status.PUBLISHED)
     topic.refresh_from_db()
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from contacts import retention
+from contacts import holders, retention
 from contacts.admin import acts
 from contacts.models import DataField, RetentionRun
 
@@ -56,22 +56,27 @@ def _check(request: HttpRequest, permission: str) -> None:
 
 def _runs() -> dict[str, Any]:
     known = DataField.objects.in_bulk(field_name="key")
+    others = {each.key: each.label for holder in holders.registered() for each in holder.overdue()}
     runs = RetentionRun.objects.select_related("asked_by")
     dry, real = runs.newest(is_dry_run=True), runs.newest(is_dry_run=False)
     return {
         "is_counting": dry is not None and dry.finished_at is None,
         "runs": [
-            (_("What would be erased now"), dry, _told(dry, known)),
-            (_("What the last run erased"), real, _told(real, known)),
+            (_("What would be erased now"), dry, _told(dry, known, others)),
+            (_("What the last run erased"), real, _told(real, known, others)),
         ],
     }
 
 
-def _told(run: RetentionRun | None, known: dict[str, DataField]) -> list[dict[str, Any]]:
+def _told(
+    run: RetentionRun | None, known: dict[str, DataField], others: dict[str, str]
+) -> list[dict[str, Any]]:
     findings = run.findings if run else []
     return [
         {
-            "label": known[found["key"]].label if found["key"] in known else found["key"],
+            "label": known[found["key"]].label
+            if found["key"] in known
+            else others.get(found["key"], found["key"]),
             "topic": known[found["key"]].topic_key if found["key"] in known else "",
             "cause": retention.Cause(found["cause"]).label,
             "people": found["people"],

@@ -8,11 +8,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from campaigns import measurement
+from campaigns.models import Delivery, Hit
 from consent import links, sealing, services
 from consent.sms import short_links
 from contacts import rights
-from contacts.models import Channel, IdentityView
+from contacts.models import Channel, Contact, IdentityView
 from tests import make
+from tests.campaigns import measuring
 from tests.consent.public import manage_link, stop_link
 
 pytestmark = pytest.mark.django_db
@@ -35,10 +38,28 @@ def patterns(resolver=None, prefix=""):
 
 def paths(tokens):
     for route, name in patterns():
+        route = re.sub(r"<int:\w+>", "1", route)
         route = re.sub(r"\(\?P<\w+>(?:[^()]|\([^()]*\))*\)|\(\?:[^()]*\)\??", "1", route)
         for token in tokens.get(name, ["1"]):
             path = re.sub(r"<(\w+:)?(?P<name>\w+)>", token, route)
             yield "/" + re.sub(r"\\[AZz]|[\^$?]|\\(?=[./-])", "", path).lstrip("/")
+
+
+def measured_campaign(ada, news):
+    """Sent to Ada, who permits measurement, and to others who do not."""
+    measuring.permit(ada)
+    campaign = measuring.campaign(news)
+    measurement.write_down(campaign)
+    for contact in Contact.objects.all():
+        Delivery.objects.create(campaign=campaign, contact=contact, is_measured=contact == ada)
+    return campaign
+
+
+# What a GET may write: a hit of somebody who permits that, and that they were active.
+A_HIT = re.compile(
+    r"\bINSERT INTO campaigns_hit\b.*\bUPDATE contacts_contact SET last_active_at = now\(\)\s+WHERE",
+    re.DOTALL,
+)
 
 
 def test_it_writes_nothing_when_it_is_only_looked_at(settings):
@@ -62,7 +83,14 @@ def test_it_writes_nothing_when_it_is_only_looked_at(settings):
     moving = links.manage_token(
         "new_address", lifetime_s=600, contact=ada.pk, email="ada@new.example"
     )
+    campaign = measured_campaign(ada, news)
+    hit = links.hit_token(links.Hit(campaign.pk, campaign.deliveries.get(contact=ada).pk, 2**40))
+    unmeasured = links.hit_token(
+        links.Hit(campaign.pk, campaign.deliveries.get(contact=bo).pk, 2**40)
+    )
     tokens = {
+        "lead_on": [hit, unmeasured, "x"],
+        "pixel": [hit, unmeasured, "x"],
         "new_address": [moving, "x"],
         "view_in_browser": [stop, "x"],
         "stop": [stop, "x"],
@@ -77,7 +105,7 @@ def test_it_writes_nothing_when_it_is_only_looked_at(settings):
     }
     seen = list(paths(tokens))
     assert {"/", "/join/", f"/u/{stop}/", f"/confirm/{confirm}/"} <= set(seen)
-    writes = []
+    writes, counted = [], []
     for path in seen:
         for method in ("GET", "HEAD", "OPTIONS", "PROPFIND"):
             with CaptureQueriesContext(
@@ -87,12 +115,14 @@ def test_it_writes_nothing_when_it_is_only_looked_at(settings):
             # No worker and no beat run here, and the health page says so.
             is_healthy = answer.status_code < 500 or path == "/healthz"
             assert is_healthy, f"{method} {path} answered {answer.status_code}"
-            writes += [
-                f"{method} {path}: {query['sql'][:200]}"
-                for query in queries
-                if WRITE.search(LOCK.sub("", query["sql"]))
-            ]
+            for query in queries:
+                if A_HIT.search(query["sql"]):
+                    counted.append(f"{method} {path}")
+                elif WRITE.search(LOCK.sub("", query["sql"])):
+                    writes.append(f"{method} {path}: {query['sql'][:200]}")
     assert writes == []
+    assert sorted(counted) == [f"GET /k/{hit}/1/", f"GET /o/{hit}.gif"]
+    assert Hit.objects.count() == 2
     assert not ada.permissions.get(topic=news).stopped
     assert bo.permissions.get(topic=news, channel=Channel.EMAIL).state == "pending"
 

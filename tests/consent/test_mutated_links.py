@@ -10,11 +10,14 @@ from urllib.parse import quote
 import pytest
 from django.urls import get_resolver
 
+from campaigns import measurement
+from campaigns.models import Delivery, Hit
 from consent import links
 from consent.models import ConsentEvent, Permission, ServiceMail, Suppression
 from consent.sms import short_links
 from contacts.models import Contact, SubjectRequest
 from tests import make
+from tests.campaigns import measuring
 from tests.consent.public import manage_link, stop_link, stranger
 
 pytestmark = pytest.mark.django_db
@@ -56,6 +59,8 @@ PLACES = {
     "stop": "/u/{}/",
     "ask_by_stop_link": "/m/{}/",
     "view_in_browser": "/c/{}/",
+    "lead_on": "/k/{}/1/",
+    "pixel": "/o/{}.gif",
     "confirm": "/confirm/{}/",
     "undo": "/undo/{}/",
     "new_address": "/address/{}/",
@@ -86,6 +91,8 @@ def token_for(place, ada):
     news = make.topic()
     if place in {"stop", "ask_by_stop_link", "view_in_browser"}:
         return stop_link(ada, news.key)
+    if place in {"lead_on", "pixel"}:
+        return hit_link(ada, news)
     if place.startswith("short_link"):
         minted = short_links.mint("stop", stop_link(ada, news.key))
         short_links.keep([minted])
@@ -135,15 +142,30 @@ def test_it_answers_every_mutated_link_with_the_same_bytes(place, settings, ada)
     assert len(one_click) == 1
     [(status, _headers, _body)] = looked
     assert status == 404
-    if place not in {"view_in_browser", "my_data_download"}:  # which take no POST at all
+    if place not in {
+        "view_in_browser",
+        "my_data_download",
+        "lead_on",
+        "pixel",
+    }:  # which take no POST at all
         assert looked == pressed
     assert state_of_everything() == before
+
+
+def hit_link(ada, news):
+    """A link by which Ada would be counted."""
+    measuring.permit(ada)
+    campaign = measuring.campaign(news)
+    measurement.write_down(campaign)
+    delivery = Delivery.objects.create(campaign=campaign, contact=ada, is_measured=True)
+    return links.hit_token(links.Hit(campaign.pk, delivery.pk, 2**40))
 
 
 def state_of_everything():
     """What a link that was taken for a whole one would have changed."""
     return (
         ConsentEvent.objects.count(),
+        Hit.objects.count(),
         ServiceMail.objects.count(),
         SubjectRequest.objects.count(),
         list(Contact.objects.order_by("pk").values_list("pk", "erased_at", "restricted_at")),

@@ -1,0 +1,130 @@
+"""Counts what people open and click, of those only who permit it at that very moment.
+
+A hit is the one thing that a GET may write down. Nothing of the request is kept: neither address nor browser.
+"""
+
+import time
+from datetime import timedelta
+from functools import partial
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from campaigns.letters import Letters
+from campaigns.models import Campaign, Destination, Hit
+from campaigns.models.hits import HitQuerySet
+from consent import gate, links
+from consent.models import Permission
+from contacts.holders import Cause, Overdue
+from contacts.models import Channel, Contact
+
+# A reader never waits for a row that somebody else holds.
+LOCK_PATIENCE = "300ms"
+BATCH = 5000
+_MAY = f"""
+    FROM campaigns_delivery d
+    JOIN contacts_contact who ON who.id = d.contact_id
+    JOIN consent_topic use ON use.covers_measurement AND use.status = 'published'
+    WHERE d.id = %(delivery)s AND d.campaign_id = %(campaign)s AND d.is_measured
+      AND {gate.permits(contact="d.contact_id", topic="use.id")}
+"""
+# The person's lock, as every act of consent takes it: of a hit and a withdrawal one comes first, and the
+# withdrawal that comes second erases the hit. Who does not permit it is not even locked.
+_LOCK = f"SELECT d.id {_MAY} FOR NO KEY UPDATE OF who"
+_NOTE = f"""
+    WITH permitted AS (SELECT d.id, d.contact_id {_MAY}),
+    noted AS (
+        INSERT INTO campaigns_hit
+            (delivery_id, campaign_id, contact_id, destination_id, first_at, last_at, times)
+        SELECT id, %(campaign)s, contact_id, %(destination)s, now(), now(), 1 FROM permitted
+        ON CONFLICT (delivery_id, destination_id) DO UPDATE
+        SET last_at = now(), times = least(campaigns_hit.times + 1, 1000000)
+    )
+    UPDATE contacts_contact SET last_active_at = now()
+    WHERE %(destination)s::bigint IS NOT NULL AND id IN (SELECT contact_id FROM permitted)
+"""
+
+
+def write_down(campaign: Campaign) -> None:
+    """Keep where the links of a campaign lead, as it starts: from then on, they lead nowhere else.
+
+    Raises `ContentError`.
+    """
+    Destination.objects.bulk_create(
+        Destination(campaign=campaign, number=number, url=url)
+        for number, url in enumerate(Letters(campaign).destinations(), start=1)
+    )
+
+
+def destination_of(hit: links.Hit, number: int) -> Destination | None:
+    """Where a link leads; it still does when its time to be counted is over, and for everybody."""
+    return Destination.objects.filter(campaign=hit.campaign, number=number).first()
+
+
+def note(hit: links.Hit, destination: Destination | None) -> bool:
+    """Count an opening, or with a destination a click, if the person permits it now; whether it was.
+
+    A click is a sign of life, an opening is none: mail programs open messages by themselves.
+    """
+    if hit.until < time.time():
+        return False
+    parameters = {
+        "delivery": hit.delivery,
+        "campaign": hit.campaign,
+        "destination": destination.pk if destination else None,
+        "soft_opt_in": bool(settings.SOFT_OPT_IN_REASON),
+    }
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_PATIENCE}'")
+        cursor.execute(_LOCK, parameters)
+        if not cursor.fetchone():
+            return False
+        cursor.execute(_NOTE, parameters)
+    return True
+
+
+def permitting() -> QuerySet[Permission]:
+    """The permissions to measure that stand; a restriction (GDPR art. 18) keeps what there is unused."""
+    standing = Permission.objects.granted().filter(
+        topic__covers_measurement=True, channel=Channel.DATA
+    )
+    return standing.filter(Q(valid_until=None) | Q(valid_until__gt=Now()))
+
+
+def forget_unpermitted(contact: Contact) -> None:
+    """Erase what was measured of a person who does not permit it any more; see `consent.uses`."""
+    if not permitting().filter(contact=contact).exists():
+        forget(contact)
+
+
+def overdue() -> list[Overdue]:
+    """For the job of retention: hits kept long enough, and those of people who do not permit them now."""
+    kept_long = Hit.objects.filter(last_at__lt=Now() - timedelta(days=settings.MEASUREMENT_DAYS))
+    unpermitted = Hit.objects.exclude(contact__in=permitting().values("contact"))
+    label = _("What people opened and clicked")
+    return [
+        Overdue("hits", label, cause, partial(_people, hits), partial(_erase, hits))
+        for cause, hits in ((Cause.EXPIRED, kept_long), (Cause.NOT_PERMITTED, unpermitted))
+    ]
+
+
+def _people(hits: HitQuerySet) -> int:
+    return hits.values("contact").distinct().count()
+
+
+def _erase(hits: HitQuerySet) -> int:
+    """In small statements, so that no hit waits for a large one."""
+    people: set[int] = set()
+    while batch := list(hits.order_by("pk").values_list("pk", "contact")[:BATCH]):
+        people.update(contact_id for _pk, contact_id in batch)
+        Hit.objects.filter(pk__in=[pk for pk, _contact_id in batch]).delete()
+    return len(people)
+
+
+def forget(contact: Contact) -> int:
+    """Erase what was measured of a person; they leave the figures. Returns how many hits there were."""
+    contact.deliveries.filter(is_measured=True).update(is_measured=False)
+    return Hit.objects.filter(contact=contact).delete()[0]
