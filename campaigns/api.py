@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, permissions, serializers, viewsets
 from rest_framework.decorators import action
@@ -13,7 +14,7 @@ from rest_framework.response import Response
 from campaigns import audience, services
 from campaigns.models import Campaign, CampaignContent, Delivery, Sender
 from consent.models import Topic
-from contacts.models import Contact, Segment
+from contacts.models import Channel, Contact, Segment
 
 
 class MaySend(permissions.BasePermission):
@@ -53,7 +54,7 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
         model = Campaign
         fields: ClassVar = [
             "id", "name", "topic", "channel", "sender", "segments", "excluded_segments", "contents",
-            "timezone", "is_local_time", "quiet_from", "quiet_until", "per_minute",
+            "timezone", "is_local_time", "quiet_from", "quiet_until", "per_minute", "is_measured",
             "state", "state_reason", "send_at", "latest_start_at", "created_at", "started_at",
             "finished_at", "asked_at", "approved_at", "approved_digest",
         ]  # fmt: skip
@@ -61,6 +62,12 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
             "state", "state_reason", "send_at", "latest_start_at", "created_at", "started_at",
             "finished_at", "asked_at", "approved_at", "approved_digest",
         ]  # fmt: skip
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        given = {name: getattr(self.instance, name, None) for name in ("channel", "is_measured")}
+        if (given | attrs)["is_measured"] and (given | attrs)["channel"] == Channel.SMS:
+            raise serializers.ValidationError({"is_measured": _("Text messages are not measured.")})
+        return attrs
 
     def validate_contents(self, contents: list[dict[str, Any]]) -> list[dict[str, Any]]:
         languages = [content["language"] for content in contents]

@@ -121,6 +121,7 @@ class CampaignAdmin(BigList):
                     "segments",
                     "excluded_segments",
                     "sender",
+                    "is_measured",
                 )
             },
         ),
@@ -151,9 +152,12 @@ class CampaignAdmin(BigList):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """What is only looked at names its topic as people know it."""
-        if obj is None or self.has_change_permission(request, obj):
-            return super().get_fieldsets(request, obj)
-        shown = ("name", ("topic_name", "channel"), "segments", "excluded_segments", "sender")
+        can_measure = (obj and obj.is_measured) or Topic.objects.measuring().exists()
+        shown: tuple[Any, ...] = self.fieldsets[0][1]["fields"]
+        if not can_measure:
+            shown = tuple(name for name in shown if name != "is_measured")
+        if obj is not None and not self.has_change_permission(request, obj):
+            shown = (shown[0], ("topic_name", "channel"), *shown[2:])
         return ((None, {"fields": shown}),)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:

@@ -29,6 +29,13 @@ _KEEPS_METADATA = frozenset(
         "SendGrid", "SparkPost", "Unisender Go",
     }
 )  # fmt: skip
+# What these measure by themselves knows no permission: it is switched off for every message.
+_MEASURES = frozenset(
+    {
+        "MailerSend", "Mailgun", "Mailjet", "Mandrill", "Postmark", "SendGrid", "SparkPost",
+        "Unisender Go",
+    }
+)  # fmt: skip
 _DENIED = frozenset({401, 402, 403, 404})
 _LOST_BEFORE = Result(Outcome.DEFERRED, diagnostic="connection lost before the final dot")
 
@@ -88,6 +95,8 @@ class BackendTransport:
         elif provider in _KEEPS_METADATA:
             # Comes back with the webhook: the provider's own id is not known where it gave no answer.
             vars(email)["metadata"] = {"assent": envelope.letter.message_id}
+        if provider in _MEASURES:
+            vars(email).update(track_opens=False, track_clicks=False)
         if self._progress:
             self._progress.begin()
         try:

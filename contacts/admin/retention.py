@@ -78,7 +78,7 @@ def _told(
             if found["key"] in known
             else others.get(found["key"], found["key"]),
             "topic": known[found["key"]].topic_key if found["key"] in known else "",
-            "cause": retention.Cause(found["cause"]).label,
+            "cause": holders.Cause(found["cause"]).label,
             "people": found["people"],
         }
         for found in findings

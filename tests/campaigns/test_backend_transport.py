@@ -246,6 +246,21 @@ def test_it_reads_what_the_provider_said():
     ]
 
 
+def test_it_switches_off_what_the_provider_measures_by_itself(settings):
+    settings.ANYMAIL = {"SEND_DEFAULTS": {"track_opens": True, "track_clicks": True}}
+    asked: list[dict[str, object]] = []
+
+    def answer(request):
+        asked.append(request)
+        return 200, {"ErrorCode": 0, "Message": "OK", "MessageID": "id-1", "To": request["To"]}
+
+    with provider(answer) as url:
+        transport = postmark(url)
+        transport.hand_over(envelopes("ada@example.org"), go_on=always)
+        transport.close()
+    assert (asked[0]["TrackOpens"], asked[0]["TrackLinks"]) == (False, "None")
+
+
 def test_it_says_refused_when_the_provider_rejects_the_recipient():
     def answer(request):
         words = f"Found inactive addresses: {request['To']}.\nInactive recipients are ones that"

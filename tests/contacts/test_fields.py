@@ -15,8 +15,8 @@ from consent import services as consent
 from consent.models import Topic
 from contacts import fields, processing, retention
 from contacts import services as contacts
+from contacts.holders import Cause
 from contacts.models import Contact, DataField, Segment
-from contacts.retention import Cause
 from tests import make
 
 pytestmark = pytest.mark.django_db
