@@ -83,6 +83,16 @@ def begin(*, batch: ImportBatch) -> None:
     transaction.on_commit(nudge("consent.run_import", batch_id=batch.pk), robust=True)
 
 
+def stop(*, batch: ImportBatch) -> None:
+    """Have an import end after the rows that are being written: they are not taken; it can go on later.
+
+    Raises `ImportRunning` where it is not running.
+    """
+    running = ImportBatch.objects.filter(pk=batch.pk, is_upload=True, state=State.RUNNING)
+    if not running.update(state=State.FAILED, failure=str(imports.ImportStopped())):
+        raise imports.ImportRunning(_("This import is not running."))
+
+
 def work(*, batch_id: int) -> bool:
     """Import for half a minute; whether something is left to do. The batch says how it ended."""
     batch = ImportBatch.objects.filter(pk=batch_id, is_upload=True, state=State.RUNNING).first()

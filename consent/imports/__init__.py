@@ -33,6 +33,7 @@ from consent.imports.errors import (
     FileUnreadable,
     ImportRefused,
     ImportRunning,
+    ImportStopped,
     MappingRefused,
     NoSuchList,
     RowRefused,
@@ -52,6 +53,7 @@ __all__ = [
     "FileUnreadable",
     "ImportRefused",
     "ImportRunning",
+    "ImportStopped",
     "MappingRefused",
     "NoSuchList",
     "Tally",
@@ -99,6 +101,8 @@ def start(
     path = Path(path)
     written = reading.inspect(path)
     columns = reading.header(path, written)
+    if next(reading.records(path, written, from_line=2), None) is None:
+        raise FileEmpty
     registry = Registry.load()
     if mapping is None:
         mapping = mappings.guess(columns, registry.fields.values())
@@ -204,9 +208,11 @@ def run(
     `ImportRefused`; what was imported before stays, and the batch can be run again.
     """
     stop_at = time.monotonic() + for_seconds
+    was_running = batch.state == ImportBatch.State.RUNNING
     with _only_once(batch), _seldom_collecting():
         batch.refresh_from_db()
-        if batch.state == ImportBatch.State.FINISHED:
+        is_stopped = was_running and batch.state == ImportBatch.State.FAILED
+        if is_stopped or batch.state == ImportBatch.State.FINISHED:
             return batch
         _set(batch, state=ImportBatch.State.RUNNING, failure="")
         try:
@@ -218,6 +224,9 @@ def run(
                     progress(batch)
                 if time.monotonic() > stop_at and batch.next_line <= batch.lines:
                     return batch
+        except ImportStopped:
+            batch.refresh_from_db()
+            raise
         except Exception as error:
             _set(batch, state=ImportBatch.State.FAILED, failure=str(error)[:2000])
             raise
@@ -313,7 +322,10 @@ class _Run:
             try:
                 chunk.rows.append(reader.read(record))
             except RowRefused as reason:
-                chunk.refused.append(reader.refuse(record, reason))
+                if no := reader.read_no(record, reason):
+                    chunk.rows.append(no)
+                else:
+                    chunk.refused.append(reader.refuse(record, reason))
         if chunk.rows or chunk.refused:
             yield replace(chunk, next_line=self.written.lines + 1)
 
@@ -353,8 +365,8 @@ class _Run:
 
     def _advance(self, chunk: _Chunk, tally: Tally) -> None:
         counted = {name: F(name) + count for name, count in asdict(tally).items()}
-        came = ImportBatch.objects.filter(pk=self.batch.pk, next_line=self.batch.next_line).update(
-            next_line=chunk.next_line, **counted
-        )
+        came = ImportBatch.objects.filter(
+            pk=self.batch.pk, state=ImportBatch.State.RUNNING, next_line=self.batch.next_line
+        ).update(next_line=chunk.next_line, **counted)
         if not came:
-            raise ImportRunning
+            raise ImportStopped

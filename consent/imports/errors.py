@@ -46,6 +46,10 @@ class ImportRunning(ImportRefused):
     """This import is running already."""
 
 
+class ImportStopped(ImportRefused):
+    """Staff stopped this import: what was imported stays, and it can go on."""
+
+
 class RowRefused(ValueError):
     """This row cannot be taken."""
 

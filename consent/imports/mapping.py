@@ -32,6 +32,7 @@ TARGETS: dict[str, str | Promise] = {
     "wording": _("evidence: words shown"),
     "ip": _("evidence: IP address"),
     "stopped": _("unsubscribed (yes or no)"),
+    "stopped_sms": _("unsubscribed from text messages (yes or no)"),
     "stopped_at": _("unsubscribed on"),
     "bounced": _("bounced (yes, no or reason)"),
 }
@@ -46,7 +47,7 @@ _NAMES = {
     "last_name": "lastname surname familyname nom nomdefamille lname nachname",
     "name": "name fullname nomcomplet",
     "language": "language lang locale preferredlocale preferredlanguage langue sprache hslanguage",
-    "timezone": "timezone tz fuseauhoraire hstimezone",
+    "timezone": "timezone tz fuseauhoraire hstimezone contacttimezone",
     "lifecycle": "lifecycle lifecyclestage stage stade",
     "tags": "tags tag etiquettes labels",
     "created_at": """createdat created dateadded addedtime createdate inscription creele
@@ -66,10 +67,13 @@ _NAMES = {
         textduconsentement evidencewording legalbasistext""",
     "ip": "confirmip optinip ip ipaddress consentip",
     "stopped": """unsubscribed optout optedout donotcontact donotemail dnc unsubscribedfromallemail
-        optedoutofemail desabonne desinscrit emailblacklisted emailblocklisted hasoptedoutofemail""",
+        optedoutofemail desabonne desinscrit emailblacklisted emailblocklisted hasoptedoutofemail
+        portalunsubscribe globalunsubscribe portalspamreport""",
+    "stopped_sms": "smsblacklisted smsblocklisted smsoptout optedoutofsms",
     "stopped_at": """unsubtime unsubscribedat unsubscribedate optoutdate datedesabonnement
         optouttime desinscritle withdrawnat unsubscribedon withdrawnon stoppedon""",
-    "bounced": "cleantime bounced hardbounce emailhardbouncereason hardbounced bouncedat",
+    "bounced": """cleantime bounced hardbounce emailhardbouncereason hardbounced bouncedat portalbounce
+        globalbounce""",
 }
 _TARGET_OF = {name: target for target, names in _NAMES.items() for name in names.split()}
 
@@ -101,9 +105,14 @@ def guess(columns: Sequence[str], fields: Iterable[DataField]) -> dict[str, str]
     named = {
         plain(each): f"{FIELD}{field.key}" for field in fields for each in (field.key, field.label)
     }
-    return {
-        column: _TARGET_OF.get(plain(column)) or named.get(plain(column), "") for column in columns
-    }
+    return {column: _target(plain(column)) or named.get(plain(column), "") for column in columns}
+
+
+def _target(name: str) -> str:
+    """HubSpot has a column for each kind of email that people opted out of; a seller's letters are none."""
+    if name.startswith("optedoutofemail") and name != "optedoutofemailonetoone":
+        return "stopped"
+    return _TARGET_OF.get(name, "")
 
 
 def guess_status(name: str) -> str:

@@ -6,6 +6,7 @@ A quote that is never closed costs its own line, not the rest of the file.
 import codecs
 import csv
 import hashlib
+import re
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
@@ -20,6 +21,10 @@ from consent.imports.errors import FileEmpty, FileUnreadable
 DELIMITERS = (",", ";", "\t", "|")
 HEAD_BYTES = 65_536
 BLOCK_BYTES = 1 << 20
+# à, ç, é, è and ê, and within a word á, â, î, ï, ô, ù and ü of Mac Roman: signs of Windows-1252 (a dagger, a
+# bullet) and capitals that follow no small letter. And the accented small letters of Windows-1252.
+_OF_MAC = re.compile(rb"[a-z](?:[\x88\x8d-\x90]|[\x87\x89\x94\x95\x99\x9d\x9f][a-z])")
+_OF_WINDOWS = re.compile(rb"[a-zA-Z][\xe0-\xff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +85,20 @@ def _marked(head: bytes) -> str:
 
 
 def _scan(blocks: Iterator[bytes], encoding: str) -> tuple[str, int, str]:
-    """The encoding, the count of line breaks and the digest. What is not UTF-8 is Windows-1252."""
+    """The encoding, the count of line breaks and the digest.
+
+    What is not UTF-8 is Windows-1252, or else Mac Roman: the controls that Latin-1 has in their place
+    stand in no text, and letters by which the two differ tell them apart.
+    """
     digest = hashlib.sha256()
     utf8 = codecs.getincrementaldecoder("utf-8")()
-    lines, is_utf8, is_windows = 1, not encoding, True
+    lines, is_utf8, is_windows, of_mac = 1, not encoding, True, 0
     for block in blocks:
         digest.update(block)
         lines += block.count(b"\n")
-        is_windows = is_windows and not any(byte in block for byte in b"\x81\x8d\x8f\x90\x9d")
+        if not block.isascii():
+            is_windows = is_windows and not any(byte in block for byte in b"\x81\x8d\x8f\x90\x9d")
+            of_mac += len(_OF_MAC.findall(block)) - len(_OF_WINDOWS.findall(block))
         if is_utf8:
             try:
                 utf8.decode(block)
@@ -98,7 +109,7 @@ def _scan(blocks: Iterator[bytes], encoding: str) -> tuple[str, int, str]:
             utf8.decode(b"", final=True)
         except UnicodeDecodeError:
             is_utf8 = False
-    fallback = "utf-8" if is_utf8 else "cp1252" if is_windows else "latin-1"
+    fallback = "utf-8" if is_utf8 else "cp1252" if is_windows and of_mac <= 0 else "mac-roman"
     return encoding or fallback, lines, digest.hexdigest()
 
 

@@ -33,6 +33,13 @@ MOST_WORDINGS = 10_000
 _EMAIL = Channel.EMAIL.value
 _SMS = Channel.SMS.value
 _DATA = Channel.DATA.value
+_ASKING = frozenset({"stopped", "stopped_sms", "bounced"})
+_NOES = {
+    values.WITHDRAWN: Kind.WITHDRAWN,
+    values.OBJECTED: Kind.OBJECTED,
+    values.COMPLAINED: Kind.COMPLAINED,
+    values.REFUSED: Kind.REFUSED,
+}
 _BETWEEN_CELLS = re.compile(r"[,;|\t\"]")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -54,7 +61,10 @@ class Said:
 
 @dataclass(slots=True)
 class Row:
-    """One row that can be taken: the person, and what the person is said to have said."""
+    """One row that can be taken: the person, and what the person is said to have said.
+
+    `left_out` says what of it could not be taken, and why.
+    """
 
     record: Record
     arrival: Arrival
@@ -62,6 +72,7 @@ class Row:
     is_undeliverable: bool = False
     suppressed_at: datetime | None = None
     is_suppressed: bool = False
+    left_out: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +142,11 @@ class RowReader:
             for place, column in enumerate(columns)
             if (target := mapping.get(column, ""))
         ]
+        self.left_out = ""
+        # Brevo writes every number in full, without the plus.
+        self.has_full_numbers = any(
+            target == "phone" and plain(columns[place]) == "sms" for place, target in self.places
+        )
         self.fields = {
             target: registry.fields[target.removeprefix(FIELD)]
             for _place, target in self.places
@@ -149,9 +165,44 @@ class RowReader:
         if "\x00" in "".join(cells):
             raise RowRefused(_("This row has characters that are no text."))
         named = self._name(cells)
-        row = Row(record, self._arrival(named))
+        self.left_out = ""
+        row = Row(record, self._arrival(named), left_out=self.left_out)
         self._read_consent(row, named)
         return row
+
+    def read_no(self, record: Record, reason: RowRefused) -> Row | None:
+        """Of a row that cannot be taken the no alone, if it says one: nobody is mailed for a bad date.
+
+        None where it says none, or where nobody knows whose it is.
+        """
+        cells = self._name(record.cells) if len(record.cells) == self.width else {}
+        row = Row(record, Arrival(), left_out=str(_("Only the no was taken. %s") % reason))
+        with suppress(RowRefused):
+            self._read_addresses(cells, row.arrival)
+        if not (row.arrival.email or row.arrival.phone):
+            row.arrival = self._any_address(record)
+        if not (row.arrival.email or row.arrival.phone):
+            return None
+        with suppress(RowRefused):
+            self._read_bare_no(row, cells)
+        return row if row.said or row.is_suppressed else None
+
+    def _read_bare_no(self, row: Row, cells: Cells) -> None:
+        """Its date cannot be relied on: it counts as of now. On a topic that is not here nobody is mailed."""
+        word = cells.get("status") or self.declaration.status
+        status = ""
+        with suppress(RowRefused):
+            status = values.status(word) if word else ""
+        at = cells.get("stopped_at", "")
+        if status == values.SUPPRESSED:
+            row.is_suppressed = True
+        elif status in _NOES or _says_yes(cells, "stopped") or (at and not values.is_never(at)):
+            kind = _NOES.get(status, Kind.WITHDRAWN)
+            topics = self._topics(cells) if status in (values.WITHDRAWN, values.REFUSED) else ()
+            if topics or kind != Kind.REFUSED:
+                self._stop(row, {}, kind, None, topics=topics)
+        elif _says_yes(cells, "stopped_sms"):
+            self._stop_texts(row, cells)
 
     def refuse(self, record: Record, reason: RowRefused) -> Refusal:
         """The row as it is kept, to be found again when its person is erased."""
@@ -159,22 +210,29 @@ class RowReader:
         if len(record.cells) == self.width:
             with suppress(RowRefused):
                 self._read_addresses(self._name(record.cells), arrival)
-        found = arrival.email_fingerprint or arrival.phone_fingerprint or self._any_address(record)
+        found = arrival.email_fingerprint or arrival.phone_fingerprint
+        found = found or self._any_address(record).email_fingerprint
         return Refusal(record, str(reason), found or None)
 
-    def _any_address(self, record: Record) -> bytes:
+    def _any_address(self, record: Record) -> Arrival:
         """Of a row whose cells are not where they belong."""
         for cell in record.cells or _BETWEEN_CELLS.split(record.text):
             if "@" in cell:
                 with suppress(addresses.AddressError):
-                    return self.fingerprint(addresses.normalize_email(cell.strip()))
-        return b""
+                    email = addresses.normalize_email(cell.strip())
+                    return Arrival(email=email, email_fingerprint=self.fingerprint(email))
+        return Arrival()
 
     def _name(self, cells: Sequence[str]) -> Cells:
-        """The filled cells by what they mean; of several with one meaning the first that is filled."""
+        """The filled cells by what they mean; of several with one meaning the first that is filled.
+
+        Of several that ask whether somebody said no, the first that says so.
+        """
         named: Cells = {}
         for place, target in self.places:
-            if (cell := cells[place].strip()) and target not in named:
+            if (cell := cells[place].strip()) and (
+                target not in named or (target in _ASKING and not _says_yes(named, target))
+            ):
                 named[target] = cell
         return named
 
@@ -192,10 +250,8 @@ class RowReader:
             arrival.tags = _tags(cell)
         if (tag := self.declaration.tag) and tag not in arrival.tags:
             arrival.tags.append(tag)
-        if cell := cells.get("created_at"):
-            arrival.created_at = self._past(cell).isoformat()
-        if cell := cells.get("last_active_at"):
-            arrival.last_active_at = self._past(cell).isoformat()
+        arrival.created_at = self._past_or_left_out(cells, "created_at")
+        arrival.last_active_at = self._past_or_left_out(cells, "last_active_at")
         self._read_attributes(cells, arrival)
         return arrival
 
@@ -206,12 +262,24 @@ class RowReader:
                 arrival.email = addresses.normalize_email(email)
                 arrival.email_fingerprint = self.fingerprint(arrival.email)
             if phone:
-                arrival.phone = addresses.normalize_phone(phone, region=self.declaration.region)
+                arrival.phone = self._phone(phone)
                 arrival.phone_fingerprint = self.fingerprint(arrival.phone)
+        except addresses.PhoneNumberError as error:
+            if not email:
+                raise RowRefused(error) from error
+            self.left_out = str(_("The phone number was left out. %s") % error)
         except addresses.AddressError as error:
             raise RowRefused(error) from error
         if not (email or phone):
             raise RowRefused(_("This row has neither an email address nor a phone number."))
+
+    def _phone(self, number: str) -> str:
+        try:
+            return addresses.normalize_phone(number, region=self.declaration.region)
+        except addresses.PhoneNumberError:
+            if not (self.has_full_numbers and number.isdecimal()):
+                raise
+            return addresses.normalize_phone(f"+{number}")
 
     def _read_names(self, cells: Cells, arrival: Arrival) -> None:
         first, last = cells.get("first_name", ""), cells.get("last_name", "")
@@ -254,11 +322,32 @@ class RowReader:
         elif status == values.PENDING:
             self._answer(row, cells, Kind.REQUESTED, self._moment(cells, "consented_at"))
         elif status != values.NONE:
+            if _says_yes(cells, "stopped_sms"):
+                self._stop_texts(row, cells)
             self._say_yes(row, cells, is_claimed=status == values.YES)
+            return
+        if _says_yes(cells, "stopped_sms"):
+            self._stop_texts(row, cells)
+
+    def _stop_texts(self, row: Row, cells: Cells) -> None:
+        if row.arrival.phone:
+            details = self._details(row, cells)
+            row.said.append(Said(Kind.WITHDRAWN, None, _SMS, None, None, details))
 
     def _moment(self, cells: Cells, target: str) -> datetime | None:
         cell = cells.get(target)
-        return self._past(cell) if cell else None
+        return self._past(cell) if cell and not values.is_never(cell) else None
+
+    def _past_or_left_out(self, cells: Cells, target: str) -> str:
+        """What is only good to know refuses nobody."""
+        if target not in cells:
+            return ""
+        try:
+            at = self._moment(cells, target)
+        except RowRefused as reason:
+            self.left_out = str(_("A date was left out. %s") % reason)
+            return ""
+        return at.isoformat() if at else ""
 
     def _past(self, cell: str) -> datetime:
         at = values.moment(cell, self.declaration.day_first)

@@ -36,6 +36,8 @@ _STATUS_WORDS = {
     NONE: """none no false 0 non neverasked never notasked nonsubscribed notsubscribed transactional
         nonmarketingcontact unknown archived jamais""",
 }
+# However the rest of such a word goes, it is a no: “Opt-out (manual)”, “Unsubscribed by admin”.
+_NO_BEGINS = tuple("unsub optout optedout desabon desinscri blacklist blocklist donot".split())
 STATUSES = {word: status for status, words in _STATUS_WORDS.items() for word in words.split()}
 
 _CHANNELS = {
@@ -57,7 +59,13 @@ _STAGES = {plain(str(name)): key for key, label in Lifecycle.choices for name in
     "evangelist": "advocate",
 }
 _LANGUAGES = {"english": "en", "anglais": "en", "french": "fr", "francais": "fr", "german": "de"}
-_SLASHED = re.compile(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4})(?:[ T]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?")
+_SLASHED = re.compile(
+    r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4})(?:,?[ T]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?"
+)
+_YEAR_FIRST = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})(?=$|[ T])")
+_HALF_DAY = re.compile(r"(.*[ T])(\d{1,2})((?::\d{2}){1,2}) ?([ap])\.?m\.?", re.IGNORECASE)
+# What MySQL writes where nothing was ever said.
+_NEVER = "0000-00-00"
 # As programs written in Go print a time: 2024-03-01 10:11:12.123456 +0000 UTC.
 _OF_GO = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) ([+-]\d{4})(?: \S+)?")
 _SEPARATORS = re.compile(r"[;|,]")
@@ -67,7 +75,8 @@ _LANGUAGE = re.compile(r"([a-z]{2,3})(?:[-_][a-z0-9]+)*", re.IGNORECASE)
 @lru_cache(maxsize=4096)
 def status(text: str) -> str:
     """One of the statuses above; raises `RowRefused` for a word nobody knows."""
-    found = STATUSES.get(plain(text))
+    word = plain(text)
+    found = STATUSES.get(word) or (WITHDRAWN if word.startswith(_NO_BEGINS) else None)
     if found is None:
         raise RowRefused(_("The status “%s” is not known.") % text[:60])
     return found
@@ -100,6 +109,7 @@ def moment(text: str, day_first: bool | None = None) -> datetime:
 
     Raises `RowRefused` for anything else, and for 03/04/2025 where nothing says which is the day.
     """
+    text = _HALF_DAY.sub(_of_24_hours, _YEAR_FIRST.sub(_year_first, text))
     try:
         at = datetime.fromisoformat(_OF_GO.sub(r"\1\2", text))
     except ValueError:
@@ -108,6 +118,20 @@ def moment(text: str, day_first: bool | None = None) -> datetime:
     if at.year < 1900:
         raise RowRefused(_("The date “%s” is not one.") % text[:40])
     return at
+
+
+def _year_first(found: re.Match[str]) -> str:
+    return f"{found[1]}-{int(found[2]):02}-{int(found[3]):02}"
+
+
+def _of_24_hours(found: re.Match[str]) -> str:
+    hour = int(found[2]) % 12 + 12 * (found[4].lower() == "p")
+    return f"{found[1]}{hour:02}{found[3]}"
+
+
+def is_never(text: str) -> bool:
+    """Whether a date says that there is none."""
+    return text.startswith(_NEVER)
 
 
 def latest_moment() -> datetime:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import connection
+from django.utils.translation import gettext
 
 from consent import leaf, noes
 from consent.imports.errors import RowRefused
@@ -160,6 +161,9 @@ class BatchWriter:
         self.nonces = _nonces(most)
         for row in listed:
             self._suppress_by_list(row)
+        for row in rows:
+            if not row.is_suppressed and id(row) not in people:
+                self._suppress_of_nobody(row)
         met = list({id(person): person for person in people.values()}.values())
         with Copies() as copies:
             for place, row in enumerate(rows, start=1):
@@ -233,6 +237,8 @@ class BatchWriter:
     # Acts
 
     def _take(self, row: Row, person: Person, ids: Iterator[int]) -> None:
+        if row.left_out:
+            self.reasons[row.record.line].append(row.left_out)
         if row.is_undeliverable and (address := person.addresses.get(Channel.EMAIL)):
             address.is_undeliverable = True
             self.tally.undeliverable += 1
@@ -243,6 +249,8 @@ class BatchWriter:
                 self.reasons[row.record.line].append(str(reason))
 
     def _suppress_by_list(self, row: Row) -> None:
+        if row.left_out:
+            self.reasons[row.record.line].append(row.left_out)
         at = row.suppressed_at or self.now
         fresh = [
             mark
@@ -253,6 +261,20 @@ class BatchWriter:
         self.tally.unchanged += not fresh
         for channel, fingerprint in fresh:
             self._stop(channel, fingerprint, _Stop(None, Suppression.Cause.LISTED, at, None))
+
+    def _suppress_of_nobody(self, row: Row) -> None:
+        """Nobody knows whose row this is, or it names another address too: its no stops the addresses."""
+        marks = dict(row.arrival.fingerprints())
+        noes = [said for said in row.said if said.kind in NO and said.kind != Kind.REFUSED]
+        for said in noes:
+            if fingerprint := marks.get(said.channel):
+                topic_id = said.topic.pk if said.topic else None
+                at = said.occurred_at or self.now
+                stop = _Stop(topic_id, Suppression.Cause(said.kind), at, None)
+                self._stop(said.channel, fingerprint, stop)
+        if noes:
+            self.tally.stops += 1
+            self.reasons[row.record.line].insert(0, gettext("Only the no was taken."))
 
     def _is_stopped(self, mark: tuple[str, bytes], at: datetime | None) -> bool:
         """Whether the whole address is stopped already, and since then or later."""

@@ -284,6 +284,34 @@ def test_it_goes_on_where_a_killed_worker_left_it(declared, client, monkeypatch)
     assert uploads.unfinished() == []
 
 
+def test_it_stops_when_somebody_says_so_and_goes_on_where_it_was(declared, client, monkeypatch):
+    uploads.begin(batch=declared)
+    assert "Stop the import" in text_of(client.get(at("change", declared)))
+    take = imports._Run.take
+
+    def stopped_meanwhile(run, chunk):
+        client.post(at("stop", declared))
+        take(run, chunk)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(imports._Run, "take", stopped_meanwhile)
+        assert not uploads.work(batch_id=declared.pk)
+    declared.refresh_from_db()
+    assert (declared.state, declared.rows) == ("failed", 0)
+    assert not Contact.objects.exists()
+    page = text_of(client.get(at("change", declared)))
+    assert "Staff stopped this import" in page
+    client.post(at("stop", declared))
+    client.post(at("run", declared))
+    while uploads.work(batch_id=declared.pk):
+        pass
+    declared.refresh_from_db()
+    assert (declared.state, declared.rows) == ("finished", 3)
+    client.post(at("stop", declared))
+    declared.refresh_from_db()
+    assert declared.state == "finished"
+
+
 def test_it_stops_and_goes_on_when_the_file_is_not_the_one(declared, client):
     whole = Path(declared.path).read_text()
     Path(declared.path).write_text(whole + "dee@example.org,Dee,,2025-01-02\n")
@@ -495,7 +523,7 @@ def test_it_lets_nobody_import_without_the_permission(batch, client, sign_in):
     client.force_login(other)
     for name in ("columns", "preview"):
         assert client.get(at(name, batch)).status_code == 403
-    for name in ("run", "discard"):
+    for name in ("run", "stop", "discard"):
         assert client.post(at(name, batch)).status_code == 403
     assert client.get(at("add")).status_code == 403
     assert client.get(at("refused", batch)).status_code == 403

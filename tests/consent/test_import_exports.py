@@ -1,6 +1,6 @@
 """Files as other newsletter programs export them: their stops count, and no status of theirs is a grant."""
 
-# ruff: noqa: E501 - the files stand here as those programs write them
+# ruff: noqa: E501, RUF001 - the files stand here as those programs write them
 
 import pytest
 
@@ -143,3 +143,52 @@ def test_it_takes_a_file_of_hubspot(bring_in, topic):
     stages = dict(Contact.objects.values_list("identity__first_name", "lifecycle"))
     assert stages == {"Ada": "customer", "Bo": "lead", "Dee": "lead"}
     assert granted() == 0
+
+
+def test_it_stops_by_every_column_in_which_hubspot_keeps_a_no(bring_in, topic):
+    """The contacts with an opt-out per kind of email, and the export of unsubscribes and bounces."""
+    everybody = bring_in(
+        "Record ID,Email,Unsubscribed from all email,Opted out of email: Marketing Information,"
+        "Opted out of email: One to One\n"
+        "1,ada@example.org,,,true\n2,bo@example.org,,true,\n3,cy@example.org,true,,\n"
+    )
+    assert everybody.stops == 2
+    assert reason("ada@example.org", topic) == "never_asked"
+    gone = bring_in(
+        "Email,Portal Bounce,Portal Unsubscribe,Portal Spam Report,Global Bounce,Marketing Information\n"
+        "dee@example.org,FALSE,FALSE,FALSE,TRUE,\nflo@example.org,,TRUE,,,\ngus@example.org,,,TRUE,,\n"
+    )
+    assert (gone.stops, gone.undeliverable) == (2, 1)
+    for name in ("bo", "cy", "flo", "gus"):
+        assert reason(f"{name}@example.org", topic) == "withdrawn"
+    assert reason("dee@example.org", topic) == "undeliverable"
+
+
+def test_it_reads_the_numbers_of_brevo_and_its_no_to_text_messages(bring_in, topic):
+    batch = bring_in(
+        "CONTACT ID;EMAIL;SMS;EMAIL_BLACKLISTED;SMS_BLACKLISTED;ADDED_TIME\n"
+        "1;ada@example.org;33612345678;No;No;01-02-2024\n"
+        "2;bo@example.org;33612345679;No;Yes;31-12-2024\n"
+    )
+    # 01-02-2024 can be read in two ways: the person is taken, the date is not.
+    assert (batch.contacts, batch.stops, batch.refused) == (2, 1, 1)
+    bo = contacts.find_contact(channel=Channel.SMS, address="+33612345679")
+    assert gate.explain(contact=bo, topic=topic, channel=Channel.SMS).reason == "withdrawn"
+    assert reason("bo@example.org", topic) == "never_asked"
+
+
+def test_it_reads_what_a_spreadsheet_on_a_mac_writes(tmp_path, topic):
+    path = tmp_path / "mac.csv"
+    path.write_bytes("email,prénom,statut\nada@example.org,Éloïse,désabonné\n".encode("mac-roman"))
+    imports.run(imports.start(path=path))
+    ada = contacts.find_contact(channel=Channel.EMAIL, address="ada@example.org")
+    assert ada.identity.first_name == "Éloïse"
+    assert reason("ada@example.org", topic) == "withdrawn"
+
+
+def test_it_takes_curly_quotes_of_windows_for_what_they_are(tmp_path):
+    path = tmp_path / "windows.csv"
+    path.write_bytes("email,last name\nada@example.org,O’Brien – Žižek\n".encode("cp1252"))
+    imports.run(imports.start(path=path))
+    ada = contacts.find_contact(channel=Channel.EMAIL, address="ada@example.org")
+    assert ada.identity.last_name == "O’Brien – Žižek"

@@ -505,7 +505,8 @@ def test_it_keeps_each_refused_row_with_its_line_and_reason(file):
         11: "This row has no address for text message.",
         12: "The date “2999-01-02” lies in the future.",
         13: "The date “03/04/2025” can be read in two ways.",
-        14: "This is not a phone number with its country code, like +33612345678.",
+        14: "The phone number was left out. This is not a phone number with its country code, like"
+        " +33612345678.",
     }
     assert batch.grants == 2
     assert batch.refused_rows.get(line=3).row == ["b@example.org", "", "yes"]
@@ -701,6 +702,121 @@ def _import_rows(path, rows, batch_rows):
     writer.writerows((f"{name}@example.org", *rest) for name, *rest in rows)
     path.write_text(text.getvalue())
     imports.run(imports.start(path=path), batch_rows=batch_rows)
+
+
+# A no is taken, whatever else of its row is not
+
+
+def _say_no(file, row, header=HEADER, name="people.csv", **declared):
+    batch = brought_in(file(row, header=header, name=name), **declared)
+    return refusals(batch).get(2, "")
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ("ada@example.org,(555) 123,unsubscribed,,,,,,", "The phone number was left out."),
+        ("ada@example.org,,unsubscribed,,,,,,03/04/2025", "Only the no was taken."),
+        ("ada@example.org,,unsubscribed,,,,,,Jan 2nd", "Only the no was taken."),
+        ("ada@example.org,,unsubscribed,,,,,,2999-01-02", "Only the no was taken."),
+        ("ada@example.org,,,,,,,,yesterday", "Only the no was taken."),
+        ("ada@example.org,,maybe,,,,,,2024-01-02", "Only the no was taken."),
+        ("ada@example.org,,blocklisted,,,,,,Jan 2nd", "Only the no was taken."),
+        ("ada@example.org,,complained,,,,,,Jan 2nd", "Only the no was taken."),
+        ("ada@example.org,,unsubscribed,product-news,pigeon,,,,", "Only the no was taken."),
+        ("ada@example.org,,Opt-out (manual),,,,,,", ""),
+    ],
+)
+def test_it_takes_a_no_though_the_rest_of_its_row_cannot_be_taken(file, topic, row, why):
+    make.granted(make.contact("ada@example.org"), topic)
+    assert _say_no(file, row).startswith(why)
+    assert reason("ada@example.org", topic) != ""
+    assert list(replay.differences()) == []
+
+
+def test_it_takes_a_no_of_a_row_with_a_cell_too_many_in_a_file_of_noes(file, topic):
+    make.granted(make.contact("ada@example.org"), topic)
+    why = _say_no(
+        file, "ada@example.org,Ada,more", header="email,name", name="unsubscribed_members.csv"
+    )
+    assert "This row has 3 cells" in why
+    assert reason("ada@example.org", topic) == "withdrawn"
+
+
+@pytest.mark.parametrize("held", ["+33612345678", "+33612345679"])
+def test_it_takes_a_no_of_a_row_that_names_two_people_or_another_address(file, topic, held):
+    make.granted(make.contact("ada@example.org", phone="+33612345670"), topic)
+    make.contact("", phone=held)
+    why = _say_no(file, "ada@example.org,+33612345678,unsubscribed,,,,,,")
+    assert why.startswith("Only the no was taken.")
+    assert reason("ada@example.org", topic) == "suppressed"
+
+
+def test_it_takes_no_for_a_no_what_says_none(file, topic):
+    make.granted(make.contact("ada@example.org"), topic)
+    header = f"{HEADER},opted out"
+    for row in (
+        "ada@example.org,,subscribed,,,,,,0000-00-00 00:00:00,no",
+        "ada@example.org,,maybe,,,,,,,no",
+        "ada@example.org,,maybe,,,,,,0000-00-00,0",
+        "ada@example.org,,refused,no-such,,,,,Jan 2nd,",
+        "ada@example.org,,unsubscribed,no-such,,,,,,",
+    ):
+        _say_no(file, row, header=header)
+        assert reason("ada@example.org", topic) == "", row
+
+
+def test_it_hears_the_one_of_several_columns_that_says_no(file, topic):
+    make.granted(make.contact("ada@example.org"), topic)
+    _say_no(
+        file,
+        "ada@example.org,FALSE,,TRUE",
+        header="Email,Unsubscribed from all email,Opted out of email: One to One,"
+        "Opted out of email: Marketing Information",
+    )
+    assert reason("ada@example.org", topic) == "withdrawn"
+
+
+JUNK = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\x00"), max_size=12)
+SAYS_NO = st.sampled_from(
+    ["unsubscribed", "Désabonné", "objected", "spam", "blocklisted", "Opt-out by staff"]
+)
+
+
+@given(status=SAYS_NO, cells=st.lists(JUNK, min_size=5, max_size=5))
+@settings(
+    max_examples=60,
+    deadline=None,
+    phases=[Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_it_mails_nobody_who_said_no_in_a_file_whatever_else_it_says(
+    tmp_path, topic, status, cells
+):
+    with transaction.atomic():
+        make.granted(make.contact("ada@example.org"), topic)
+        path = tmp_path / "junk.csv"
+        with path.open("w", encoding="utf-8", newline="") as text:
+            table = csv.writer(text)
+            table.writerow("email status name phone language consent_date created_at".split())
+            table.writerow(["ada@example.org", status, *cells])
+        mapped = dict(
+            zip(
+                "email status name phone language consent_date created_at".split(),
+                "email status name phone language stopped_at created_at".split(),
+                strict=True,
+            )
+        )
+        imports.run(imports.start(path=path, mapping=mapped))
+        # What they said of a moment before their fresh yes does not count.
+        permission = Permission.objects.filter(topic=topic, state="granted").first()
+        if (
+            permission
+            and not gate.explain(contact=permission.contact, topic=topic, channel="email").reason
+        ):
+            assert ConsentEvent.objects.filter(kind="given").count() == 1
+            assert imports.values.moment(cells[3].strip()) < permission.fresh_at
+        transaction.set_rollback(True)
 
 
 # Kills, races, locks

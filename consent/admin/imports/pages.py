@@ -27,6 +27,7 @@ class ImportBatchAdmin(ReadOnly, BigList):
             "columns": wizard.choose_columns,
             "preview": wizard.preview,
             "run": wizard.run,
+            "stop": wizard.stop,
             "discard": wizard.discard,
             "progress": report.show_progress,
             "refused": report.download,

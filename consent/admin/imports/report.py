@@ -76,7 +76,7 @@ def _facts(request: HttpRequest, batch: ImportBatch) -> dict[str, Any]:
         "reasons": _reasons(batch) if is_over and batch.refused else [],
         "refused_until": uploads.refused_until(batch) if is_over else None,
         "are_refused_erased": is_over and batch.refused and not batch.refused_rows.exists(),
-        "may_go_on": batch.is_upload and wizard.may_import(request),
+        "may_steer": batch.is_upload and wizard.may_import(request),
         "may_download": wizard.may_import(request) or request.user.has_perm(VIEW_REFUSED),
         "may_export": _may_export(request),
         "declared": declared_of(batch),

@@ -268,6 +268,16 @@ def run(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpRe
 
 
 @require_POST
+def stop(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
+    batch = load(model_admin, request, object_id)
+    try:
+        uploads.stop(batch=batch)
+    except imports.ImportRunning as refusal:
+        messages.info(request, str(refusal))
+    return redirect(acts.url_of(model_admin, batch))
+
+
+@require_POST
 def discard(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
     batch = load(model_admin, request, object_id)
     try:
