@@ -9,6 +9,7 @@ from typing import Any
 
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
+from django.db.models import QuerySet
 
 _SENDING = ("campaigns.view_campaign", "campaigns.view_delivery", "campaigns.view_sender")
 _PEOPLE = (
@@ -80,6 +81,13 @@ ROLES: dict[str, tuple[str, ...]] = {
         "contacts.view_export", "contacts.approve_export",
     ),
 }  # fmt: skip
+
+
+def permissions() -> "QuerySet[Permission]":
+    """Every permission that some role has: what a role of one's own can be cut from."""
+    named = {tuple(name.split(".")) for names in ROLES.values() for name in names}
+    apps, codenames = {app for app, _ in named}, {codename for _, codename in named}
+    return Permission.objects.filter(content_type__app_label__in=apps, codename__in=codenames)
 
 
 @transaction.atomic

@@ -94,6 +94,10 @@ class ContentInline(StackedInline):
 
 @admin.register(Campaign)
 class CampaignAdmin(BigList):
+    empty_text = _(
+        "A campaign is one message to everybody who said yes to its topic. Write it, look at it "
+        "as any contact, see who will get it, then schedule it."
+    )
     list_display = (
         "name",
         "topic_name",

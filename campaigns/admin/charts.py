@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.contrib.humanize.templatetags.humanize import intcomma
+
 # Gray and hues that read on both a light and a dark page, apart also for the color-blind.
 GRAY = "#8892a4"
 HUES = ("var(--color-primary-600)", "#d3a054", "#8b7cc8", "#5b8def", "#cf6f8f", "#6aa76a")
@@ -17,17 +19,27 @@ class Series:
     values: list[float | None]
     color: str
     shown: list[str] = field(default_factory=list)
+    is_drawn: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """`sentence` says what the chart shows; `labels` stand below it, one per value."""
+    """`sentence` says what the chart shows; `labels` stand below it, one per value.
+
+    `most` is what the axis shows at least, so that a single bounce does not look like a disaster.
+    """
 
     labels: list[str]
     series: list[Series]
-    sentence: str
+    sentence: str = ""
     is_stacked: bool = False
     most: float | None = None
+    has_legend: bool = True
+
+    @property
+    def has_values(self) -> bool:
+        """There is something to draw."""
+        return any(value for each in self.series if each.is_drawn for value in each.values)
 
     @property
     def data(self) -> str:
@@ -45,6 +57,7 @@ class Chart:
                 "maxBarThickness": 36,
             }
             for each in self.series
+            if each.is_drawn
         ]
         return json.dumps({"labels": self.labels, "datasets": datasets})
 
@@ -64,9 +77,9 @@ class Chart:
             "ticks": {"maxTicksLimit": 5, "precision": 0, "color": GRAY},
         }
         if self.most is not None:
-            y["max"] = self.most
+            y["suggestedMax"] = self.most
         labels = {"boxWidth": 8, "boxHeight": 8, "color": GRAY}
-        legend = {"display": True, "align": "end", "labels": labels}
+        legend = {"display": self.has_legend, "align": "end", "labels": labels}
         return json.dumps(
             {
                 "maintainAspectRatio": False,
@@ -93,4 +106,4 @@ class Chart:
 
 
 def _text(value: float | None) -> str:
-    return "–" if value is None else f"{abs(value):g}"  # noqa: RUF001 - a dash for nothing
+    return "–" if value is None else intcomma(f"{abs(value):g}")  # noqa: RUF001 - a dash for nothing

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.admin import ModelAdmin
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.db import connection
@@ -17,12 +18,12 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
-from campaigns.admin import workspace
+from campaigns.admin import begin, workspace
 from campaigns.admin.charts import HUES, Chart, Series
 from campaigns.admin.progress import progress_of
 from campaigns.models import AudienceDay, Campaign, Delivery, Sender, Tally
 from consent.models import Permission, Topic, UnwrittenNo
-from contacts.models import Contact, DataField, SubjectRequest
+from contacts.models import DataField, SubjectRequest
 
 State = Campaign.State
 _D = Delivery.State
@@ -56,7 +57,10 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         context["deliverability"] = _deliverability()
     if user.has_perm("consent.view_permission"):
         lines = _audience()
-        context |= {"audience": lines, "audience_chart": _audience_chart(lines), "moves": _moves()}
+        moves = _moves()
+        context |= {"audience_chart": _audience_chart(lines), "moves": moves, "audience": lines}
+        # Without anybody, a chart of nothing says nothing.
+        context["has_people"] = bool(any(line["count"] for line in lines) or moves.has_values)
     if user.has_perm("contacts.view_datafield"):
         context["to_review"] = DataField.objects.overdue_for_review().order_by("review_on", "pk")
     if user.has_perm("contacts.view_subjectrequest"):
@@ -64,7 +68,7 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         context["requests"] = waiting.order_by("due_at", "pk")[:SHOWN]
     context["unwritten"] = UnwrittenNo.objects.exists()
     context["now"] = timezone.now()
-    context["is_new"] = not Contact.objects.exists()
+    context["steps"] = [] if begin.is_over() else begin.steps(request)
     return context
 
 
@@ -150,29 +154,34 @@ def _audience_chart(lines: list[dict[str, Any]]) -> Chart | None:
     if not counted:
         return None
     largest = sorted(lines, key=lambda line: -line["count"])[: len(HUES)]
+    first = next(day for day in days if any(day in history for history in counted.values()))
+    since = date_format(first, "MONTH_DAY_FORMAT")
     series = []
     for color, line in zip(HUES, largest, strict=False):
         history = counted.get((line["topic"].pk, line["channel"].value), {})
         values: list[float | None] = [history.get(day) for day in days[:-1]]
         name = f"{line['topic'].name} · {line['channel'].label}"
         series.append(Series(name, [*values, line["count"]], color))
-    first = next(day for day in days if any(day in history for history in counted.values()))
-    moved = [
-        _("%(name)s: from %(before)d to %(now)d")
-        % {
-            "name": each.name,
-            "before": next(value for value in each.values if value is not None),
-            "now": each.values[-1],
-        }
-        for each in series
-    ]
-    sentence = _("Since %s.") % date_format(first, "MONTH_DAY_FORMAT") + " " + "; ".join(moved)
-    since = days.index(first)
-    cut = [Series(each.name, each.values[since:], each.color) for each in series]
-    return Chart([date_format(day, "MONTH_DAY_FORMAT") for day in days[since:]], cut, sentence)
+        before = next((value for value in history.values()), None)
+        line |= {"color": color, "moved": _moved(before, line["count"], since)}
+    begun = days.index(first)
+    cut = [Series(each.name, each.values[begun:], each.color) for each in series]
+    labels = [date_format(day, "MONTH_DAY_FORMAT") for day in days[begun:]]
+    return Chart(labels, cut, has_legend=False)
 
 
-# Best news below, so that trouble stands out on top.
+def _moved(before: int | None, now: int, since: str) -> str:
+    """+12 since 30 October; nothing where nothing moved."""
+    if before is None or before == now:
+        return ""
+    sign = "+" if now > before else "\u2212"
+    return _("%(change)s since %(day)s") % {
+        "change": sign + intcomma(abs(now - before)),
+        "day": since,
+    }
+
+
+# What was sent is in the table and not in the chart, where it would dwarf all that matters.
 _OUTCOMES = (
     (_D.SENT, _D.DELIVERED, HUES[0]),
     (_D.UNKNOWN, None, "#d3a054"),
@@ -215,14 +224,20 @@ def _outcomes(campaigns: list[Campaign], counts: dict[int, dict[str, int]]) -> C
             round(100 * count / total, 2) if total else None
             for count, total in zip(found, handed, strict=True)
         ]
-        shown = [f"{count:,}".replace(",", "\u202f") for count in found]
-        series.append(Series(str(_D(state).label), list(percent), color, shown))
+        shown = [intcomma(count) for count in found]
+        is_drawn = state != _D.SENT
+        series.append(Series(str(_D(state).label), list(percent), color, shown, is_drawn))
     labels = [_label(campaign) for campaign in campaigns]
-    sentence = _("%(total)d handed over: %(parts)s.") % {
-        "total": sum(handed),
-        "parts": ", ".join(f"{totals[state]} {_D(state).label}" for state, *_rest in _OUTCOMES),
+    parts = [
+        f"{intcomma(totals[state])} {_D(state).label}"
+        for state, *_rest in _OUTCOMES
+        if totals[state]
+    ]
+    sentence = _("%(total)s handed over: %(parts)s.") % {
+        "total": intcomma(sum(handed)),
+        "parts": ", ".join(parts) or "0",
     }
-    return Chart(labels, series, sentence, is_stacked=True, most=100)
+    return Chart(labels, series, sentence, is_stacked=True, most=2)
 
 
 def _handed_over(counts: dict[str, int]) -> int:
@@ -246,10 +261,10 @@ def _moves() -> Chart:
             counts[day, is_yes] = count
     yes = [counts[day, True] for day in days]
     no = [counts[day, False] for day in days]
-    sentence = _("In %(days)d days %(yes)d times yes, and %(no)d times no or an end.") % {
+    sentence = _("In %(days)d days %(yes)s times yes, and %(no)s times no or an end.") % {
         "days": DAYS,
-        "yes": sum(yes),
-        "no": sum(no),
+        "yes": intcomma(sum(yes)),
+        "no": intcomma(sum(no)),
     }
     series = [
         Series(_("said yes"), list(yes), HUES[0]),

@@ -49,6 +49,10 @@ def written(campaign: Campaign) -> dict[str, int]:
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnly, BigList):
+    empty_text = _(
+        "Once a campaign starts, each person of its audience has a line here: what became of the "
+        "message, and by which consent or for which reason."
+    )
     list_display = ("id", "person", "campaign", "became", "why", "consent", "handed_over_at")
     list_filter = (("state", ChoicesDropdownFilter), ("campaign", AutocompleteSelectFilter))
     list_filter_submit = True

@@ -96,6 +96,10 @@ def upload(request: HttpRequest, model_admin: DjangoModelAdmin) -> JsonResponse:
 
 @admin.register(Image)
 class ImageAdmin(BigList):
+    empty_text = _(
+        "Images that messages show. Each is made ready for mail when it is added, and asks for "
+        "words for those who do not see it."
+    )
     list_display = ("thumbnail", "alt", "pixels", "kilobytes", "created_at")
     list_display_links = ("thumbnail", "alt")
     search_fields = ("alt",)

@@ -11,6 +11,9 @@ from contacts.admin.lists import Kept
 
 @admin.register(Sender)
 class SenderAdmin(Kept, ModelAdmin):
+    empty_text = _(
+        "A sender is who campaigns come from: a name, an address, and how its mail is handed over."
+    )
     list_display = ("name", "writes_as", "transport", "per_minute")
     search_fields = ("name", "from_email")
     ordering = ("name",)

@@ -144,7 +144,7 @@ class Delivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"delivery {self.pk}"
+        return f"{self._meta.verbose_name} {self.pk}"
 
 
 class Lane(models.Model):

@@ -44,6 +44,10 @@ class TokenForm(forms.ModelForm):
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(ModelAdmin):
+    empty_text = _(
+        "A token lets a program use the REST API in your name, for what you tick and until a day "
+        "you choose."
+    )
     list_display = ("purpose", "owner", "beginning", "standing", "expires_at", "last_used_on")
     list_select_related = ("owner",)
     ordering = ("-pk",)

@@ -71,7 +71,7 @@ class AuditEntryAdmin(ReadOnly, BigList):
         ("happened_at", RangeDateTimeFilter),
     )
     list_filter_submit = True
-    fields = ("happened_at", "who", "did", "what", "told", "door", "address", "reason")
+    fields = ("happened_at", "who", "action", "what", "told", "door", "address", "reason")
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

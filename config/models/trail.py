@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from consent.models.ledger import AppendOnlyQuerySet, append_only
 
@@ -77,7 +78,7 @@ class AuditEntry(models.Model):
     part = models.CharField(_("part"), max_length=40, blank=True, default="")
     details = models.JSONField(_("details"), default=dict)
     door = models.CharField(_("through"), max_length=120, blank=True, default="")
-    address = models.GenericIPAddressField(_("from address"), null=True)
+    address = models.GenericIPAddressField(pgettext_lazy("network", "from address"), null=True)
 
     objects = AppendOnlyQuerySet.as_manager()
 
@@ -92,4 +93,4 @@ class AuditEntry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.action} {self.object_type} {self.object_id}"
+        return f"{self.get_action_display()} {self.object_type} {self.object_id}"

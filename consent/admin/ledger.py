@@ -16,7 +16,7 @@ from consent.models import ConsentEvent, ConsentEvidence, LedgerCheckpoint
 from contacts import pseudonyms
 from contacts import services as contacts
 from contacts.admin import acts
-from contacts.admin.lists import BigList, ReadOnly
+from contacts.admin.lists import BigList, ReadOnly, figure
 
 KIND_COLORS = {
     "given": "success",
@@ -169,7 +169,7 @@ class ConsentEventAdmin(ReadOnly, BigList):
 
 @admin.register(LedgerCheckpoint)
 class LedgerCheckpointAdmin(ReadOnly, BigList):
-    list_display = ("created_at", "size", "root_hex", "key_id")
+    list_display = ("created_at", figure("size", _("size")), "short_root", "key_id")
     fields = ("size", "created_at", "root_hex", "previous_hex", "key_id", "text", "signature_hex")
     readonly_fields = fields
     actions_list = ("glance",)
@@ -191,6 +191,10 @@ class LedgerCheckpointAdmin(ReadOnly, BigList):
     @action(description=_("Download"), url_path="export")
     def export(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return redirect(acts.url_of(self, acts.load(self, request, object_id), "note"))
+
+    @display(description=_("root"))
+    def short_root(self, checkpoint: LedgerCheckpoint) -> str:
+        return f"{bytes(checkpoint.root or b'').hex()[:16]}…"
 
     @display(description=_("root"))
     def root_hex(self, checkpoint: LedgerCheckpoint) -> str:

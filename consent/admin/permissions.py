@@ -120,6 +120,10 @@ def message_topics() -> Any:
 
 @admin.register(Permission)
 class PermissionAdmin(ReadOnly, BigList):
+    empty_text = _(
+        "Permissions come from people: at the sign-up form, or with an import that brings its "
+        "evidence."
+    )
     list_display = ("person", "topic_name", "channel", "standing", "since", "valid_until", "basis")
     list_filter = (
         ("state", ChoicesDropdownFilter),

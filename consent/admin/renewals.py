@@ -51,6 +51,7 @@ class RenewalForm(forms.ModelForm):
 
 @admin.register(RenewalRound)
 class RenewalRoundAdmin(Kept, ModelAdmin):
+    empty_text = _("Nobody is being asked to renew. Above you see where a yes nears its end.")
     form = RenewalForm
     list_display = ("topic", "channel", "state", "started_at", "stopped_at")
     list_select_related = ("topic",)

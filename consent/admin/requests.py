@@ -68,6 +68,10 @@ class RefusalForm(forms.Form):
 class SubjectRequestAdmin(Kept, ModelAdmin):
     """What is open stands first, the longest overdue on top; then what was settled, the newest on top."""
 
+    empty_text = _(
+        "Nobody asks for anything. Requests that people make by themselves are noted here, too; "
+        "those by letter or phone you add."
+    )
     form = RequestForm
     list_display = ("asks_for", "person", "standing", "due", "received_at", "settled_at")
     list_filter = (("state", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter))

@@ -13,6 +13,9 @@ from contacts.admin.lists import BigList, ReadOnly
 
 @admin.register(ServiceMail)
 class ServiceMailAdmin(ReadOnly, BigList):
+    empty_text = _(
+        "Confirmations, links and receipts on their way to people. Nothing was asked for yet."
+    )
     list_display = (
         "created_at",
         "purpose",

@@ -50,6 +50,10 @@ class SuppressionForm(forms.ModelForm):
 
 @admin.register(Suppression)
 class SuppressionAdmin(BigList):
+    empty_text = _(
+        "Addresses that are never written to, each known by its fingerprint only. Withdrawals and "
+        "complaints add them by themselves."
+    )
     form = SuppressionForm
     list_display = ("short", "channel", "why", "topic", "since")
     list_filter = (("cause", ChoicesDropdownFilter), ("channel", ChoicesDropdownFilter))
@@ -103,6 +107,9 @@ class SuppressionAdmin(BigList):
     def short(self, suppression: Suppression) -> str:
         return f"{bytes(suppression.fingerprint).hex()[:16]}…"
 
-    @display(description=_("cause"), label={"legal": "danger", "staff": "info"})
+    @display(
+        description=_("cause"),
+        label=dict.fromkeys(Suppression.Cause.values, "default") | {"legal": "danger"},
+    )
     def why(self, suppression: Suppression) -> tuple[str, str]:
         return suppression.cause, suppression.get_cause_display()

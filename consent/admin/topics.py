@@ -98,6 +98,10 @@ class WordingInline(ReadOnly, TabularInline):
 
 @admin.register(Topic)
 class TopicAdmin(Kept, ModelAdmin):
+    empty_text = _(
+        "A topic is what people say yes to: name it, say how often, publish it, then publish the "
+        "words beside its box."
+    )
     form = TranslatedTopicForm
     list_display = (
         "public_name",
@@ -238,19 +242,26 @@ class WordingForm(forms.ModelForm):
 
 @admin.register(Wording)
 class WordingAdmin(ModelAdmin):
+    empty_text = _(
+        "The exact words beside each box, per topic, channel and language. Published words are "
+        "kept for good."
+    )
     form = WordingForm
     list_display = ("topic", "channel", "language", "version", "state", "beginning", "published_at")
     list_filter = (("topic", RelatedDropdownFilter), ("channel", ChoicesDropdownFilter))
     list_select_related = ("topic",)
     ordering = ("topic__key", "channel", "language", "-version")
-    readonly_fields = ("version", "digest", "author", "published_at", "publisher")
+    readonly_fields = ("version", "digest", "author", "published_at", "publisher", "lasts")
     actions_detail = ("publish",)
     actions = None
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        written = (None, {"fields": WordingForm.Meta.fields})
-        kept = (_("Version"), {"fields": self.readonly_fields})
-        return [written, kept] if obj else [written]
+        written: tuple[None, dict[str, Any]] = (None, {"fields": WordingForm.Meta.fields})
+        if obj is None:
+            return [written]
+        if _is_published(obj):
+            written[1]["fields"] = ("topic", "channel", "language", "text", "lasts", "is_material")
+        return [written, (_("Version"), {"fields": self.readonly_fields[:-1]})]
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name in {"language", "valid_for"}:
@@ -286,6 +297,11 @@ class WordingAdmin(ModelAdmin):
     @display(description=_("state"), label={"published": "success", "draft": "warning"})
     def state(self, wording: Wording) -> tuple[str, Any]:
         return ("published", _("published")) if wording.published_at else ("draft", _("draft"))
+
+    @display(description=_("valid for"))
+    def lasts(self, wording: Wording) -> Any:
+        days = wording.valid_for.days
+        return dict(YEARS).get(days) or _("%(days)s days") % {"days": days}
 
     @display(description=_("text beside the box"))
     def beginning(self, wording: Wording) -> str:

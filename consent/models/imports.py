@@ -123,4 +123,4 @@ class RefusedRow(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"line {self.line}"
+        return f"{_('line')} {self.line}"

@@ -205,7 +205,7 @@ class ConsentEvent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} · {self.topic_id or '*'} · {self.channel or '*'}"
+        return f"{self.get_kind_display()} · {self.topic_id or '*'} · {self.get_channel_display() or '*'}"
 
 
 class ConsentEvidence(models.Model):
@@ -292,7 +292,7 @@ class LedgerCheckpoint(models.Model):
         triggers = append_only()
 
     def __str__(self) -> str:
-        return f"checkpoint of {self.size} positions"
+        return f"{self._meta.verbose_name} {self.size}"
 
 
 class LedgerNode(models.Model):

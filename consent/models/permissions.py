@@ -132,7 +132,7 @@ class Permission(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.topic_id or '*'} · {self.channel} · {self.state}"
+        return f"{self.topic or '*'} · {self.get_channel_display()} · {self.get_state_display()}"
 
 
 class Suppression(models.Model):
@@ -192,4 +192,4 @@ class Suppression(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.channel} · {self.cause}"
+        return f"{self.get_channel_display()} · {self.get_cause_display()}"

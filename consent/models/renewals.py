@@ -70,7 +70,7 @@ class RenewalRound(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.topic} · {self.channel}"
+        return f"{self.topic} · {self.get_channel_display()}"
 
 
 class RenewalRequest(models.Model):

@@ -68,4 +68,4 @@ class ServiceMail(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.purpose} {self.pk}"
+        return f"{self.get_purpose_display()} {self.pk}"

@@ -132,7 +132,7 @@ class Topic(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.key
+        return self.name
 
     @property
     def channels(self) -> list[Channel]:
@@ -262,7 +262,7 @@ class Wording(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.topic.key} · {self.channel} · {self.language} · v{self.version}"
+        return f"{self.topic} · {self.get_channel_display()} · {self.language} · v{self.version}"
 
     def compute_digest(self) -> str:
         """SHA-256, as hex, over what binds: topic, channel, language, version and the exact text."""

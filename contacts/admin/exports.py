@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -18,7 +19,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from contacts import exports, services
 from contacts.admin import acts
-from contacts.admin.lists import BigList, ReadOnly
+from contacts.admin.lists import BigList, ReadOnly, figure
 from contacts.admin.names import VIEW_IDENTITY
 from contacts.models import Export, Segment
 
@@ -39,7 +40,17 @@ class AskForm(acts.ReasonForm):
 
 @admin.register(Export)
 class ExportAdmin(ReadOnly, BigList):
-    list_display = ("asked_at", "asked_by", "whom", "people", "standing", "fetched_at")
+    empty_text = _(
+        "Nobody took people out in a file yet. Each file is asked for with a reason that is noted."
+    )
+    list_display = (
+        "asked_at",
+        "asked_by",
+        "whom",
+        figure("people", _("people when it was asked for")),
+        "standing",
+        "fetched_at",
+    )
     list_select_related = ("asked_by",)
     fields = (
         "whom", "people", "reason", "asked_by", "asked_at", "stands", "approved_by", "fetched_at",
@@ -100,14 +111,14 @@ class ExportAdmin(ReadOnly, BigList):
     )
     def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
         asked = acts.load(self, request, object_id)
-        sentence = _("%(who)s asks for the names and addresses of %(people)d people: “%(why)s”")
+        sentence = _("%(who)s asks for the names and addresses of %(people)s people: “%(why)s”")
         return acts.ask(
             self,
             request,
             asked,
             title=_("Approve"),
             sentence=sentence
-            % {"who": asked.asked_by, "people": asked.people, "why": asked.reason},
+            % {"who": asked.asked_by, "people": intcomma(asked.people), "why": asked.reason},
             button=_("Approve"),
             act=lambda: exports.approve(export=asked, staff_id=request.user.pk),
             done=_("The file can be fetched by the person who asked for it."),
@@ -161,8 +172,8 @@ class ExportAdmin(ReadOnly, BigList):
 
 
 def _sentence() -> Any:
-    words = _("At most %d people, as a table for spreadsheets, with your reason noted.")
-    sentence = words % settings.EXPORT_ROWS
+    words = _("At most %s people, as a table for spreadsheets, with your reason noted.")
+    sentence = words % intcomma(settings.EXPORT_ROWS)
     if settings.EXPORT_NEEDS_SECOND_PERSON:
         sentence = f"{sentence} {_('A second person has to approve it before it can be fetched.')}"
     return sentence

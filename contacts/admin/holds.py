@@ -12,7 +12,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from contacts import rights, services
 from contacts.admin import acts
 from contacts.admin.finding import find_person
-from contacts.admin.lists import BigList, Kept
+from contacts.admin.lists import BigList, Kept, Settled
 from contacts.models import Contact, Hold
 
 
@@ -44,7 +44,11 @@ class HoldForm(forms.ModelForm):
 
 
 @admin.register(Hold)
-class HoldAdmin(Kept, BigList):
+class HoldAdmin(Kept, Settled, BigList):
+    empty_text = _(
+        "Nobody's data is held. A hold keeps a person from being erased while a law or a claim "
+        "needs the data."
+    )
     form = HoldForm
     list_display = ("placed_at", "person", "standing", "lifted_at")
     list_select_related = ("contact",)

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import connection
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
+from unfold.decorators import display
 from unfold.views import ChangeList
 
 OLDER, NEWER = "older_than", "newer_than"
@@ -88,6 +90,18 @@ class KeysetChangeList(ChangeList):
         return str(self.get_query_string({name: value}, remove=[OLDER, NEWER]))
 
 
+def figure(name: str, title: Any) -> Any:
+    """A column of a list: the number of this name as people write it, 1 234 567."""
+
+    @display(description=title)
+    def shown(row: Model) -> str:
+        value = getattr(row, name)
+        return "-" if value is None else intcomma(value)
+
+    shown.__name__ = name
+    return shown
+
+
 class BigList(ModelAdmin):
     """For tables that grow with the audience."""
 
@@ -111,6 +125,27 @@ class ReadOnly:
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class Settled(ModelAdmin):
+    """What was noted stays as it was noted: acts change it, its form does not."""
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        no_buttons = {
+            "show_save": False,
+            "show_save_and_continue": False,
+            "show_save_and_add_another": False,
+        }
+        shown: HttpResponse = super().change_view(
+            request, object_id, form_url, no_buttons | (extra_context or {})
+        )
+        return shown
 
 
 class Kept:

@@ -117,6 +117,10 @@ class DataFieldAdmin(Kept, ModelAdmin):
 
 @admin.register(Processor)
 class ProcessorAdmin(Kept, ModelAdmin):
+    empty_text = _(
+        "Whoever gets personal data to work for you belongs here: the record of processing and "
+        "every answered request name them."
+    )
     list_display = ("name", "service", "receives", "country", "contact", "ended_on")
     search_fields = ("name",)
     ordering = ("name",)

@@ -163,6 +163,10 @@ class SegmentList(ChangeList):
 
 @admin.register(Segment)
 class SegmentAdmin(ModelAdmin):
+    empty_text = _(
+        "A segment says who is interesting, by rules: it is asked anew each time. Who may be "
+        "mailed, their permissions say."
+    )
     form = SegmentForm
     search_fields = ("name",)
     list_display = ("name", "in_words", "used", "created_at")

@@ -83,6 +83,7 @@ class PeopleForm(forms.Form):
 
 @admin.register(StaticList)
 class StaticListAdmin(ModelAdmin):
+    empty_text = _("A static list holds people put together by hand, for a segment to name.")
     list_display = ("name", "created_at")
     search_fields = ("name",)
     ordering = ("name",)

@@ -97,7 +97,7 @@ class Export(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"export {self.pk}"
+        return f"{self._meta.verbose_name} {self.pk}"
 
 
 class IdentityView(models.Model):
@@ -135,4 +135,4 @@ class IdentityView(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"view of identities {self.pk}"
+        return f"{self._meta.verbose_name} {self.pk}"

@@ -91,7 +91,7 @@ class SubjectRequest(models.Model):
         indexes = [models.Index(F("due_at"), condition=Q(state="open"), name="request_due")]
 
     def __str__(self) -> str:
-        return f"{self.kind} · {self.state}"
+        return f"{self.get_kind_display()} · {self.get_state_display()}"
 
 
 class HoldQuerySet(models.QuerySet["Hold"]):
@@ -133,4 +133,4 @@ class Hold(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"hold {self.pk}"
+        return f"{self._meta.verbose_name} {self.pk}"

@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from campaigns import figures, progress, services, tally, tasks
 from campaigns.models import AudienceDay, Campaign, Tally
@@ -78,7 +79,8 @@ def test_it_draws_the_audience_by_topic_over_time(client, topic):
     assert len(chart.labels) == 10
     [line] = json.loads(chart.data)["datasets"]
     assert line["data"] == [7, None, None, None, None, None, None, None, 4, 1]
-    assert "from 7 to 1" in page.content.decode()
+    since = date_format(timezone.now() - timedelta(days=9), "MONTH_DAY_FORMAT")
+    assert f"\u22126 since {since}" in page.content.decode()
 
 
 def test_it_draws_what_became_of_messages_of_each_sender(client, topic):
@@ -96,13 +98,54 @@ def test_it_draws_what_became_of_messages_of_each_sender(client, topic):
         "sent": [50.0], "unknown": [0.0], "failed": [0.0], "bounced": [25.0], "complained": [25.0],
     }  # fmt: skip
     assert shown["Other"]["failed"] == [50.0]
-    assert "4 handed over: 2 sent, 0 unknown, 0 failed, 1 bounced, 1 complained." in (
-        page.content.decode()
+    assert "4 handed over: 2 sent, 1 bounced, 1 complained." in page.content.decode()
+
+
+def test_it_draws_no_chart_of_nothing(client, topic):
+    sent(topic, "sent")
+    tally.keep_due()
+    signed_in(client, "campaigns.view_delivery")
+    page = first_page(client).content.decode()
+    assert "1 handed over: 1 sent." in page
+    assert 'class="desk-chart"' not in page
+
+
+def test_it_writes_numbers_as_the_reader_does(client, topic):
+    campaign = sent(topic, "sent")
+    counts = [["delivered", "", 1234567, 0]]
+    Tally.objects.create(
+        campaign=campaign, counts=counts, counted_at=timezone.now(), took=timedelta(seconds=1)
     )
+    signed_in(client, "campaigns.view_delivery")
+    assert "1,234,567 handed over" in first_page(client).content.decode()
+    french = client.get(reverse("admin:index"), headers={"accept-language": "fr"})
+    assert "1\u202f234\u202f567 remis" in french.content.decode()
+
+
+def test_it_leads_an_empty_installation_to_its_first_campaign(client):
+    staff = make.staff("root")
+    client.force_login(staff)
+    page = first_page(client)
+    assert [step.is_done for step in page.context_data["steps"]] == [False] * 6
+    assert 'class="desk-chart"' not in page.content.decode()
+    make.organization()
+    make.wording(make.topic())
+    done = [step.is_done for step in first_page(client).context_data["steps"]]
+    assert done == [True, True, True, False, False, False]
+    campaign = make.campaign(make.topic())
+    assert first_page(client).context_data["steps"]
+    services.schedule_campaign(campaign=campaign, send_at=timezone.now(), actor_id=None)
+    assert first_page(client).context_data["steps"] == []
+
+
+def test_it_links_only_the_steps_one_may_take(client):
+    signed_in(client, "campaigns.view_sender")
+    linked = [step.title for step in first_page(client).context_data["steps"] if step.url]
+    assert linked == ["Let people sign up", "Add a sender"]
 
 
 def test_it_says_every_chart_as_a_table(client, topic):
-    sent(topic, "sent")
+    sent(topic, "sent", "bounced")
     tally.keep_due()
     signed_in(client, "campaigns.view_delivery", "consent.view_permission")
     page = first_page(client).content.decode()

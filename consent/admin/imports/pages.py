@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
@@ -12,14 +13,26 @@ from unfold.decorators import display
 from consent.admin.imports import report, wizard
 from consent.models import ImportBatch, RefusedRow
 from contacts.admin import acts
-from contacts.admin.lists import BigList, ReadOnly
+from contacts.admin.lists import BigList, ReadOnly, figure
 
 STATE_COLORS = {"finished": "success", "failed": "danger", "running": "info", "draft": "warning"}
 
 
 @admin.register(ImportBatch)
 class ImportBatchAdmin(ReadOnly, BigList):
-    list_display = ("name", "progress", "contacts", "grants", "stops", "refused", "created_at")
+    empty_text = _(
+        "Bring the people you have, with what they said: each yes with its date, its source and "
+        "the words shown."
+    )
+    list_display = (
+        "name",
+        "progress",
+        figure("contacts", _("new contacts")),
+        figure("grants", _("grants")),
+        figure("stops", _("stops")),
+        figure("refused", _("refused rows")),
+        "created_at",
+    )
     list_filter = (("state", ChoicesDropdownFilter),)
 
     def get_custom_urls(self) -> tuple[Any, ...]:
@@ -69,11 +82,16 @@ class ImportBatchAdmin(ReadOnly, BigList):
 
 @admin.register(RefusedRow)
 class RefusedRowAdmin(ReadOnly, BigList):
-    list_display = ("line", "reason", "batch")
+    list_display = ("line", "why", "batch")
     list_select_related = ("batch",)
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         return lookup == "batch__id__exact" or bool(super().lookup_allowed(lookup, value, request))
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return ("batch", "line", "reason")  # the row itself is taken out with a reason, as a file
+        return ("batch", "line", "why")  # the row itself is taken out with a reason, as a file
+
+    @display(description=_("reason"))
+    def why(self, row: RefusedRow) -> str:
+        """In the reader's language, where it is one of our sentences and quotes nothing of the row."""
+        return gettext(row.reason) if row.reason else "-"
