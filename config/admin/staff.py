@@ -109,7 +109,7 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("called", "may") if _comes_with_assent(obj) else ()
 
-    def formfield_for_manytomany(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         return PermissionsField(
             roles.permissions().select_related("content_type").order_by(*BY_MODEL),
             label=_("May"),

@@ -8,4 +8,5 @@ urlpatterns = [
     path("", views.index, name="index"),
     path("<str:name>/", views.letter, name="letter"),
     path("<str:name>/source", views.source, name="source"),
+    path("<str:name>/reply/", views.reply, name="reply"),
 ]

@@ -1,14 +1,21 @@
 """The mailbox's pages, for development only: everything that was mailed, open to whoever asks."""
 
+import uuid
+
+import requests
 from django.conf import settings
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
 
 from config.mailbox import Letter, Mailbox, NoSuchLetter
+from consent.sms import gateway
 
 PAGE = 50
+LONGEST = 160
+PATIENCE_S = 30
 
 
 @require_safe
@@ -28,6 +35,34 @@ def letter(request: HttpRequest, name: str) -> HttpResponse:
 @require_safe
 def source(request: HttpRequest, name: str) -> HttpResponse:
     return HttpResponse(_letter(name).source, content_type="text/plain; charset=utf-8")
+
+
+@require_POST
+def reply(request: HttpRequest, name: str) -> HttpResponse:
+    """Answer a text from its phone: signed and posted to the public door, as the gateway would."""
+    letter = _letter(name)
+    if not letter.is_text_message:
+        raise Http404
+    said = request.POST.get("said", "").strip()[:LONGEST]
+    taken = bool(said) and _pass_on(letter, said)
+    return render(
+        request, "config/mailbox_letter.html", {"letter": letter, "said": said, "taken": taken}
+    )
+
+
+def _pass_on(letter: Letter, said: str) -> bool:
+    url = f"{settings.PUBLIC_URL}{reverse('consent:inbound_text')}"
+    form = {
+        "From": [letter.recipients[0]],
+        "To": [letter.sender],
+        "Body": [said],
+        "MessageSid": [f"SM{uuid.uuid4().hex}"],
+    }
+    signature = gateway.sign(url, form, token=settings.SMS_AUTH_TOKEN)
+    answer = requests.post(
+        url, data=form, headers={"X-Twilio-Signature": signature}, timeout=PATIENCE_S
+    )
+    return answer.status_code == 200
 
 
 def _mailbox() -> Mailbox:

@@ -14,6 +14,7 @@ from django.urls import include, path
 
 from config import environment, mailbox
 from config.mailbox import Keeper, Mailbox
+from tests import make
 
 urlpatterns = [path("mailbox/", include("config.mailbox.urls"))]
 
@@ -274,6 +275,43 @@ class TestPages:
 
         for url in ("/mailbox/", f"/mailbox/{name}/", f"/mailbox/{name}/source"):
             assert Client().get(url).status_code == 404
+
+
+TEXT = b"Message-Context: pager-message\r\n\r\nThree new books. Stop: http://localhost/s/x\r\n"
+PHONE = "+33612345678"
+
+
+@pytest.mark.urls("tests.config.with_mailbox")
+@pytest.mark.django_db(transaction=True)
+class TestReply:
+    """The phone's side of a text: its answer goes through the public door, signed as the gateway signs."""
+
+    @pytest.fixture
+    def texted(self, shown, live_server, settings):
+        settings.PUBLIC_URL, settings.SMS_AUTH_TOKEN = live_server.url, "development"
+        return shown.keep("+33700000000", [PHONE], TEXT)
+
+    def test_it_stops_every_text_when_the_phone_answers_stop(self, texted):
+        topic, contact = make.topic(), make.contact(phone=PHONE)
+        make.granted(contact, topic, "sms")
+
+        page = Client().post(f"/mailbox/{texted}/reply/", {"said": "STOP"}).content.decode()
+
+        assert f"“STOP” was answered from {PHONE}." in page
+        assert contact.permissions.get(topic=topic, channel="sms").state == "withdrawn"
+
+    def test_it_says_so_when_the_answer_is_not_taken(self, texted, settings):
+        settings.PUBLIC_URL = settings.PUBLIC_URL.replace("localhost", "127.0.0.1") + "/elsewhere"
+
+        page = Client().post(f"/mailbox/{texted}/reply/", {"said": "STOP"}).content.decode()
+
+        assert "was not taken" in page
+
+    def test_it_answers_nothing_when_it_was_no_text(self, shown):
+        name = shown.keep("", ["ada@example.org"], SOURCE)
+
+        assert Client().post(f"/mailbox/{name}/reply/", {"said": "STOP"}).status_code == 404
+        assert Client().get(f"/mailbox/{name}/reply/").status_code == 405
 
 
 def test_it_ends_with_the_process_that_started_it_even_by_a_kill(tmp_path):
