@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.http import Http404
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, permissions, serializers, viewsets
@@ -11,7 +12,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns import audience, services
+from campaigns import audience, results, services
 from campaigns.models import Campaign, CampaignContent, Delivery, Sender
 from consent.models import Topic
 from contacts.models import Channel, Contact, Segment
@@ -114,6 +115,24 @@ class ReasonCountSerializer(serializers.Serializer[None]):
     contacts = serializers.IntegerField()
 
 
+class LinkSerializer(serializers.Serializer[results.Link]):
+    url = serializers.CharField()
+    people = serializers.IntegerField()
+
+
+class ResultSerializer(serializers.Serializer[results.Measured]):
+    received = serializers.IntegerField()
+    measured = serializers.IntegerField(
+        help_text="Of those received, how many permit measurement; the other figures are of these."
+    )
+    opened = serializers.IntegerField(
+        help_text="Unreliable: mail programs load pictures themselves."
+    )
+    clicked = serializers.IntegerField()
+    links = LinkSerializer(many=True)
+    counted_at = serializers.DateTimeField(allow_null=True)
+
+
 class CampaignViewSet(
     mixins.CreateModelMixin,
     mixins.RetrieveModelMixin,
@@ -135,6 +154,15 @@ class CampaignViewSet(
         """How many would get it now, and how many not, by reason."""
         counts = audience.preview_audience(self.get_object())
         return Response([{"reason": reason, "contacts": count} for reason, count in counts])
+
+    @extend_schema(responses=ResultSerializer)
+    @action(detail=True, pagination_class=None)
+    def result(self, request: Request, pk: str) -> Response:
+        """What was opened and clicked by the recipients who permit that it is counted; 404 where none is."""
+        found = results.of(self.get_object())
+        if found is None:
+            raise Http404
+        return Response(ResultSerializer(found).data)
 
     @extend_schema(request=ScheduleSerializer, responses=CampaignSerializer)
     @action(detail=True, methods=["post"], permission_classes=[MaySend])

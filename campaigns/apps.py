@@ -15,6 +15,7 @@ class CampaignsConfig(AppConfig):
             conditions,
             holding,
             justification,
+            measured_conditions,
             measurement,
             parties,
             receivers,
@@ -25,6 +26,7 @@ class CampaignsConfig(AppConfig):
 
         tracking.connect(receivers.take_tracking, dispatch_uid="campaigns.feedback")
         segments.register(conditions.past_campaigns)
+        segments.register(measured_conditions.measured)
         counting.register(audience.KIND, audience.count, permission="campaigns.view_campaign")
         in_flight.register(claims.is_in_flight)
         uses.register(measurement.forget_unpermitted)

@@ -1,7 +1,4 @@
-"""What a segment can ask about past campaigns: who was written to. It permits nothing.
-
-Nothing here asks who opened or clicked: that is not measured.
-"""
+"""What a segment can ask about past campaigns: who was written to. It permits nothing."""
 
 from collections.abc import Iterable
 from datetime import timedelta

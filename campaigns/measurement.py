@@ -17,7 +17,7 @@ from campaigns.letters import Letters
 from campaigns.models import Campaign, Destination, Hit
 from campaigns.models.hits import HitQuerySet
 from consent import gate, links
-from consent.models import Permission
+from consent.models import Permission, Topic
 from contacts.holders import Cause, Overdue
 from contacts.models import Channel, Contact
 
@@ -87,11 +87,17 @@ def note(hit: links.Hit, destination: Destination | None) -> bool:
 
 
 def permitting() -> QuerySet[Permission]:
-    """The permissions to measure that stand; a restriction (GDPR art. 18) keeps what there is unused."""
+    """The permissions to measure that stand."""
     standing = Permission.objects.granted().filter(
         topic__covers_measurement=True, channel=Channel.DATA
     )
     return standing.filter(Q(valid_until=None) | Q(valid_until__gt=Now()))
+
+
+def usable() -> QuerySet[Permission]:
+    """Those by which what was measured may be used now: not of a topic that was retired, and of nobody who
+    asked for restricted processing (GDPR art. 18)."""
+    return permitting().filter(topic__status=Topic.Status.PUBLISHED, contact__restricted_at=None)
 
 
 def forget_unpermitted(contact: Contact) -> None:

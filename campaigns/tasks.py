@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from campaigns import delivery, figures, progress, tally
+from campaigns import delivery, figures, progress, results, tally
 
 # A nudge that nobody took in a minute is worth nothing: the next tick gives a fresh one.
 STALE_AFTER_S = 60
@@ -17,6 +17,7 @@ def tick() -> None:
     progress.start_due()
     _open_lanes()
     tally.keep_due()
+    results.keep_due()
 
 
 @shared_task(name="campaigns.deliver")

@@ -15,7 +15,16 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from campaigns import services
-from campaigns.admin import audience, dashboard, moves, one_person, preview, progress, workspace
+from campaigns.admin import (
+    audience,
+    dashboard,
+    moves,
+    one_person,
+    preview,
+    progress,
+    result,
+    workspace,
+)
 from campaigns.models import Campaign, CampaignContent
 from consent.models import Topic
 from contacts.admin.lists import BigList
@@ -139,6 +148,7 @@ class CampaignAdmin(BigList):
             "progress": progress.show_progress,
             "counts": progress.show_counts,
             "settle": progress.settle,
+            "result": result.show_result,
             "person": one_person.show_person,
             **moves.PAGES,
         }

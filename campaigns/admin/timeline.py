@@ -38,4 +38,26 @@ def messages_of(request: HttpRequest, contact: Contact, most: int) -> Iterator[t
         )
 
 
+def hits_of(request: HttpRequest, contact: Contact, most: int) -> Iterator[timeline.Moment]:
+    """What the person opened and followed, where they permit that it is counted."""
+    if not request.user.has_perm("campaigns.view_delivery"):
+        return
+    newest = contact.hits.select_related("campaign", "destination").order_by("-last_at", "-pk")
+    for hit in newest[:most]:
+        if hit.destination:
+            words = _("%(campaign)s · followed %(url)s") % {
+                "campaign": hit.campaign,
+                "url": hit.destination,
+            }
+        else:
+            words = _("%(campaign)s · opened") % {"campaign": hit.campaign}
+        yield timeline.Moment(
+            hit.last_at,
+            _("measured"),
+            words,
+            reverse("admin:campaigns_campaign_result", args=[hit.campaign_id]),
+        )
+
+
 timeline.register(messages_of)
+timeline.register(hits_of)

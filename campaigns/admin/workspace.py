@@ -26,6 +26,7 @@ TABS = (
     ("preview", _("Preview"), VIEW),
     ("audience", _("Audience"), VIEW),
     ("progress", _("Progress"), "campaigns.view_delivery"),
+    ("result", _("Result"), "campaigns.view_delivery"),
     ("person", _("One person"), "campaigns.view_delivery"),
 )
 # A move is shown where the state allows it: (name, words, states, permission, variant).

@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 
     from campaigns.models import Campaign
 
-CAMPAIGN_PAGES = ("change", "preview", "audience", "progress", "counts", "person", "schedule")
+CAMPAIGN_PAGES = (
+    "change",
+    "preview",
+    "audience",
+    "progress",
+    "counts",
+    "result",
+    "person",
+    "schedule",
+)
 _SUPPRESSIONS = """
     INSERT INTO consent_suppression (channel, fingerprint, topic_id, cause, since)
     SELECT channel, fingerprint, NULL, 'listed', now() FROM contacts_address WHERE id %% 10 = 3

@@ -222,8 +222,8 @@ def test_it_opens_a_saved_rule_as_it_was_written(desk, people):
 # axe-core's rules for WCAG 2.2 AA, over what is ours of each page.
 OURS = {"include": [[".desk"], [".desk-composer-bar"], [".desk-live"]]}
 PAGES = (
-    "", "change", "preview", "audience", "progress", "person", "schedule", "test", "duplicate", "ask",
-    "approve", "/admin/campaigns/image/add/",
+    "", "change", "preview", "audience", "progress", "result", "person", "schedule", "test", "duplicate",
+    "ask", "approve", "/admin/campaigns/image/add/",
 )  # fmt: skip
 
 

@@ -161,7 +161,7 @@ def test_it_runs_every_page_of_the_desk_under_its_policy(sign_in):
             paths.append(
                 reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[first.pk])
             )
-    for name in ("preview", "audience", "progress", "person", "schedule"):
+    for name in ("preview", "audience", "progress", "result", "person", "schedule"):
         try:
             paths.append(reverse(f"admin:campaigns_campaign_{name}", args=[campaign.pk]))
         except NoReverseMatch:

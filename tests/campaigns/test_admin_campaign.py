@@ -274,6 +274,7 @@ def test_it_refuses_to_send_without_send_campaign(client, campaign, move):
         ("preview", "campaigns.view_campaign"),
         ("audience", "campaigns.view_campaign"),
         ("progress", "campaigns.view_delivery"),
+        ("result", "campaigns.view_delivery"),
         ("counts", "campaigns.view_delivery"),
         ("person", "campaigns.view_delivery"),
     ],

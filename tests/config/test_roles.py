@@ -36,6 +36,7 @@ PAGES = {
     "campaigns_campaign_preview {campaign}": SENDING,
     "campaigns_campaign_audience {campaign}": SENDING,
     "campaigns_campaign_progress {campaign}": SENDING,
+    "campaigns_campaign_result {campaign}": SENDING,
     "campaigns_campaign_person {campaign}": SENDING,
     "campaigns_campaign_test {campaign}": {MARKETER},
     "campaigns_campaign_schedule {campaign}": {MARKETER, OPERATOR},
