@@ -14,8 +14,8 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from consent.models.topics import Topic, Wording
-from consent.models.triggers import Always, names_its_event
 from contacts.models import Channel
+from contacts.models.triggers import Reference, names
 
 
 class Kind(models.TextChoices):
@@ -91,31 +91,35 @@ def append_only() -> list[pgtrigger.Trigger]:
     ]
 
 
+# Published words are never deleted; drafts are.
+PUBLISHED = "named.published_at IS NOT NULL"
+
+# Only functions that never depend on settings may make up a column, which leaves neither `concat_ws` nor
+# `convert_to`: the escapes undone are those put in before, and text is in the database's encoding, UTF-8.
 LEAF = """
-    IF NEW.occurred_at IS NULL THEN NEW.occurred_at := NEW.recorded_at; END IF;
-    NEW.leaf := sha256('\\x00'::bytea || convert_to(concat_ws(E'\\n',
-        'assent-event-v1',
-        NEW.id,
-        NEW.subject,
-        coalesce(NEW.topic_key, '*'),
-        coalesce(nullif(NEW.channel, ''), '*'),
-        NEW.kind,
-        coalesce(nullif(NEW.basis, ''), '-'),
-        coalesce(nullif(NEW.method, ''), '-'),
-        (extract(epoch from NEW.occurred_at) * 1000000)::bigint,
-        (extract(epoch from NEW.recorded_at) * 1000000)::bigint,
-        coalesce(NEW.wording_digest, '-'),
-        NEW.actor_role,
-        coalesce(nullif(NEW.actor, ''), '-'),
-        coalesce(NEW.undoes_id::text, '-'),
-        encode(NEW.commitment, 'hex')
-    ), 'UTF8'));
-    RETURN NEW;
+    sha256(decode('\\000' || replace(
+        'assent-event-v1'
+        || E'\\n' || id
+        || E'\\n' || subject
+        || E'\\n' || coalesce(topic_key, '*')
+        || E'\\n' || coalesce(nullif(channel, ''), '*')
+        || E'\\n' || kind
+        || E'\\n' || coalesce(nullif(basis, ''), '-')
+        || E'\\n' || coalesce(nullif(method, ''), '-')
+        || E'\\n' || (extract(epoch from occurred_at - timestamptz '1970-01-01 00:00:00+00') * 1000000)::bigint
+        || E'\\n' || (extract(epoch from recorded_at - timestamptz '1970-01-01 00:00:00+00') * 1000000)::bigint
+        || E'\\n' || coalesce(wording_digest, '-')
+        || E'\\n' || actor_role
+        || E'\\n' || coalesce(nullif(actor, ''), '-')
+        || E'\\n' || coalesce(undoes_id::text, '-')
+        || E'\\n' || encode(commitment, 'hex'),
+        '\\', '\\\\'
+    ), 'escape'))
 """
 
 
 class ConsentEvent(models.Model):
-    """One act of consent. `leaf` is its RFC 9162 leaf hash, computed by the database in the INSERT."""
+    """One act of consent. `leaf` is its RFC 9162 leaf hash, which the database computes and nobody can write."""
 
     subject = models.UUIDField(_("pseudonym"))
     topic = models.ForeignKey(
@@ -127,6 +131,7 @@ class ConsentEvent(models.Model):
         related_name="+",
         verbose_name=_("topic"),
         db_index=False,
+        db_constraint=False,
     )
     channel = models.CharField(_("channel"), max_length=5, choices=Channel, blank=True, default="")
     kind = models.CharField(_("kind"), max_length=14, choices=Kind)
@@ -143,6 +148,7 @@ class ConsentEvent(models.Model):
         related_name="+",
         verbose_name=_("wording"),
         db_index=False,
+        db_constraint=False,
     )
     actor_role = models.CharField(_("acted"), max_length=8, choices=ActorRole)
     actor = models.CharField(_("staff pseudonym"), max_length=64, blank=True, default="")
@@ -153,9 +159,15 @@ class ConsentEvent(models.Model):
         related_name="+",
         verbose_name=_("undoes"),
         db_index=False,
+        db_constraint=False,
     )
     commitment = models.BinaryField(_("commitment"), max_length=32)
-    leaf = models.BinaryField(_("leaf"), max_length=32, db_default=b"")
+    leaf = models.GeneratedField(
+        verbose_name=_("leaf"),
+        expression=RawSQL(LEAF, ()),
+        output_field=models.BinaryField(max_length=32),
+        db_persist=True,
+    )
 
     objects = AppendOnlyQuerySet.as_manager()
 
@@ -165,8 +177,10 @@ class ConsentEvent(models.Model):
         indexes = [models.Index(fields=["subject", "id"], name="event_of_subject")]
         triggers = [
             *append_only(),
-            Always(
-                name="compute_leaf", when=pgtrigger.Before, operation=pgtrigger.Insert, func=LEAF
+            *names(
+                Reference("topic_key", "consent_topic", "key", is_one_of_few=True),
+                Reference("wording_digest", "consent_wording", "digest", PUBLISHED, is_one_of_few=True),
+                Reference("undoes_id", "consent_consentevent"),
             ),
             pgtrigger.Trigger(
                 name="queue_for_sealing",
@@ -227,7 +241,7 @@ class ConsentEvidence(models.Model):
         verbose_name_plural = _("consent evidence")
         triggers = [
             pgtrigger.Protect(name="append_only", operation=pgtrigger.Update),
-            *names_its_event(pgtrigger.Insert),
+            *names(Reference("event_id", "consent_consentevent")),
         ]
 
     def __str__(self) -> str:

@@ -8,10 +8,10 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from consent.models.ledger import Basis, ConsentEvent, Method
+from consent.models.ledger import PUBLISHED, Basis, ConsentEvent, Method
 from consent.models.topics import Topic, Wording
-from consent.models.triggers import names_its_event
 from contacts.models import Address, Channel, Contact
+from contacts.models.triggers import Reference, names
 
 
 class PermissionQuerySet(models.QuerySet["Permission"]):
@@ -44,6 +44,7 @@ class Permission(models.Model):
         related_name="permissions",
         verbose_name=_("contact"),
         db_index=False,
+        db_constraint=False,
     )
     topic = models.ForeignKey(
         Topic,
@@ -52,6 +53,7 @@ class Permission(models.Model):
         related_name="permissions",
         verbose_name=_("topic"),
         db_index=False,
+        db_constraint=False,
     )
     channel = models.CharField(_("channel"), max_length=5, choices=Channel)
     state = models.CharField(_("state"), max_length=11, choices=State)
@@ -80,6 +82,7 @@ class Permission(models.Model):
         related_name="+",
         verbose_name=_("wording"),
         db_index=False,
+        db_constraint=False,
         help_text=_("The words of the yes that stands."),
     )
     address = models.ForeignKey(
@@ -89,6 +92,7 @@ class Permission(models.Model):
         related_name="+",
         verbose_name=_("address"),
         db_index=False,
+        db_constraint=False,
     )
     event = models.ForeignKey(
         ConsentEvent,
@@ -109,7 +113,14 @@ class Permission(models.Model):
             ("record_withdrawal", _("Can record a withdrawal")),
             ("record_basis", _("Can record another basis than consent")),
         ]
-        triggers = names_its_event(pgtrigger.Insert, pgtrigger.Update)
+        triggers = names(
+            Reference("contact_id", "contacts_contact"),
+            Reference("topic_id", "consent_topic", is_one_of_few=True),
+            Reference("wording_id", "consent_wording", when=PUBLISHED, is_one_of_few=True),
+            Reference("address_id", "contacts_address"),
+            Reference("event_id", "consent_consentevent"),
+            on=(pgtrigger.Insert, pgtrigger.Update),
+        )
         constraints = [
             models.UniqueConstraint(
                 fields=["contact", "topic", "channel"],

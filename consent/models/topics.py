@@ -15,6 +15,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from contacts.models import Channel
+from contacts.models.triggers import never_deleted
 
 
 class Organization(models.Model):
@@ -109,6 +110,7 @@ class Topic(models.Model):
                 condition=pgtrigger.Q(old__status__in=["published", "retired"])
                 & pgtrigger.Q(old__covers_measurement__df=pgtrigger.F("new__covers_measurement")),
             ),
+            *never_deleted(),
         ]
         constraints = [
             models.CheckConstraint(

@@ -8,6 +8,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from contacts.models.triggers import Reference, names, never_deleted, stays_with
+
 
 class Channel(models.TextChoices):
     EMAIL = "email", _("email")
@@ -62,6 +64,7 @@ class Contact(models.Model):
     class Meta:
         verbose_name = _("contact")
         verbose_name_plural = _("contacts")
+        triggers = never_deleted()
         indexes = [models.Index(F("created_at").desc(), F("id").desc(), name="contact_newest")]
         constraints = [
             models.CheckConstraint(
@@ -83,6 +86,9 @@ class Contact(models.Model):
         return str(self.subject)[:8]
 
 
+OF_CONTACT = Reference("contact_id", "contacts_contact")
+
+
 class Identity(models.Model):
     """The vault: what names a person, in clear. Only sends, exports and permitted staff read it."""
 
@@ -92,6 +98,7 @@ class Identity(models.Model):
         primary_key=True,
         related_name="identity",
         verbose_name=_("contact"),
+        db_constraint=False,
     )
     first_name = models.CharField(_("first name"), max_length=200, blank=True, default="")
     last_name = models.CharField(_("last name"), max_length=200, blank=True, default="")
@@ -101,6 +108,7 @@ class Identity(models.Model):
     class Meta:
         verbose_name = _("identity")
         verbose_name_plural = _("identities")
+        triggers = [*names(OF_CONTACT), stays_with("contact_id")]
 
     def __str__(self) -> str:
         return f"identity of contact {self.pk}"
@@ -115,7 +123,11 @@ class Address(models.Model):
     """Where a person is reached on a channel, known by its fingerprint; a change is a new row."""
 
     contact = models.ForeignKey(
-        Contact, models.PROTECT, related_name="addresses", verbose_name=_("contact")
+        Contact,
+        models.PROTECT,
+        related_name="addresses",
+        verbose_name=_("contact"),
+        db_constraint=False,
     )
     channel = models.CharField(_("channel"), max_length=5, choices=Channel)
     fingerprint = models.BinaryField(_("fingerprint"), max_length=32, null=True)
@@ -130,6 +142,7 @@ class Address(models.Model):
     class Meta:
         verbose_name = _("address")
         verbose_name_plural = _("addresses")
+        triggers = [*names(OF_CONTACT), stays_with("contact_id"), *never_deleted()]
         constraints = [
             models.UniqueConstraint(
                 fields=["contact", "channel"],

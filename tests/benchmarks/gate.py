@@ -45,10 +45,10 @@ _ADDRESSES = """
 _EVENTS = """
     INSERT INTO consent_consentevent (
         subject, topic_key, channel, kind, basis, method, occurred_at, recorded_at, actor_role,
-        actor, commitment, leaf
+        actor, commitment
     )
     SELECT subject, 'product-news', 'email', 'given', 'consent', 'confirmation', now(), now(),
-        'subject', '', sha256(''), ''
+        'subject', '', sha256('')
     FROM contacts_contact
 """
 _PERMISSIONS = """

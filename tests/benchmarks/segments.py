@@ -38,8 +38,8 @@ _ADDRESSES = """
 # Of ten people seven said yes, one took it back, two were never asked.
 _EVENTS = """
     INSERT INTO consent_consentevent (subject, topic_key, channel, kind, basis, method, actor_role,
-        actor, commitment, leaf)
-    SELECT subject, 'product-news', 'email', 'given', 'consent', 'import', 'staff', '', sha256(''), ''
+        actor, commitment)
+    SELECT subject, 'product-news', 'email', 'given', 'consent', 'import', 'staff', '', sha256('')
     FROM contacts_contact ORDER BY id LIMIT 1
 """
 _PERMISSIONS = """
