@@ -17,6 +17,8 @@ from contacts.fields import Value
 from contacts.models import Channel, Tag
 
 REACHED = {"email": Channel.EMAIL, "phone": Channel.SMS}
+_EMAIL = Channel.EMAIL.value
+_SMS = Channel.SMS.value
 
 
 class TwoPeople(ValueError):
@@ -48,9 +50,9 @@ class Arrival:
     def fingerprints(self) -> Iterator[tuple[str, bytes]]:
         """Channel and fingerprint of each address."""
         if self.email_fingerprint:
-            yield Channel.EMAIL.value, self.email_fingerprint
+            yield _EMAIL, self.email_fingerprint
         if self.phone_fingerprint:
-            yield Channel.SMS.value, self.phone_fingerprint
+            yield _SMS, self.phone_fingerprint
 
 
 @dataclass(slots=True)

@@ -7,12 +7,12 @@ transactions: killed at any moment, it goes on where it was, and nothing is doub
 import gc
 import hashlib
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import copy_context
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ __all__ = [
     "start",
 ]
 
-BATCH_ROWS = 2000
+BATCH_ROWS = 4000
 FIRST_ROWS = 500
 FEWEST_ROWS = 300
 # A withdrawal of somebody known in a batch waits until its transaction ends: so long, about, on any machine.
@@ -73,7 +73,8 @@ TRANSACTION_S = 0.25
 AMONG_STRANGERS_S = 1.0
 REHEARSED_ROWS = 1000
 TRIES = 3
-SELDOM = 100_000
+SELDOM = 1_000_000
+SWITCH_S = 0.0005
 LARGEST_EVIDENCE_BYTES = 5 * 1024 * 1024
 TURN = 0x0A5517  # any number, as long as nothing else takes it
 _LOCK_SPACE = 8501
@@ -209,7 +210,7 @@ def run(
     """
     stop_at = time.monotonic() + for_seconds
     was_running = batch.state == ImportBatch.State.RUNNING
-    with _only_once(batch), _seldom_collecting():
+    with _only_once(batch), _seldom_collecting(), _soon_sending():
         batch.refresh_from_db()
         is_stopped = was_running and batch.state == ImportBatch.State.FAILED
         if is_stopped or batch.state == ImportBatch.State.FINISHED:
@@ -218,8 +219,9 @@ def run(
         try:
             work = _Run(batch)
             work.check_file()
-            for chunk in _ahead(work.chunks(batch_rows)):
-                work.take(chunk)
+            ahead = _Ahead(work.chunks(batch_rows))
+            while chunk := ahead.take():
+                work.take(chunk, meanwhile=ahead.read)
                 if progress:
                     progress(batch)
                 if time.monotonic() > stop_at and batch.next_line <= batch.lines:
@@ -245,17 +247,20 @@ class _Chunk:
     next_line: int
 
 
-def _ahead(chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
-    """The same chunks, each read by a thread of its own while the database writes the one before."""
+class _Ahead:
+    """The chunks, each of which can be read before it is taken: while the database writes the one before."""
 
-    def read() -> _Chunk | None:
-        return next(chunks, None)
+    def __init__(self, chunks: Iterator[_Chunk]) -> None:
+        self._chunks = chunks
+        self._read: list[_Chunk] = []
 
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        ahead = reader.submit(copy_context().run, read)
-        while chunk := ahead.result():
-            ahead = reader.submit(copy_context().run, read)
-            yield chunk
+    def read(self) -> None:
+        if not self._read:
+            self._read.extend(islice(self._chunks, 1))
+
+    def take(self) -> _Chunk | None:
+        self.read()
+        return self._read.pop() if self._read else None
 
 
 def _set(batch: ImportBatch, **columns: Any) -> None:
@@ -287,6 +292,17 @@ def _seldom_collecting() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*usual)
+
+
+@contextmanager
+def _soon_sending() -> Iterator[None]:
+    """The thread that feeds the database is seldom at work, but must not wait its usual 5 ms for its turn."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
 
 
 class _Run:
@@ -329,7 +345,7 @@ class _Run:
         if chunk.rows or chunk.refused:
             yield replace(chunk, next_line=self.written.lines + 1)
 
-    def take(self, chunk: _Chunk) -> None:
+    def take(self, chunk: _Chunk, *, meanwhile: Callable[[], object]) -> None:
         """Write a chunk and how far it came, both or nothing.
 
         Imports take turns, because two of one list would meet at every person. Where somebody signed
@@ -342,7 +358,7 @@ class _Run:
                     cursor.execute("SELECT pg_advisory_xact_lock(%s)", [TURN])
                     if not tries_left:
                         bulk.keep_others_out()
-                    tally = self.write(chunk)
+                    tally = self.write(chunk, meanwhile=meanwhile)
                     self._advance(chunk, tally)
                 most_s = TRANSACTION_S if tally.known else AMONG_STRANGERS_S
                 break
@@ -353,7 +369,7 @@ class _Run:
         self.rows = max(FEWEST_ROWS, int(self.rows * min(2, pace)))
         self.batch.refresh_from_db()
 
-    def write(self, chunk: _Chunk) -> Tally:
+    def write(self, chunk: _Chunk, *, meanwhile: Callable[[], object] = lambda: None) -> Tally:
         writer = BatchWriter(
             topics=self.registry.topics.values(),
             fields=self.registry.fields.values(),
@@ -361,7 +377,7 @@ class _Run:
             language=self.declared.language,
             list_id=self.declared.list_id,
         )
-        return writer.write(self.batch, chunk.rows, chunk.refused)
+        return writer.write(self.batch, chunk.rows, chunk.refused, meanwhile=meanwhile)
 
     def _advance(self, chunk: _Chunk, tally: Tally) -> None:
         counted = {name: F(name) + count for name, count in asdict(tally).items()}

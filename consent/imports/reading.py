@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from django.utils.translation import gettext_lazy as _
 
@@ -37,8 +37,7 @@ class Format:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record and the line it begins on, from 1; `cells` is empty where it cannot be read."""
 
     line: int
@@ -149,9 +148,7 @@ def records(path: Path, written: Format, *, from_line: int = 1) -> Generator[Rec
     """The records that begin on `from_line` or later; empty lines are passed over."""
     try:
         with path.open(encoding=written.encoding, errors="replace", newline="") as file:
-            for record in _records(file, written.delimiter):
-                if record.line >= from_line:
-                    yield record
+            yield from _records(file, written.delimiter, from_line)
     except OSError as error:
         raise FileUnreadable(_("%(file)s: %(reason)s.") % _names(path, error)) from error
 
@@ -165,14 +162,11 @@ class _Lines:
         self.taken: list[str] = []
         self.read = 0
 
-    def __iter__(self) -> "_Lines":
-        return self
-
-    def __next__(self) -> str:
-        line = self.returned.popleft() if self.returned else next(self.file)
-        self.read += 1
-        self.taken.append(line)
-        return line
+    def __iter__(self) -> Iterator[str]:
+        while line := self.returned.popleft() if self.returned else next(self.file, ""):
+            self.read += 1
+            self.taken.append(line)
+            yield line
 
     def put_back(self) -> None:
         """All but the first line of the record are read again."""
@@ -180,7 +174,7 @@ class _Lines:
         self.read -= len(self.taken) - 1
 
 
-def _records(file: TextIO, delimiter: str) -> Iterator[Record]:
+def _records(file: TextIO, delimiter: str, from_line: int) -> Iterator[Record]:
     lines = _Lines(file)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     width = 0
@@ -197,7 +191,9 @@ def _records(file: TextIO, delimiter: str) -> Iterator[Record]:
             text = lines.taken[0].rstrip("\r\n")
             lines.put_back()
             reader = csv.reader(lines, delimiter=delimiter, strict=True)
-            yield Record(line, [], text)
+            if line >= from_line:
+                yield Record(line, [], text)
         elif any(cells):
             width = width or len(cells)
-            yield Record(line, cells)
+            if line >= from_line:
+                yield Record(line, cells)

@@ -40,6 +40,8 @@ _NOES = {
     values.COMPLAINED: Kind.COMPLAINED,
     values.REFUSED: Kind.REFUSED,
 }
+_GIVEN = Kind.GIVEN.value
+_ASSERTED = Kind.ASSERTED.value
 _BETWEEN_CELLS = re.compile(r"[,;|\t\"]")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -51,7 +53,7 @@ Cells = dict[str, str]
 class Said:
     """One act that a row reports; `topic` None is every topic, `occurred_at` None not known."""
 
-    kind: Kind
+    kind: str
     topic: Topic | None
     channel: str
     occurred_at: datetime | None
@@ -137,10 +139,16 @@ class RowReader:
         self.offered = {topic.key: topic.channels for topic in registry.topics.values()}
         self.known_topics: dict[str, Sequence[Topic]] = {}
         self.known_wordings: dict[tuple[int, str, str], Wording | None] = {}
+        # Backwards: the first column of a meaning is the one that stays.
         self.places = [
             (place, target)
-            for place, column in enumerate(columns)
+            for place, column in reversed(list(enumerate(columns)))
             if (target := mapping.get(column, ""))
+        ]
+        self.asked_again = [
+            (target, places)
+            for target in _ASKING
+            if len(places := [place for place, meant in self.places if meant == target]) > 1
         ]
         self.left_out = ""
         # Brevo writes every number in full, without the plus.
@@ -228,12 +236,11 @@ class RowReader:
 
         Of several that ask whether somebody said no, the first that says so.
         """
-        named: Cells = {}
-        for place, target in self.places:
-            if (cell := cells[place].strip()) and (
-                target not in named or (target in _ASKING and not _says_yes(named, target))
-            ):
-                named[target] = cell
+        named = {target: cell for place, target in self.places if (cell := cells[place].strip())}
+        for target, places in self.asked_again:
+            for place in places:
+                if (cell := cells[place].strip()) and values.says_yes(cell):
+                    named[target] = cell
         return named
 
     def _arrival(self, cells: Cells) -> Arrival:
@@ -401,7 +408,7 @@ class RowReader:
         is_shown = bool(at and source and words)
         if not is_shown and (row.is_undeliverable or not (is_claimed or at or words)):
             return
-        kind = Kind.GIVEN if is_shown else Kind.ASSERTED
+        kind = _GIVEN if is_shown else _ASSERTED
         details = self._details(row, cells, source=source)
         quoted = details | {"wording": words} if words else details
         for topic, channel in self._asked(row, cells):

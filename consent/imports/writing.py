@@ -7,7 +7,7 @@ the same acts, under the same lock per person, only the rows travel by COPY.
 import json
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -31,7 +31,7 @@ from consent.models import (
 )
 from consent.standing import NO, Act, Standing, follow
 from contacts import bulk
-from contacts.bulk import Person
+from contacts.bulk import Held, Person
 from contacts.copying import NULL, Copies, bytea_array, next_ids, text
 from contacts.models import Channel, DataField
 
@@ -39,12 +39,17 @@ State = Permission.State
 Key = tuple[str | None, str]
 
 # As many as keep the database at work while the next ones are made.
-ROWS_A_COPY = 500
+ROWS_A_COPY = 1000
 _TICK = timedelta(microseconds=1)
 _IMPORT = Method.IMPORT.value
 _CONSENT = Basis.CONSENT.value
 _EMAIL = Channel.EMAIL.value
 _DATA = Channel.DATA.value
+# Permissions for the use of data are tied to the email address.
+_REACHED_AT = {_EMAIL: _EMAIL, Channel.SMS.value: Channel.SMS.value, _DATA: _EMAIL}
+_GIVEN = Kind.GIVEN.value
+_ASSERTED = Kind.ASSERTED.value
+_REFUSED = Kind.REFUSED.value
 
 
 class SaidNo(RowRefused):
@@ -81,10 +86,18 @@ _EVIDENCE = ["event_id", "nonce", "details"]
 _PERMISSION = """contact_id topic_id channel state stopped fresh_at since valid_until basis method
     wording_id address_id event_id""".split()
 _COUNTED = {
-    Kind.GIVEN: "grants",
-    Kind.ASSERTED: "claims",
-    Kind.REQUESTED: "requests",
+    Kind.GIVEN.value: "grants",
+    Kind.ASSERTED.value: "claims",
+    Kind.REQUESTED.value: "requests",
 }
+
+
+class _Moments(dict[datetime | None, str]):
+    """As COPY takes them; each is written out once, though it stands in many rows."""
+
+    def __missing__(self, at: datetime | None) -> str:
+        self[at] = written = at.isoformat() if at else NULL
+        return written
 
 
 @dataclass(slots=True)
@@ -146,17 +159,28 @@ class BatchWriter:
         self.evidence: list[str] = []
         self.noes: list[noes.Line] = []
         self.stops: dict[tuple[str, bytes], list[_Stop]] = {}
-        self.moments: dict[datetime, str] = {}
-        self.evident: tuple[Mapping[str, str], int, bytes] | None = None
+        self.moments = _Moments()
+        self.evident: tuple[Mapping[str, str], int, bytes, str] | None = None
         self.new_stops: dict[tuple[str, bytes, int | None], _Stop] = {}
 
-    def write(self, batch: ImportBatch, rows: Sequence[Row], refused: Sequence[Refusal]) -> Tally:
-        """Take the rows; nobody becomes a contact for being on a list of suppressions."""
+    def write(
+        self,
+        batch: ImportBatch,
+        rows: Sequence[Row],
+        refused: Sequence[Refusal],
+        *,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> Tally:
+        """Take the rows, and call `meanwhile` once while the database still writes.
+
+        Nobody becomes a contact for being on a list of suppressions.
+        """
         listed = [row for row in rows if row.is_suppressed]
         people = self._recognize([row for row in rows if not row.is_suppressed])
         self._load(list(people.values()), listed)
         self.now = _database_time()
-        most = sum(len(row.said) for row in rows)
+        self.just_before, self.now_text = self.now - _TICK, self.now.isoformat()
+        most = sum([len(row.said) for row in rows])
         ids = iter(next_ids("consent_consentevent", most))
         self.nonces = _nonces(most)
         for row in listed:
@@ -165,16 +189,17 @@ class BatchWriter:
             if not row.is_suppressed and id(row) not in people:
                 self._suppress_of_nobody(row)
         met = list({id(person): person for person in people.values()}.values())
+        last_rows = {id(person): row for row, person in people.items()}
         with Copies() as copies:
-            for place, row in enumerate(rows, start=1):
-                if person := people.get(id(row)):
-                    self._take(row, person, ids)
-                if place % ROWS_A_COPY == 0:
-                    self._copy_events(copies)
-            self._copy_events(copies)
-            self._drop_unpermitted_values(met)
-            bulk.insert(met, copies, language=self.language)
-            self._copy_permissions(met, copies)
+            for start in range(0, len(rows), ROWS_A_COPY):
+                heard = []
+                for row in rows[start : start + ROWS_A_COPY]:
+                    if person := people.get(id(row)):
+                        self._take(row, person, ids)
+                        if last_rows[id(person)] == id(row):
+                            heard.append(person)
+                self._copy(heard, copies)
+            meanwhile()
             copies.settle()
         bulk.complete(met)
         if self.list_id:
@@ -286,14 +311,16 @@ class BatchWriter:
     def _say(self, said: Said, person: Person, ids: Iterator[int]) -> None:
         history = self.histories[person.contact_id]
         key = (said.topic.key if said.topic else None, said.channel)
+        address = person.addresses.get(_REACHED_AT[said.channel])
+        standing = history.at(key) if history.standings else None
         is_no = said.kind in NO
-        if not is_no:
-            self._check_open(said, person, history.at(key))
-        if self._is_known_already(said, person, history.at(key), is_no=is_no):
+        if not is_no and (standing or person.is_restricted or self.stops):
+            self._check_open(said, person, address, standing)
+        if standing and self._is_known_already(said, person, standing, is_no=is_no):
             self.tally.unchanged += 1
             return
-        act = self._act(said, person, next(ids))
-        self._record(said, person, act)
+        act = self._act(said, address, next(ids))
+        self._record(said, person, address, act)
         if said.topic is None:
             for other in [other for other in history.standings if other[1] == said.channel]:
                 if other != key:
@@ -301,42 +328,43 @@ class BatchWriter:
         history.follow(key, act)
         if is_no:
             self.tally.stops += 1
-            if said.kind != Kind.REFUSED:
+            if said.kind != _REFUSED:
                 self._stop_addresses(said, person, act)
         else:
             name = _COUNTED[said.kind]
             setattr(self.tally, name, getattr(self.tally, name) + 1)
 
-    def _check_open(self, said: Said, person: Person, standing: Standing | None) -> None:
+    def _check_open(
+        self, said: Said, person: Person, address: Held | None, standing: Standing | None
+    ) -> None:
         """Opt-out wins: no row of a file speaks against a no of the person."""
         if person.is_restricted:
             raise IsRestricted
-        everything = self.histories[person.contact_id].standings.get((None, said.channel))
-        fresh_at = standing.fresh_at if standing else None
-        if (standing and standing.stopped) or (
-            everything and everything.stopped and not (fresh_at and fresh_at > everything.since)
-        ):
-            raise SaidNo
-        address = person.addresses.get(_reached_at(said.channel))
+        fresh_at = None
+        if standing:
+            everything = self.histories[person.contact_id].standings.get((None, said.channel))
+            fresh_at = standing.fresh_at
+            if standing.stopped or (
+                everything and everything.stopped and not (fresh_at and fresh_at > everything.since)
+            ):
+                raise SaidNo
         if address is None:
             return
-        for stop in self.stops.get((_reached_at(said.channel), address.fingerprint), ()):
+        for stop in self.stops.get((_REACHED_AT[said.channel], address.fingerprint), ()):
             is_about = stop.topic_id is None or (said.topic and stop.topic_id == said.topic.pk)
             is_older = fresh_at is not None and fresh_at > stop.since
             if is_about and not (is_older and stop.cause != Suppression.Cause.LEGAL):
                 raise IsSuppressed
 
     def _is_known_already(
-        self, said: Said, person: Person, standing: Standing | None, *, is_no: bool
+        self, said: Said, person: Person, standing: Standing, *, is_no: bool
     ) -> bool:
         """A row that changes nothing adds no event, so that the same file twice is the same as once."""
-        if standing is None:
-            return False
         if not is_no:
-            return standing.state != State.CLAIMED or said.kind == Kind.ASSERTED
+            return standing.state != State.CLAIMED or said.kind == _ASSERTED
         if said.occurred_at and standing.fresh_at and said.occurred_at < standing.fresh_at:
             return True
-        is_stronger = NO[said.kind] != standing.state and said.kind != Kind.REFUSED
+        is_stronger = NO[said.kind] != standing.state and said.kind != _REFUSED
         return standing.stopped and not is_stronger and self._stops_all_of(said, person)
 
     def _stops_all_of(self, said: Said, person: Person) -> bool:
@@ -353,50 +381,49 @@ class BatchWriter:
             for stop in self.stops.get((said.channel, address.fingerprint), ())
         )
 
-    def _act(self, said: Said, person: Person, event_id: int) -> Act:
+    def _act(self, said: Said, address: Held | None, event_id: int) -> Act:
         """An act with a date of its own is never live, as in `ledger.record`."""
-        at = said.occurred_at
-        is_given = said.kind == Kind.GIVEN
-        address = person.addresses.get(_reached_at(said.channel))
+        at, wording = said.occurred_at, said.wording
         return Act(
             event_id,
-            said.kind.value,
+            said.kind,
             _IMPORT,
             self.actor_role,
-            _CONSENT if is_given else "",
-            min(at, self.now - _TICK) if at else self.now,
+            _CONSENT if said.kind == _GIVEN else "",
+            min(at, self.just_before) if at else self.now,
             self.now,
-            address_id=address.id if address else None,
-            valid_until=at + said.wording.valid_for if at and said.wording else None,
-            wording_id=said.wording.pk if said.wording else None,
+            None,
+            address.id if address else None,
+            wording.pk if wording else None,
+            at + wording.valid_for if at and wording else None,
         )
 
-    def _record(self, said: Said, person: Person, act: Act) -> None:
+    def _record(self, said: Said, person: Person, address: Held | None, act: Act) -> None:
         nonce = next(self.nonces)
-        canonical = self._evidence(said, person)
+        canonical, shown = self._evidence(said, address)
         commitment = leaf.commitment_to(nonce, canonical).hex()
         topic = said.topic.key if said.topic else NULL
         wording = said.wording.digest if said.wording else NULL
-        occurred_at = self._moment(act.occurred_at)
         self.events.append(
             f"{act.event_id}\t{person.subject}\t{topic}\t{said.channel}\t{act.kind}\t{act.basis}\t"
-            f"{act.method}\t{occurred_at}\t{self._moment(self.now)}\t{wording}\t{self.by}\t\\\\x{commitment}"
+            f"{act.method}\t{self.moments[act.occurred_at]}\t{self.now_text}\t{wording}\t{self.by}\t"
+            f"\\\\x{commitment}"
         )
-        self.evidence.append(f"{act.event_id}\t\\\\x{nonce.hex()}\t{text(canonical.decode())}")
+        self.evidence.append(f"{act.event_id}\t\\\\x{nonce.hex()}\t{shown}")
         if act.kind in NO:
             self.noes.append(_line_of(said, person, act))
 
-    def _evidence(self, said: Said, person: Person) -> bytes:
-        """The canonical details: the same for each topic of a row, so they are put together once."""
-        address = person.addresses.get(_reached_at(said.channel))
+    def _evidence(self, said: Said, address: Held | None) -> tuple[bytes, str]:
+        """The canonical details, and as COPY takes them: the same for each topic of a row, so made once."""
         place = address.id if address else 0
         if self.evident is None or self.evident[0] is not said.details or self.evident[1] != place:
             details = dict(said.details)
             if address:
                 details["address"] = str(address.id)
                 details["fingerprint"] = address.fingerprint.hex()
-            self.evident = said.details, place, leaf.canonical_details(details)
-        return self.evident[2]
+            canonical = leaf.canonical_details(details)
+            self.evident = said.details, place, canonical, text(canonical.decode())
+        return self.evident[2:]
 
     # What follows
 
@@ -429,10 +456,14 @@ class BatchWriter:
                 if not (standing and standing.state == State.GRANTED):
                     person.facts.attributes.pop(key, None)
 
-    def _copy_events(self, copies: Copies) -> None:
+    def _copy(self, heard: Sequence[Person], copies: Copies) -> None:
+        """The events so far, and those people of whom every row was taken."""
         copies.add("consent_consentevent", _EVENT, self.events)
         copies.add("consent_consentevidence", _EVIDENCE, self.evidence)
         self.events, self.evidence = [], []
+        self._drop_unpermitted_values(heard)
+        bulk.insert(heard, copies, language=self.language)
+        self._copy_permissions(heard, copies)
 
     def _copy_permissions(self, people: Iterable[Person], copies: Copies) -> None:
         lines = []
@@ -447,20 +478,11 @@ class BatchWriter:
 
     def _standing_cells(self, standing: Standing) -> str:
         return (
-            f"{standing.state}\t{standing.stopped}\t{self._moment(standing.fresh_at)}\t"
-            f"{self._moment(standing.since)}\t{self._moment(standing.valid_until)}\t"
+            f"{standing.state}\t{standing.stopped}\t{self.moments[standing.fresh_at]}\t"
+            f"{self.moments[standing.since]}\t{self.moments[standing.valid_until]}\t"
             f"{standing.basis}\t{standing.method}\t{standing.wording_id or NULL}\t"
             f"{standing.address_id or NULL}\t{standing.event_id}"
         )
-
-    def _moment(self, at: datetime | None) -> str:
-        """The same moment stands in an event, its permission and its neighbors: write it out once."""
-        if at is None:
-            return NULL
-        found = self.moments.get(at)
-        if found is None:
-            found = self.moments[at] = at.isoformat()
-        return found
 
     def _update_permissions(self, people: Iterable[Person]) -> None:
         changed = [
@@ -578,11 +600,6 @@ def _line_of(said: Said, person: Person, act: Act) -> noes.Line:
 def _as_it_stood(record: Record) -> list[str]:
     cells = record.cells or [record.text]
     return [cell.replace("\x00", "\N{REPLACEMENT CHARACTER}") for cell in cells]
-
-
-def _reached_at(channel: str) -> str:
-    """Permissions for the use of data are tied to the email address."""
-    return _EMAIL if channel == _DATA else channel
 
 
 def _nonces(count: int) -> Iterator[bytes]:

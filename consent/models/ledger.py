@@ -106,8 +106,8 @@ LEAF = """
         || E'\\n' || kind
         || E'\\n' || coalesce(nullif(basis, ''), '-')
         || E'\\n' || coalesce(nullif(method, ''), '-')
-        || E'\\n' || (extract(epoch from occurred_at - timestamptz '1970-01-01 00:00:00+00') * 1000000)::bigint
-        || E'\\n' || (extract(epoch from recorded_at - timestamptz '1970-01-01 00:00:00+00') * 1000000)::bigint
+        || E'\\n' || (extract(epoch from occurred_at - timestamptz '1970-01-01Z') * 1000000)::bigint
+        || E'\\n' || (extract(epoch from recorded_at - timestamptz '1970-01-01Z') * 1000000)::bigint
         || E'\\n' || coalesce(wording_digest, '-')
         || E'\\n' || actor_role
         || E'\\n' || coalesce(nullif(actor, ''), '-')
@@ -119,7 +119,7 @@ LEAF = """
 
 
 class ConsentEvent(models.Model):
-    """One act of consent. `leaf` is its RFC 9162 leaf hash, which the database computes and nobody can write."""
+    """One act of consent. `leaf` is its RFC 9162 leaf hash: the database makes it, and takes no other."""
 
     subject = models.UUIDField(_("pseudonym"))
     topic = models.ForeignKey(
@@ -179,7 +179,9 @@ class ConsentEvent(models.Model):
             *append_only(),
             *names(
                 Reference("topic_key", "consent_topic", "key", is_one_of_few=True),
-                Reference("wording_digest", "consent_wording", "digest", PUBLISHED, is_one_of_few=True),
+                Reference(
+                    "wording_digest", "consent_wording", "digest", PUBLISHED, is_one_of_few=True
+                ),
                 Reference("undoes_id", "consent_consentevent"),
             ),
             pgtrigger.Trigger(

@@ -1,4 +1,4 @@
-"""Triggers that nobody can ask to stand aside, and references that are checked once for all rows of a statement.
+"""Triggers that nobody can ask to stand aside, and references checked once for all rows of a statement.
 
 The usual triggers look up, for every row, whether `pgtrigger.ignore` names them. A foreign key asks the
 database about every row by itself: more than half of the work of writing a million people.
@@ -81,7 +81,9 @@ class Reference:
 
     def is_lost(self) -> str:
         """A condition in SQL: a row of `fresh` names nothing."""
-        rows = f"(SELECT DISTINCT {self.column} FROM fresh) fresh" if self.is_one_of_few else "fresh"
+        rows = (
+            f"(SELECT DISTINCT {self.column} FROM fresh) fresh" if self.is_one_of_few else "fresh"
+        )
         narrowed = f" AND {self.when}" if self.when else ""
         # A scalar subquery is looked up row by row, whatever the planner believes of the tables' sizes.
         return (

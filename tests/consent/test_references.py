@@ -1,4 +1,4 @@
-"""What a foreign key would hold, held by triggers: nothing names what is not there, and what may be named stays."""
+"""What foreign keys would hold, held by triggers: what is named is there, and stays."""
 
 import pgtrigger
 import pytest
