@@ -364,7 +364,7 @@ class BatchWriter:
             return standing.state != State.CLAIMED or said.kind == _ASSERTED
         if said.occurred_at and standing.fresh_at and said.occurred_at < standing.fresh_at:
             return True
-        is_stronger = NO[said.kind] != standing.state and said.kind != _REFUSED
+        is_stronger = NO[Kind(said.kind)] != standing.state and said.kind != _REFUSED
         return standing.stopped and not is_stronger and self._stops_all_of(said, person)
 
     def _stops_all_of(self, said: Said, person: Person) -> bool:
