@@ -289,9 +289,9 @@ def test_it_stops_when_somebody_says_so_and_goes_on_where_it_was(declared, clien
     assert "Stop the import" in text_of(client.get(at("change", declared)))
     take = imports._Run.take
 
-    def stopped_meanwhile(run, chunk):
+    def stopped_meanwhile(run, chunk, **ahead):
         client.post(at("stop", declared))
-        take(run, chunk)
+        take(run, chunk, **ahead)
 
     with monkeypatch.context() as patched:
         patched.setattr(imports._Run, "take", stopped_meanwhile)

@@ -11,8 +11,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('consent', '0001_initial'),
-        ('contacts', '0002_checks_once_for_all_rows'),
+        ('consent', '0003_measurement'),
+        ('contacts', '0003_checks_once_for_all_rows'),
     ]
 
     operations = [
