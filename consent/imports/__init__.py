@@ -20,6 +20,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
+from django.utils import translation
 
 from consent import ledger
 from consent.imports import declaration, reading
@@ -126,6 +127,7 @@ def start(
         declared=said,
         mapping=dict(mapping),
         staff_id=staff.pk if staff else None,
+        spoken=translation.get_language() or "",
     )
 
 
@@ -206,11 +208,13 @@ def run(
 
     Each transaction takes at most `batch_rows` rows, as few as it needs to be over in a quarter of a
     second, or in a second where nobody in it was known; only acts of people in it wait for it. Raises an
-    `ImportRefused`; what was imported before stays, and the batch can be run again.
+    `ImportRefused`; what was imported before stays, and the batch can be run again. Reasons are given in
+    the language of whoever started it.
     """
     stop_at = time.monotonic() + for_seconds
     was_running = batch.state == ImportBatch.State.RUNNING
-    with _only_once(batch), _seldom_collecting(), _soon_sending():
+    spoken = translation.override(batch.spoken or None)
+    with _only_once(batch), _seldom_collecting(), _soon_sending(), spoken:
         batch.refresh_from_db()
         is_stopped = was_running and batch.state == ImportBatch.State.FAILED
         if is_stopped or batch.state == ImportBatch.State.FINISHED:

@@ -21,6 +21,17 @@ from consent.imports.errors import FileEmpty, FileUnreadable
 DELIMITERS = (",", ";", "\t", "|")
 HEAD_BYTES = 65_536
 BLOCK_BYTES = 1 << 20
+_NO_TEXT = {
+    b"PK\x03\x04": _("This is a spreadsheet or an archive. Save it as CSV first."),
+    b"\xd0\xcf\x11\xe0": _("This is a spreadsheet. Save it as CSV first."),
+    b"%PDF": _("This is a PDF. A table in CSV is needed."),
+    b"\x1f\x8b": _("This file is compressed. Unpack it first."),
+    b"\x89PNG": _("This is a picture. A table in CSV is needed."),
+    b"\xff\xd8\xff": _("This is a picture. A table in CSV is needed."),
+    b"<": _("This is a web page, though its name says otherwise. Save it as CSV first."),
+    b"[": _("This is JSON. A table in CSV is needed."),
+    b"{": _("This is JSON. A table in CSV is needed."),
+}
 # à, ç, é, è and ê, and within a word á, â, î, ï, ô, ù and ü of Mac Roman: signs of Windows-1252 (a dagger, a
 # bullet) and capitals that follow no small letter. And the accented small letters of Windows-1252.
 _OF_MAC = re.compile(rb"[a-z](?:[\x88\x8d-\x90]|[\x87\x89\x94\x95\x99\x9d\x9f][a-z])")
@@ -52,6 +63,7 @@ def inspect(path: Path) -> Format:
             head = file.read(HEAD_BYTES)
             if not head.strip():
                 raise FileEmpty
+            _check_text(head)
             encoding = _marked(head)
             file.seek(0)
             encoding, lines, digest = _scan(file_blocks(file), encoding)
@@ -60,6 +72,14 @@ def inspect(path: Path) -> Format:
     # A decoder that waits for more forgives the character that the head cuts in two.
     text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(head)
     return Format(encoding, _delimiter(text), lines, digest)
+
+
+def _check_text(head: bytes) -> None:
+    """Whatever its name says: what begins like this is no table in text."""
+    begins = head.lstrip()
+    for mark, sentence in _NO_TEXT.items():
+        if begins.startswith(mark):
+            raise FileUnreadable(sentence)
 
 
 def _names(path: Path, error: OSError) -> dict[str, str]:

@@ -14,6 +14,7 @@ from functools import cache
 from zoneinfo import available_timezones
 
 from django.utils.text import slugify
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from consent.imports import values
@@ -184,7 +185,7 @@ class RowReader:
         None where it says none, or where nobody knows whose it is.
         """
         cells = self._name(record.cells) if len(record.cells) == self.width else {}
-        row = Row(record, Arrival(), left_out=str(_("Only the no was taken. %s") % reason))
+        row = Row(record, Arrival(), left_out=gettext("Only the no was taken. %s") % reason)
         with suppress(RowRefused):
             self._read_addresses(cells, row.arrival)
         if not (row.arrival.email or row.arrival.phone):
@@ -273,10 +274,10 @@ class RowReader:
                 arrival.phone_fingerprint = self.fingerprint(arrival.phone)
         except addresses.PhoneNumberError as error:
             if not email:
-                raise RowRefused(error) from error
-            self.left_out = str(_("The phone number was left out. %s") % error)
+                raise RowRefused(gettext(str(error))) from error
+            self.left_out = gettext("The phone number was left out. %s") % gettext(str(error))
         except addresses.AddressError as error:
-            raise RowRefused(error) from error
+            raise RowRefused(gettext(str(error))) from error
         if not (email or phone):
             raise RowRefused(_("This row has neither an email address nor a phone number."))
 
@@ -352,7 +353,7 @@ class RowReader:
         try:
             at = self._moment(cells, target)
         except RowRefused as reason:
-            self.left_out = str(_("A date was left out. %s") % reason)
+            self.left_out = gettext("A date was left out. %s") % reason
             return ""
         return at.isoformat() if at else ""
 

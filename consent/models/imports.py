@@ -42,6 +42,9 @@ class ImportBatch(models.Model):
     unchanged = models.BigIntegerField(_("nothing new"), default=0)
     undeliverable = models.BigIntegerField(_("undeliverable"), default=0)
     refused = models.BigIntegerField(_("refused rows"), default=0)
+    spoken = models.CharField(
+        max_length=8, blank=True, default="", editable=False, help_text=_("Language of the report.")
+    )
     failure = models.TextField(_("failure"), blank=True, default="")
     created_at = models.DateTimeField(_("created"), db_default=Now())
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)

@@ -123,6 +123,10 @@ def test_it_keeps_an_upload_for_nobody_else_to_read(batch):
         ("\n \n", "This file has no rows."),
         (b"PK\x03\x04 more", "Save it as CSV first."),
         (b"%PDF-1.7", "A table in CSV is needed."),
+        (b"\x89PNG\r\n\x1a\n", "This is a picture."),
+        ("\n<html><table><tr><td>ada@example.org", "This is a web page"),
+        ('[{"email": "ada@example.org"}]', "This is JSON."),
+        ("email,name\n", "This file has no rows."),
         ("ada@example.org,Ada\nbo@example.org,Bo\n", "The first line has to name the columns"),
         ("Name,Town\nAda,Paris\n", "One column has to hold the email address or the phone number."),
         (",".join(map(str, range(301))) + "\n", "This file has more than 300 columns."),
@@ -282,6 +286,18 @@ def test_it_goes_on_where_a_killed_worker_left_it(declared, client, monkeypatch)
     again.refresh_from_db()
     assert (again.state, again.rows, Contact.objects.count()) == ("finished", 900, 900)
     assert uploads.unfinished() == []
+
+
+def test_it_says_why_in_the_language_of_whoever_started_it(sign_in, send, client):
+    sign_in(*IMPORTER)
+    client.defaults["HTTP_ACCEPT_LANGUAGE"] = "fr"
+    assert send().status_code == 302
+    batch = ImportBatch.objects.get()
+    client.post(at("columns", batch), COLUMNS | EVIDENCE)
+    uploads.begin(batch=batch)
+    while uploads.work(batch_id=batch.pk):
+        pass
+    assert "adresse" in batch.refused_rows.get().reason
 
 
 def test_it_stops_when_somebody_says_so_and_goes_on_where_it_was(declared, client, monkeypatch):

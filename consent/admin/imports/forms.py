@@ -26,13 +26,6 @@ from consent.models import Topic
 from contacts.models import Channel, DataField, StaticList
 
 PEOPLE, SUPPRESSIONS = "people", "suppressions"
-# What begins like this is no text, whatever its name says.
-_NO_TEXT = {
-    b"PK\x03\x04": _("This is a spreadsheet or an archive. Save it as CSV first."),
-    b"\xd0\xcf\x11\xe0": _("This is a spreadsheet. Save it as CSV first."),
-    b"%PDF": _("This is a PDF. A table in CSV is needed."),
-    b"\x1f\x8b": _("This file is compressed. Unpack it first."),
-}
 PERSON = "email phone first_name last_name name language timezone lifecycle tags".split()
 DATES = ["created_at", "last_active_at", "attributes"]
 OF_SUPPRESSIONS = ["email", "phone", "stopped_at"]
@@ -80,11 +73,6 @@ class UploadForm(forms.Form):
                 _("This file is larger than %s. Divide it, or use the command import_contacts.")
                 % filesizeformat(uploads.LARGEST_BYTES)
             )
-        head = file.read(4)
-        file.seek(0)
-        for mark, sentence in _NO_TEXT.items():
-            if head.startswith(mark):
-                raise forms.ValidationError(sentence)
         return file
 
 

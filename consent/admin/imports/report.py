@@ -19,7 +19,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from consent import uploads
 from consent.admin.imports import samples, wizard
-from consent.models import ImportBatch, ImportEvidence
+from consent.models import ImportBatch, ImportEvidence, Topic
 from contacts import services as contacts
 from contacts.admin import acts
 from contacts.admin.names import VIEW_IDENTITY
@@ -94,7 +94,6 @@ def percent(batch: ImportBatch) -> int:
 def declared_of(batch: ImportBatch) -> list[tuple[str, Any]]:
     """What staff declared of the whole file, in words."""
     words = {
-        "topic": _("Topic"),
         "channel": _("Channel"),
         "status": _("Status"),
         "occurred_at": _("When they said yes"),
@@ -102,8 +101,10 @@ def declared_of(batch: ImportBatch) -> list[tuple[str, Any]]:
         "tag": _("Tag"),
     }
     said = [(words[key], batch.declared[key]) for key in words if batch.declared.get(key)]
+    topic = Topic.objects.filter(key=batch.declared.get("topic") or "").first()
     listed = StaticList.objects.filter(pk=batch.declared.get("list") or 0).first()
     return [
+        *([(_("Topic"), topic.name)] if topic else []),
         *([(_("Where they said yes"), batch.source)] if batch.source else []),
         *said,
         *([(_("List"), listed.name)] if listed else []),
