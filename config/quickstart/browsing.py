@@ -93,6 +93,8 @@ _opener = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler({
 def _open(request: urllib.request.Request) -> Answer:
     try:
         with _opener.open(request, timeout=TIMEOUT_S) as response:
-            return Answer(response.status, response.headers, response.read().decode())
+            return Answer(
+                response.status, response.headers, response.read().decode(errors="replace")
+            )
     except urllib.error.HTTPError as error:
         return Answer(error.code, error.headers, error.read().decode(errors="replace"))

@@ -216,7 +216,10 @@ def issue(topic: Topic) -> Campaign:
     """The next issue of the newsletter, as a draft in English and French."""
     number = Campaign.objects.filter(topic=topic, channel=Channel.EMAIL).count() + 1
     campaign = Campaign.objects.create(
-        name=f"Product news, issue {number}", topic=topic, sender=sender()
+        name=f"Product news, issue {number}",
+        topic=topic,
+        sender=sender(),
+        is_measured=Topic.objects.measuring().exists(),
     )
     for language, (subject, preheader, body) in CONTENTS.items():
         CampaignContent.objects.create(

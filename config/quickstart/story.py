@@ -1,5 +1,6 @@
 """The main job, step by step, on real engines and by the public doors; every step is held to its promise."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import TypeVar
 from django.contrib.auth.models import User
 from django.core.management.base import OutputWrapper
 
+from campaigns import results
 from campaigns.models import Campaign, Delivery
 from config.mailbox import Letter, Mailbox
 from config.quickstart import browsing, sample
@@ -56,6 +58,7 @@ class Story:
         first = self.send_issue(topic)
         self.expect_got(first, reader)
         self.show_who_got_it(first)
+        self.measure(first, reader)
         self.send_text(topic)
         self.unsubscribe(reader)
         second = self.send_issue(topic)
@@ -84,13 +87,17 @@ class Story:
         self.say(f"{email} signs up at {self.place.url}/join/")
         words = Wording.objects.current().get(topic=topic, channel=Channel.EMAIL, language="en")
         digest = words.digest or ""
+        measuring = Wording.objects.current().filter(
+            topic__in=Topic.objects.measuring(), language="en"
+        )
+        uses = [("yes", use.digest or "") for use in measuring]
         page = browsing.get(f"{self.place.url}/join/")
         boxes = {value for _, value, _ in browsing.read_form(page.body).boxes}
         self.expect(digest in boxes, "the form offers the newsletter in its published words")
         answer = browsing.submit(
             f"{self.place.url}/join/",
             page.body,
-            [("email", email), ("yes", digest)],
+            [("email", email), ("yes", digest), *uses],
             read_for_s=READ_FORM_FOR_S,
         )
         self.expect(answer.status == 200, "the form was taken")
@@ -156,6 +163,43 @@ class Story:
         sent = sum(received.values())
         self.detail(f"{sent} sent, {deliveries.count() - sent} withheld, each with its reason")
 
+    def measure(self, campaign: Campaign, reader: str) -> None:
+        """Some read it and follow links, as their mail programs and browsers ask for them."""
+        if not campaign.is_measured:
+            return
+        self.say("Some read it: opens and clicks are counted only of those who permit that")
+        reached = campaign.deliveries.filter(state__in=HANDED_OVER).order_by("pk")
+        measured = []
+        for delivery in reached.select_related("contact__identity"):
+            email = delivery.contact.identity.email
+            links, pixels = _measured_links(self.letter_of(campaign, email).html, self.place.url)
+            is_measured = bool(links or pixels)
+            self.expect(is_measured is delivery.is_measured, f"{email} got their form", quiet=True)
+            if is_measured:
+                measured.append((email, pixels[0], links))
+        self.expect(reader in {email for email, *_ in measured}, f"{reader} permits it")
+        # Everybody but one opens it; the newest reader follows one link, every third the first two.
+        for number, (email, pixel, links) in enumerate(reversed(measured[1:])):
+            self.read(pixel, links[: 1 if email == reader else 2 if number % 3 == 0 else 0])
+        opened, clicked = len(measured) - 1, (len(measured) + 1) // 3
+
+        def counted() -> results.Measured | None:
+            found = results.of(campaign)
+            return found if found and (found.opened, found.clicked) == (opened, clicked) else None
+
+        found = self.wait(counted, "until it is counted")
+        self.detail(
+            f"{found.measured} of {found.received} recipients are measured:"
+            f" {found.opened} opened it, {found.clicked} clicked"
+        )
+
+    def read(self, pixel: str, links: list[str]) -> None:
+        self.expect(browsing.get(pixel).status == 200, "the pixel is there", quiet=True)
+        for link in links:
+            answer = browsing.get(link)
+            leads = str(answer.headers["Location"]).startswith("https://lumen.example/")
+            self.expect(answer.status == 302 and leads, "a link leads on", quiet=True)
+
     def unsubscribe(self, email: str) -> None:
         """What a mail provider does behind its unsubscribe button (RFC 8058)."""
         letter = self.newest_letter(email)
@@ -206,6 +250,11 @@ class Story:
         letters = self.place.mailbox.letters(to=email)
         return letters[-1] if letters else None
 
+    def letter_of(self, campaign: Campaign, email: str) -> Letter:
+        subjects = set(campaign.contents.values_list("subject", flat=True))
+        letters = self.place.mailbox.letters(to=email)
+        return next(each for each in letters if str(each.message["Subject"]) in subjects)
+
     def is_sent(self, campaign: Campaign) -> bool:
         campaign.refresh_from_db()
         if campaign.state in {Campaign.State.HELD, Campaign.State.PAUSED, Campaign.State.CANCELLED}:
@@ -250,3 +299,11 @@ def _link(letter: Letter, start: str) -> str:
         if word.startswith(start):
             return word
     raise PromiseBroken(f"The mail “{letter.message['Subject']}” holds no link to {start}.")
+
+
+def _measured_links(html: str, url: str) -> tuple[list[str], list[str]]:
+    """The links that lead through us, and the pixel."""
+    base = re.escape(url)
+    return re.findall(rf'href="({base}/k/[^"]+)"', html), re.findall(
+        rf'src="({base}/o/[^"]+)"', html
+    )
