@@ -102,7 +102,12 @@ class Topic(models.Model):
         verbose_name_plural = _("topics")
         permissions = [("publish_topic", _("Can publish and retire topics"))]
         triggers = [
-            pgtrigger.Protect(name="keep_key", operation=pgtrigger.UpdateOf("key", "use")),
+            # Whoever saves the whole row may name what stays the same.
+            pgtrigger.Protect(
+                name="keep_key",
+                operation=pgtrigger.UpdateOf("key", "use"),
+                condition=pgtrigger.AnyChange("key", "use"),
+            ),
             # Nobody's yes is read as a yes to more than its words said.
             pgtrigger.Protect(
                 name="keep_what_it_permits",

@@ -16,6 +16,7 @@ from campaigns.models import Campaign, Delivery
 from contacts import counting, segments
 from contacts.models import Segment
 from tests import make
+from tests.campaigns import measuring
 
 pytestmark = pytest.mark.django_db
 State = Campaign.State
@@ -89,6 +90,28 @@ def test_it_saves_a_draft_with_its_content_and_author(client):
     assert draft.author == staff
     assert draft.state == State.DRAFT
     assert draft.contents.get().subject == "Spring list"
+
+
+@pytest.mark.parametrize(
+    ("channel", "is_offered", "is_measured"),
+    [("email", True, True), ("sms", True, False), ("email", False, False)],
+)
+def test_it_can_be_measured_where_people_can_permit_it(channel, is_offered, is_measured, client):
+    allowed(client, *MARKETER)
+    if is_offered:
+        measuring.topic()
+    add = reverse("admin:campaigns_campaign_add")
+    assert ('name="is_measured"' in client.get(add).content.decode()) is is_offered
+    page = client.post(
+        add,
+        {
+            "name": "Spring", "topic": make.topic().pk, "channel": channel, "is_measured": "on",
+            "sender": make.sender().pk, **content_form(),
+        },
+    )  # fmt: skip
+    refused = "Text messages are not measured." in page.content.decode()
+    assert refused is (channel == "sms")
+    assert Campaign.objects.filter(is_measured=True).exists() is is_measured
 
 
 def test_it_refuses_a_draft_without_words(client):

@@ -5,7 +5,7 @@ import uuid
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, ProgrammingError, transaction
 from django.utils import timezone
 
 from campaigns import approval, claims, content, services
@@ -279,7 +279,7 @@ def test_only_a_use_of_data_permits_measurement():
 
 def test_no_yes_is_read_as_a_yes_to_measurement_afterwards():
     use = make.topic("city", use="data", offers_email=False, offers_sms=False)
-    with pytest.raises(Exception, match="Cannot update"), transaction.atomic():
+    with pytest.raises(ProgrammingError, match="Cannot update"), transaction.atomic():
         Topic.objects.filter(pk=use.pk).update(covers_measurement=True)
     draft = make.topic("other", use="data", offers_email=False, offers_sms=False, status="draft")
     Topic.objects.filter(pk=draft.pk).update(covers_measurement=True)

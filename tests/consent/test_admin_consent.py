@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import Permission as StaffPermission
 from django.contrib.auth.models import User
+from django.db import ProgrammingError, transaction
 from django.urls import reverse
 
 from consent.admin import as_of
@@ -70,6 +71,35 @@ def test_it_drafts_and_publishes_a_topic_with_its_translation(client):
     client.post(publish)
     topic.refresh_from_db()
     assert topic.status == Topic.Status.PUBLISHED
+
+
+def test_only_the_draft_of_a_use_of_data_can_be_made_to_permit_measurement(client):
+    client.force_login(make.staff())
+    refused = client.post(at("topic", "add"), TOPIC_FORM | {"covers_measurement": "on"})
+    assert "Only a use of data can permit measurement" in refused.content.decode()
+    form = {name: value for name, value in TOPIC_FORM.items() if not name.startswith("offers_")} | {
+        "use": "data"
+    }
+    client.post(at("topic", "add"), form)
+    topic = Topic.objects.get(key="author-evenings")
+    change = at("topic", "change", topic.pk)
+    client.post(change, form | {"covers_measurement": "on"})
+    topic.refresh_from_db()
+    assert topic.covers_measurement
+    client.post(at("topic", "publish", topic.pk))
+    page = client.post(change, form | {"description": "Evenings, counted."})
+    assert page.status_code == 302
+    topic.refresh_from_db()
+    assert topic.description == "Evenings, counted."
+    assert topic.covers_measurement
+    assert 'name="covers_measurement"' not in client.get(change).content.decode()
+
+
+@pytest.mark.parametrize("column", [{"key": "other"}, {"use": "data"}])
+def test_a_topic_keeps_its_key_and_what_it_is_used_for(column):
+    topic = make.topic(offers_email=False, offers_sms=False)
+    with pytest.raises(ProgrammingError, match="Cannot update"), transaction.atomic():
+        Topic.objects.filter(pk=topic.pk).update(**column)
 
 
 def test_it_says_what_is_missing_before_a_topic_is_published(client):
