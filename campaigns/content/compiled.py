@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from django.utils.translation import gettext as _
 from liquid.exceptions import LiquidError
 
-from campaigns.content import clean, layout, markup, measured, places, plaintext
+from campaigns.content import clean, layout, liquid_words, markup, measured, places, plaintext
 from campaigns.content.errors import BrokenSyntax, ContentError, RenderingFailed, TooLarge
 from campaigns.content.language import HIT, LINKS, check
 from campaigns.content.marks import Marks
@@ -17,7 +18,8 @@ from campaigns.content.source import PostalIdentity, Source
 
 SUBJECT_CHARACTERS = 250
 PREHEADER_CHARACTERS = 500
-BODY_CHARACTERS = 300_000
+# A longer message is cut by Gmail anyway.
+BODY_CHARACTERS = 150_000
 RENDER_SECONDS = 0.25
 
 
@@ -77,8 +79,8 @@ def compile_source(
     source = replace(source, body=clean.body(source.body), preheader=clean.header(source.preheader))
     used = _check_parts(source, allowed)
     body, taken = marks.take(source.body, part="body")
-    preheader, _ = marks.take(source.preheader, part="preheader")
-    title, _ = marks.take(clean.header(source.subject), part="subject")
+    preheader = marks.take(source.preheader, part="preheader")[0]
+    title = marks.take(clean.header(source.subject), part="subject")[0]
     html = places.guard_urls(markup.to_html(source, body, marks), marks)
     places.check_kept(html, taken, marks)
     places.check_blocks(html, marks)
@@ -110,7 +112,7 @@ def _check_parts(source: Source, fields: frozenset[str]) -> set[str]:
     )
     for part, text, most in parts:
         if len(text) > most:
-            raise TooLarge(part=part, name=f"{len(text)} > {most}")
+            raise TooLarge.of(len(text), most, part=part)
         _, taken = Marks().take(text, part=part)
         used |= check(text, marks=taken, part=part, fields=fields)
     return used
@@ -120,7 +122,7 @@ def _pieces(source: str, *, part: str, escaped: bool = False) -> Pieces:
     try:
         return Pieces.of(source, part=part, escaped=escaped)
     except LiquidError as error:
-        raise BrokenSyntax(part=part, name=str(error.message)) from error
+        raise BrokenSyntax(part=part, name=liquid_words.of(error)) from error
 
 
 def _try(compiled: Compiled) -> None:
@@ -131,4 +133,4 @@ def _try(compiled: Compiled) -> None:
     except RenderingFailed as error:
         raise ContentError(part=error.part, name=error.name) from error
     if time.perf_counter() - began > RENDER_SECONDS:
-        raise TooLarge(name="rendering takes too long")
+        raise TooLarge(name=_("it takes too long to fill in"))

@@ -1,7 +1,13 @@
 """Why content cannot be used, in sentences for the person who wrote it."""
 
+from typing import Self
+
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+
+# As the composer calls them.
+PARTS = {"subject": _("subject"), "preheader": _("preview line"), "body": _("body")}
 
 
 class ContentError(Exception):
@@ -16,7 +22,8 @@ class ContentError(Exception):
         self.name = name
 
     def __str__(self) -> str:
-        return str(self.sentence) % {"part": self.part, "line": self.line, "name": self.name}
+        part = PARTS.get(self.part, self.part)
+        return str(self.sentence) % {"part": part, "line": self.line, "name": self.name}
 
 
 class UnknownName(ContentError):
@@ -62,8 +69,18 @@ class TooLarge(ContentError):
 
     sentence = _("Line %(line)d of the %(part)s: too much: %(name)s.")
 
+    @classmethod
+    def of(cls, length: int, most: int, *, part: str = "body", line: int = 1) -> Self:
+        """Too long: `length` characters where `most` may stand."""
+        return cls(part=part, line=line, name=too_long(length, most))
+
 
 class RenderingFailed(ContentError):
     """The content cannot be rendered for this person's values."""
 
     sentence = _("The %(part)s cannot be rendered for this person: %(name)s.")
+
+
+def too_long(length: int, most: int) -> str:
+    """How long it is and may be, in words."""
+    return gettext("%(length)d characters, %(most)d at most") % {"length": length, "most": most}

@@ -11,6 +11,7 @@ from typing import TextIO
 from urllib.parse import quote
 
 import liquid
+from django.utils.translation import gettext as _
 from liquid.builtin.output import Output, OutputNode
 from liquid.context import RenderContext
 from liquid.exceptions import LiquidError, LoopIterationLimitError
@@ -18,6 +19,7 @@ from liquid.static_analysis import TemplateAnalysis, Variable
 from liquid.stringify import to_liquid_string
 from liquid.template import BoundTemplate
 
+from campaigns.content import liquid_words
 from campaigns.content.errors import (
     BrokenSyntax,
     ContentError,
@@ -115,7 +117,7 @@ def check(source: str, *, marks: Iterable[Mark], part: str, fields: frozenset[st
     except LiquidError as error:
         raise _broken(error, part) from error
     except (RecursionError, ValueError, OverflowError) as error:
-        raise BrokenSyntax(part=part, name="nested too deeply") from error
+        raise TooLarge(part=part, name=_("conditions and loops within each other")) from error
     _check_filters(analysis, source, part)
     return _check_names(analysis, source, part, fields)
 
@@ -123,9 +125,8 @@ def check(source: str, *, marks: Iterable[Mark], part: str, fields: frozenset[st
 def _broken(error: LiquidError, part: str) -> ContentError:
     token = error.token
     line = _line(token.source, token.start_index) if token and token.start_index >= 0 else 1
-    message = str(error.message or "not Liquid")
-    kind = TooLarge if "nesting limit" in message else BrokenSyntax
-    return kind(part=part, line=line, name=message)
+    kind = TooLarge if "nesting limit" in str(error.message) else BrokenSyntax
+    return kind(part=part, line=line, name=liquid_words.of(error))
 
 
 def _check_filters(analysis: TemplateAnalysis, source: str, part: str) -> None:

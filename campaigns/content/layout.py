@@ -4,6 +4,7 @@ import re
 
 from django.template.loader import render_to_string
 from django.utils import translation
+from django.utils.html import escape
 from django.utils.safestring import mark_safe
 
 from campaigns.content import styles
@@ -36,10 +37,10 @@ def lay_out(
         text = render_to_string("campaigns/layouts/footer.txt", context)
         if source.markup == "mjml":
             footer = render_to_string("campaigns/layouts/_footer.html", context)
-            head = render_to_string("campaigns/layouts/_head.html", context)
+            head = render_to_string("campaigns/layouts/_head_mjml.html", context)
             hidden = render_to_string("campaigns/layouts/_preheader.html", context)
-            opening = f'<html lang="{source.language}" dir="{context["direction"]}"'
-            return shorten_lines(_complete(body, head, hidden, footer, opening)), text
+            opening = f'<html lang="{escape(source.language)}" dir="{context["direction"]}"'
+            return shorten_lines(_complete(body, head, hidden, footer, opening, subject)), text
         html = render_to_string(f"campaigns/layouts/{source.layout}.html", context)
     return shorten_lines(html), text
 
@@ -47,8 +48,12 @@ def lay_out(
 _LINKS = ("unsubscribe_url", "manage_url", "view_url")
 
 
-def _complete(document: str, head: str, hidden: str, footer: str, opening: str) -> str:
+def _complete(
+    document: str, head: str, hidden: str, footer: str, opening: str, subject: str
+) -> str:
     document = re.sub(r"<html lang=\"\w*\" dir=\"\w*\"", lambda _: opening, document, count=1)
+    document = document.replace("<title></title>", f"<title>{escape(subject)}</title>", 1)
+    document = document.replace(' lang="und" dir="auto"', f" {opening.partition(' ')[2]}", 1)
     document = re.sub(r"</head>", lambda _: f"{head}</head>", document, count=1)
     document = re.sub(r"<body[^>]*>", lambda match: match.group() + hidden, document, count=1)
     start, end, rest = document.rpartition("</body>")

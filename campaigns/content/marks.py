@@ -9,6 +9,8 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from django.utils.translation import gettext as _
+
 from campaigns.content.errors import BrokenSyntax, TooLarge
 
 LONGEST = 1_000
@@ -55,9 +57,11 @@ class Marks:
 
     def _mark(self, liquid: str, part: str, line: int) -> Mark:
         if len(liquid) == 2:
-            raise BrokenSyntax(part=part, line=line, name=f"“{liquid}” is never closed")
-        if len(liquid) > LONGEST or len(self._marks) >= MOST:
-            raise TooLarge(part=part, line=line, name=f"“{liquid[:20]}”")
+            raise BrokenSyntax(part=part, line=line, name=_("“%s” is never closed") % liquid)
+        if len(liquid) > LONGEST:
+            raise TooLarge.of(len(liquid), LONGEST, part=part, line=line)
+        if len(self._marks) >= MOST:
+            raise TooLarge(part=part, line=line, name=_("fields and conditions"))
         tag = ""
         if found := _TAG.match(liquid):
             tag = found.group(1) or "%"
@@ -74,6 +78,10 @@ class Marks:
         """The marks in `text`, in order."""
         for word in re.findall(self.pattern, text):
             yield self[word]
+
+    def line(self, before: str) -> int:
+        """The line of the source after `before`, whose marks may have had several lines."""
+        return 1 + before.count("\n") + sum(mark.liquid.count("\n") for mark in self.find(before))
 
     def __getitem__(self, word: str) -> Mark:
         return self._marks[int(word.rpartition("x")[2][:-1])]

@@ -3,12 +3,11 @@
 import re
 from html.parser import HTMLParser
 
-import mrml
 import nh3
 from markdown_it import MarkdownIt
 
-from campaigns.content import styles
-from campaigns.content.errors import BrokenSyntax, UnsafeMarkup
+from campaigns.content import mjml, styles
+from campaigns.content.errors import UnsafeMarkup
 from campaigns.content.marks import Marks
 from campaigns.content.source import Source
 
@@ -47,8 +46,13 @@ _KEPT_IMAGE = re.compile(
     r"<img(?=[^>]*\ssrc=\"https?://[^\"]*/i/[0-9a-f]{64}/(\d+)\.(?:jpg|png)\")"
 )
 _MJML_HEAD = frozenset({"meta", "link"})
-_URL_ATTRIBUTES = frozenset({"href", "src", "background", "action", "poster", "xlink:href"})
-_MJML = "<mjml><mj-body width='600px'>{body}</mj-body></mjml>"
+_URL_ATTRIBUTES = frozenset(
+    {"href", "src", "background", "background-url", "action", "poster", "xlink:href"}
+)
+_RUNS = re.compile(rf"<(?:{'|'.join(sorted(_FORBIDDEN))})\b")
+_RUNNING_SCHEMES = frozenset({"data", "javascript", "vbscript"})
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*(?=:)", re.IGNORECASE)
+_TAG_NAME = re.compile(r"<([a-zA-Z][^\s/>]*)")
 
 
 def to_html(source: Source, body: str, marks: Marks) -> str:
@@ -69,7 +73,11 @@ def to_html(source: Source, body: str, marks: Marks) -> str:
             url_schemes=_SCHEMES,
             link_rel=None,
         )
-    return _mjml(body, marks)
+    html = mjml.to_html(body, marks)
+    _refuse_unsafe(body, marks)
+    _refuse_unsafe(html, marks, allowed=_MJML_HEAD)
+    _refuse_running(html)
+    return html
 
 
 def _markdown(source: Source, body: str, marks: Marks) -> str:
@@ -117,14 +125,40 @@ def _buttons(html: str) -> str:
     )
 
 
-def _mjml(body: str, marks: Marks) -> str:
-    document = body if "<mjml" in body else _MJML.format(body=body)
-    try:
-        html = mrml.to_html(document).content
-    except OSError as error:
-        raise BrokenSyntax(name=f"MJML: {error}") from error
-    _refuse_unsafe(html, marks, allowed=_MJML_HEAD)
-    return html
+def _refuse_running(html: str) -> None:
+    """What a browser's own parser (html5ever) finds that could run, where ours might read otherwise."""
+    tags = {name.lower() for name in _TAG_NAME.findall(html)} - _MJML_HEAD
+    seen: list[tuple[str, str]] = []
+
+    def see(tag: str, name: str, value: str) -> str:
+        seen.append((name, value))
+        return value
+
+    read = nh3.clean(
+        html,
+        tags=tags,
+        clean_content_tags=set(),
+        attributes={tag: set(_URL_ATTRIBUTES) for tag in tags},
+        generic_attribute_prefixes={"on"},
+        attribute_filter=see,
+        url_schemes=_SCHEMES | _RUNNING_SCHEMES,
+        link_rel=None,
+    )
+    for name, value in seen:
+        if name.startswith("on") or _scheme(value) in _RUNNING_SCHEMES:
+            raise UnsafeMarkup(name=_short(name, value))
+    if found := _RUNS.search(read):
+        raise UnsafeMarkup(name=f"{found.group()}>")
+
+
+def _short(name: str, value: str) -> str:
+    return f'{name}="{value[:40]}"'
+
+
+def _scheme(url: str) -> str:
+    """The scheme as browsers read it: without the white space and control characters in it."""
+    found = _SCHEME.match(re.sub(r"[\x00-\x20\x7f]+", "", url))
+    return found.group().lower() if found else ""
 
 
 def _refuse_unsafe(html: str, marks: Marks, allowed: frozenset[str] = frozenset()) -> None:
@@ -138,7 +172,12 @@ class _Guard(HTMLParser):
         super().__init__(convert_charrefs=True)
         self._marks = marks
         self._allowed = allowed
+        self._read: list[str] = []
         self._in_style = False
+
+    def feed(self, data: str) -> None:
+        self._read = data.split("\n")
+        super().feed(data)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._in_style = tag == "style"
@@ -157,8 +196,10 @@ class _Guard(HTMLParser):
             self._refuse("<style>", data)
 
     def _check_attribute(self, name: str, value: str) -> None:
-        scripted = re.match(r"[\s\x00-\x20]*(javascript|vbscript|data)\s*:", value, re.IGNORECASE)
-        if name.startswith("on") or (scripted and name in _URL_ATTRIBUTES):
+        is_elsewhere = name in _URL_ATTRIBUTES and _scheme(value) not in {"", *_SCHEMES}
+        if is_elsewhere:
+            self._refuse(_short(name, value), value)
+        if name.startswith("on"):
             self._refuse(name, value)
         if self._has_mark(name) or (
             name in {"style", "srcset", "http-equiv"} and self._has_mark(value)
@@ -173,5 +214,6 @@ class _Guard(HTMLParser):
         return self._has_mark(bare)
 
     def _refuse(self, name: str, text: str) -> None:
-        line = next((mark.line for mark in self._marks.find(text)), self.getpos()[0])
+        before = "".join(f"{line}\n" for line in self._read[: self.getpos()[0] - 1])
+        line = next((mark.line for mark in self._marks.find(text)), self._marks.line(before))
         raise UnsafeMarkup(line=line, name=name)

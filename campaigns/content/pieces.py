@@ -15,12 +15,12 @@ from liquid.builtin.expressions.filtered import Filter
 from liquid.builtin.expressions.primitive import StringLiteral
 from liquid.builtin.output import OutputNode
 from liquid.context import RenderContext
-from liquid.exceptions import LiquidError
+from liquid.exceptions import LiquidError, LiquidInterrupt
 from liquid.output import LimitedStringIO
 from liquid.stringify import to_liquid_string
 from liquid.template import BoundTemplate
 
-from campaigns.content import clean
+from campaigns.content import clean, liquid_words
 from campaigns.content.errors import RenderingFailed
 from campaigns.content.language import HIT, LINKS, OUTPUT_BYTES, PLAIN_FIELDS, parse
 
@@ -96,9 +96,8 @@ class Pieces:
         buffer = LimitedStringIO(limit=OUTPUT_BYTES)
         try:
             node.render(context, buffer)
-        except (LiquidError, ArithmeticError, ValueError, TypeError) as error:
-            name = error.message if isinstance(error, LiquidError) else type(error).__name__
-            raise RenderingFailed(part=self.part, name=str(name)) from error
+        except (LiquidError, LiquidInterrupt, ArithmeticError, ValueError, TypeError) as error:
+            raise RenderingFailed(part=self.part, name=liquid_words.of(error)) from error
         text = buffer.getvalue()
         return text if text.isprintable() else clean.body(text)
 

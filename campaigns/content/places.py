@@ -13,7 +13,7 @@ _URL_ATTRIBUTE = re.compile(
     r"(\b(?:href|src|background)\s*=\s*)(\"[^\"]*\"|'[^']*')", re.IGNORECASE
 )
 _ELEMENT = re.compile(r"<(/?)([a-zA-Z][\w:-]*)(?:\"[^\"]*\"|'[^']*'|[^>\"'])*?(/?)>")
-_QUOTED = re.compile(r"[\w:-]+\s*=\s*(\"[^\"<>]*\"|'[^'<>]*')")
+_QUOTED = re.compile(r"(?<![\w:-])[\w:-]+\s*=\s*(\"[^\"<>]*\"|'[^'<>]*')")
 _VOID = frozenset("area base br col hr img input link meta source wbr".split())
 _OPENS = frozenset({"if", "unless", "case", "for"})
 _BRANCHES = frozenset({"elsif", "else", "when"})

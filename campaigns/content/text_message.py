@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from campaigns.content import clean
+from campaigns.content import clean, errors
 from campaigns.content.errors import RenderingFailed, TooLarge, UnknownName
 from campaigns.content.language import LINKS, check
 from campaigns.content.marks import Marks
@@ -30,7 +30,7 @@ class CompiledText:
         """
         text = gsm.plain(self.pieces.join(self.pieces.fill(values))).strip()
         if len(text) > LONGEST:
-            raise RenderingFailed(part="body", name=f"{len(text)} > {LONGEST}")
+            raise RenderingFailed(name=errors.too_long(len(text), LONGEST))
         return text
 
 
@@ -43,7 +43,7 @@ def compile_text(
     """
     body = clean.body(body).strip()
     if len(body) > LONGEST:
-        raise TooLarge(part="body", name=f"{len(body)} > {LONGEST}")
+        raise TooLarge.of(len(body), LONGEST)
     _, taken = Marks().take(body, part="body")
     used = check(body, marks=taken, part="body", fields=fields)
     for mark in taken:
