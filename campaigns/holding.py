@@ -14,6 +14,7 @@ MOST_TOLD = 20
 HOLDER_TABLES = frozenset({"campaigns.Delivery", "campaigns.Hit"})
 IMPERSONAL = (
     "campaigns.AudienceDay",
+    "campaigns.MoveDay",
     "campaigns.Campaign",
     "campaigns.CampaignContent",
     "campaigns.Campaign_excluded_segments",

@@ -33,7 +33,7 @@ def deliver(*, campaign_id: int, lane: int) -> None:
 
 @shared_task(name="campaigns.count_audience")
 def count_audience() -> None:
-    figures.count_audience()
+    figures.count()
 
 
 def _open_lanes() -> None:

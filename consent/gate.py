@@ -4,6 +4,8 @@ It is SQL over the columns of a campaign or of a question: set-based for the aud
 one person in `explain`. Default deny: what no branch allows has no permission. It never reads the vault.
 """
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,6 +141,14 @@ def permits(*, contact: str, topic: str) -> str:
     )
 
 
+_ONE = f"""
+    SELECT {{number}}, {REASON}, p.event_id, a.id, p.state FROM contacts_contact c {JOINS}
+    WHERE c.id = %(contact)s
+"""
+# Every parameter but the person is another one for each question.
+_NAMED = re.compile(r"%\((?P<name>(?!contact\))\w+)\)s")
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What the gate says of one person: `reason` is empty where the message may go."""
@@ -160,14 +170,24 @@ class Decision:
 
 def explain(*, contact: Contact, topic: Topic, channel: str) -> Decision:
     """The gate's answer for one person at this moment."""
+    return explain_each(contact=contact, asked=[(topic, channel)])[0]
+
+
+def explain_each(*, contact: Contact, asked: Sequence[tuple[Topic, str]]) -> list[Decision]:
+    """The gate's answers for one person at this moment, one for each topic and channel, in one query."""
+    parts, values = [], {"contact": contact.pk}
+    for number, (topic, channel) in enumerate(asked):
+        parts.append(_NAMED.sub(rf"%(\g<name>_{number})s", _ONE.format(number=number)))
+        named = parameters(topic=topic, channel=channel)
+        values |= {f"{name}_{number}": value for name, value in named.items()}
+    if not parts:
+        return []
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {REASON}, p.event_id, a.id, p.state FROM contacts_contact c {JOINS}"
-            " WHERE c.id = %(contact)s",
-            parameters(topic=topic, channel=channel) | {"contact": contact.pk},
-        )
-        reason, event_id, address_id, state = cursor.fetchone()
-    return Decision(reason or "", event_id, address_id, state or "")
+        cursor.execute(" UNION ALL ".join(parts) + " ORDER BY 1", values)
+        return [
+            Decision(reason or "", event_id, address_id, state or "")
+            for _number, reason, event_id, address_id, state in cursor.fetchall()
+        ]
 
 
 def parameters(*, topic: Topic, channel: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from campaigns.models.campaigns import Campaign, CampaignContent, Sender
 from campaigns.models.deliveries import Delivery, Heartbeat, Lane, Unit
-from campaigns.models.figures import AudienceDay
+from campaigns.models.figures import AudienceDay, MoveDay
 from campaigns.models.hits import Destination, Hit, Result
 from campaigns.models.images import Image
 from campaigns.models.tallies import Tally
@@ -17,6 +17,7 @@ __all__ = [
     "Hit",
     "Image",
     "Lane",
+    "MoveDay",
     "Result",
     "Sender",
     "Tally",

@@ -42,8 +42,11 @@ def permissions_of(request: HttpRequest, contact: Contact) -> panels.Panel | Non
         for channel in topic.channels
         if topic.status == Topic.Status.PUBLISHED or (topic.pk, channel) in known
     ]
+    messages = [key for key in keys if key[0].use == Topic.Use.MESSAGE]
+    decisions = dict(zip(messages, gate.explain_each(contact=contact, asked=messages), strict=True))
     lines = [
-        _line(contact, topic, channel, known.get((topic.pk, channel))) for topic, channel in keys
+        _line(topic, channel, known.get((topic.pk, channel)), decisions.get((topic, channel)))
+        for topic, channel in keys
     ]
     everything = [
         Line(None, Channel(channel), permission, False, "")
@@ -55,10 +58,14 @@ def permissions_of(request: HttpRequest, contact: Contact) -> panels.Panel | Non
     )
 
 
-def _line(contact: Contact, topic: Topic, channel: Channel, permission: Permission | None) -> Line:
-    if topic.use == Topic.Use.DATA:
+def _line(
+    topic: Topic,
+    channel: Channel,
+    permission: Permission | None,
+    decision: gate.Decision | None,
+) -> Line:
+    if decision is None:
         return Line(topic, channel, permission, False, "")
-    decision = gate.explain(contact=contact, topic=topic, channel=channel)
     reason = gate.Reason(decision.reason).label if decision.reason else ""
     return Line(topic, channel, permission, True, reason)
 

@@ -57,13 +57,13 @@ def test_it_counts_who_stands_on_a_topic_once_a_day(topic):
     ada, bo = make.contact(), make.contact()
     make.granted(ada, topic)
     make.granted(bo, topic)
-    figures.count_audience()
+    figures.count()
     assert AudienceDay.objects.get().granted == 2
     make.withdrawn(ada, topic)
     tasks.count_audience()
     assert AudienceDay.objects.get().granted == 1
     make.withdrawn(bo, topic)
-    figures.count_audience()
+    figures.count()
     assert AudienceDay.objects.get().granted == 0
 
 

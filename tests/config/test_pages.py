@@ -1,0 +1,233 @@
+"""Every page of the admin: it opens, and neither asks more nor reads more because there is more."""
+
+import hashlib
+import itertools
+import re
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+from allauth.mfa.models import Authenticator
+from django.conf import LazySettings
+from django.contrib.auth.models import Group
+from django.db import connection, models
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from campaigns import audience
+from campaigns.models import Campaign, Delivery, Image, Sender
+from config.models import ApiToken, AuditEntry
+from consent import renewing, sealing, verifications
+from consent.models import (
+    ImportBatch,
+    LedgerCheckpoint,
+    LedgerVerification,
+    RefusedRow,
+    RenewalRound,
+    ServiceMail,
+    Suppression,
+    Topic,
+    Wording,
+)
+from contacts import exports, rights
+from contacts.models import (
+    Contact,
+    DataField,
+    Export,
+    Hold,
+    IdentityView,
+    Processor,
+    Segment,
+    StaticList,
+    SubjectRequest,
+    Tag,
+)
+from tests import make, pages
+
+pytestmark = pytest.mark.django_db
+SENT = "2026-01-02T00:00Z"
+_number = itertools.count(1)
+
+
+@pytest.fixture
+def client(client: Client, settings: LazySettings) -> Client:
+    """Something of everything, as a superuser sees it where a second person is asked for."""
+    settings.CAMPAIGN_NEEDS_APPROVAL = settings.EXPORT_NEEDS_SECOND_PERSON = True
+    make.organization()
+    topic = make.topic()
+    people = [make.contact() for _ in range(3)]
+    for person in people:
+        make.granted(person, topic)
+    ada = people[0]
+    staff = make.staff()
+    make.field("city")
+    Tag.objects.create(name="fair")
+    Segment.objects.create(name="English")
+    StaticList.objects.create(name="Fair").contacts.add(ada)
+    Wording.objects.create(
+        topic=topic, channel="sms", language="en", version=9, text="Yes, by text"
+    )
+    make.topic("draft-news", status=Topic.Status.DRAFT)
+    for state in pages.STATES:
+        campaign = make.campaign(topic, name=f"Letter {state}")
+        if state != "draft":
+            campaign.send_at = SENT
+        if state in {"sending", "paused", "sent"}:
+            campaign.started_at = SENT
+            audience.freeze(campaign, lanes=1)
+        campaign.state = state
+        campaign.save()
+    Delivery.objects.filter(campaign__state="paused", contact=ada).update(
+        state="unknown", reason="stopped_working", attempt=1, settled_at=SENT
+    )
+    Image.objects.create(
+        digest="a" * 64, alt="A shelf", extension="jpg", width=600, height=400, size=1, widths=[300]
+    )
+    exports.ask(segment=None, reason="An audit", staff_id=None)
+    rights.receive(contact=ada, kind="access")
+    rights.place_hold(contact=ada, reason="A claim in court", placer_id=None)
+    Processor.objects.create(
+        name="Post", service="Mail", receives="Names", contact="x@post.example"
+    )
+    IdentityView.objects.create(contact=ada, staff=staff, reason="She asked by phone")
+    ServiceMail.objects.create(contact=ada, purpose="receipt", language="en")
+    Suppression.objects.create(channel="email", fingerprint=b"f" * 32, cause="listed")
+    batch = ImportBatch.objects.create(name="fair.csv", file_digest="b" * 64, state="finished")
+    RefusedRow.objects.create(batch=batch, line=2, row={"email": "x"}, reason="No address")
+    renewing.start(topic=topic, channel="email", days_before=30, started_by_id=None)
+    sealing.seal()
+    verifications.ask(staff_id=staff.pk)
+    AuditEntry.objects.create(action="added", staff=staff, object_type="contacts.segment")
+    ApiToken.objects.create(
+        owner=staff, purpose="Shop", beginning="abcdefgh", digest=b"d" * 32, bound_to="x",
+        scopes=["contacts.view_contact"], expires_at="2099-01-01T00:00Z",
+    )  # fmt: skip
+    Authenticator.objects.create(user=staff, type="totp", data={"secret": "x"})
+    client.force_login(staff)
+    return client
+
+
+def unlike(model: type[models.Model], number: int) -> dict[str, Any]:
+    """Values for what may stand once only, another for each number."""
+    digest = hashlib.sha256(str(number).encode()).hexdigest()
+    values: dict[str, Any] = {}
+    for field in model._meta.concrete_fields:
+        if field.primary_key or not field.unique or field.is_relation:
+            continue
+        if isinstance(field, models.UUIDField):
+            values[field.attname] = uuid.uuid4()
+        elif isinstance(field, models.IntegerField):
+            values[field.attname] = number + 1000
+        elif isinstance(field, models.CharField):
+            values[field.attname] = (
+                digest if field.max_length == 64 else f"n{digest}"[: field.max_length]
+            )
+    return values
+
+
+def more(thing: models.Model, count: int, **fields: Any) -> None:
+    """So many copies of a row beside it; a field that is a function gets the number of the copy."""
+    model = type(thing)
+    kept = {
+        field.attname: getattr(thing, field.attname)
+        for field in model._meta.concrete_fields
+        if not field.primary_key
+    }
+    for number in (next(_number) for _ in range(count)):
+        own = {name: value(number) if callable(value) else value for name, value in fields.items()}
+        model._default_manager.create(**kept | unlike(model, number) | own)
+
+
+def grow(count: int) -> None:
+    """So many more of everything, around the very objects that the pages show."""
+    topic, ada = make.topic(), Contact.objects.order_by("pk")[0]
+    people = [make.contact() for _ in range(count)]
+    for person in people:
+        make.granted(person, topic)
+    for _ in range(count):
+        make.granted(ada, make.topic(f"topic-{next(_number)}"))
+    for state in pages.STATES:
+        first = Campaign.objects.filter(state=state).earliest("pk")
+        more(first, count)
+        if first.deliveries.exists():
+            one = first.deliveries.filter(contact=ada).get()
+            ids = iter([person.pk for person in people])
+            more(one, count, contact_id=lambda _number, ids=ids: next(ids))
+    sent = Campaign.objects.filter(state="sent").earliest("pk").deliveries.get(contact=ada)
+    copies = Campaign.objects.filter(state="sent").order_by("-pk")[:count]
+    for campaign in copies:
+        more(sent, 1, campaign_id=campaign.pk)
+    for model in (
+        Sender, Segment, StaticList, Tag, DataField, Processor, Export, SubjectRequest,
+        IdentityView, ServiceMail, ImportBatch, AuditEntry, ApiToken, Image, LedgerVerification, Group,
+    ):  # fmt: skip
+        more(model._default_manager.latest("pk"), count)
+    more(Suppression.objects.latest("pk"), count, fingerprint=lambda n: n.to_bytes(32))
+    more(Hold.objects.latest("pk"), count, lifted_at="2026-01-01T00:00Z")
+    more(RefusedRow.objects.latest("pk"), count, line=lambda n: n + 3)
+    more(
+        Wording.objects.filter(channel="sms").latest("pk"),
+        count,
+        version=lambda n: n + 10,
+        digest=None,
+    )
+    order = RenewalRound.objects.latest("pk")
+    more(order, count, stopped_at="2026-01-01T00:00Z")
+    for _ in range(count):
+        further_staff = make.staff(f"staff{next(_number)}")
+        more(Authenticator.objects.latest("pk"), 1, user_id=further_staff.pk)
+    StaticList.objects.earliest("pk").contacts.add(*people)
+    ada.tags.add(*Tag.objects.all())
+    first = Campaign.objects.filter(state="draft").earliest("pk")
+    first.segments.add(*Segment.objects.all())
+    ledger_size = LedgerCheckpoint.objects.latest("pk")
+    more(ledger_size, count, size=lambda n: ledger_size.size + n + 1)
+    sealing.seal()
+
+
+def seen(client: Client) -> Iterator[tuple[pages.Page, Any, list[str]]]:
+    """Every page with its answer and the queries behind it."""
+    for page in pages.pages():
+        # A filter or another page of a list shows the rows of the list no otherwise.
+        if " where " in page.name or " in the " in page.name or " back " in page.name:
+            continue
+        with CaptureQueriesContext(connection) as queries:
+            answer = page.ask(client)
+        yield page, answer, [query["sql"] for query in queries]
+
+
+def test_it_knows_every_page_of_the_admin(client):
+    shown: dict[str, set[int]] = {}
+    for page in pages.pages():
+        name = page.name.partition(" ")[0]
+        shown.setdefault(name, set()).add(page.ask(client).status_code)
+    assert {name: codes for name, codes in shown.items() if codes - {200, 302, 403}} == {}
+    unseen = {
+        name
+        for name, _route in pages.routes()
+        if 200 not in shown.get(name, set())
+        and not all(pages.is_closed(name, code) for code in shown.get(name, {0}))
+    }
+    assert unseen - pages.NOT_MEASURED.keys() == set()
+    assert pages.NOT_MEASURED.keys() - {name for name, _route in pages.routes()} == set()
+
+
+def test_it_asks_no_more_because_there_is_more(client):
+    grow(2)
+    asked = {page.name: (page, code, queries) for page, code, queries in seen(client)}
+    grow(12)
+    grown = {}
+    for name, (page, answer, before) in asked.items():
+        with CaptureQueriesContext(connection) as queries:
+            assert page.ask(client).status_code == answer.status_code, name
+        if len(queries) > len(before):
+            grown[name] = (len(before), len(queries), repeated(query["sql"] for query in queries))
+    assert grown == {}
+
+
+def repeated(queries: Iterable[str]) -> str:
+    """The query that was asked most often, whatever for."""
+    shapes = Counter(re.sub(r"\d+|'[^']*'", "?", sql)[:160] for sql in queries)
+    return f"{shapes.most_common(1)[0]}"
