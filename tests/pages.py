@@ -38,6 +38,7 @@ NOT_MEASURED = {
     "consent_importbatch_rows": "a file of the rows of one import",
     "consent_importbatch_evidence": "a file that was uploaded",
     "consent_importbatch_discard": "an act on a draft of an import",
+    "consent_importbatch_stop": "an act on an import that is running",
     "consent_importbatch_run": "an act: a worker imports",
     "consent_importbatch_columns": "reads an uploaded file, not the tables",
     "consent_importbatch_preview": "reads an uploaded file, and asks after a hundred of its rows",

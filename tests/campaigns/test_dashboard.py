@@ -5,12 +5,14 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 
 from campaigns import figures, progress, services, tally, tasks
-from campaigns.models import AudienceDay, Campaign, Tally
+from campaigns.admin import dashboard
+from campaigns.models import AudienceDay, Campaign, MoveDay, Tally
 from consent.models import UnwrittenNo
 from tests import make
 
@@ -112,7 +114,7 @@ def test_it_draws_no_chart_of_nothing(client, topic):
 
 def test_it_writes_numbers_as_the_reader_does(client, topic):
     campaign = sent(topic, "sent")
-    counts = [["delivered", "", 1234567, 0]]
+    counts = [["delivered", "", 1234567, 0, 1234567]]
     Tally.objects.create(
         campaign=campaign, counts=counts, counted_at=timezone.now(), took=timedelta(seconds=1)
     )
@@ -202,3 +204,68 @@ def test_it_warns_whoever_signs_in_while_noes_cannot_be_written_to_the_journal(c
     assert "cannot be written to the journal" not in first_page(client).content.decode()
     UnwrittenNo.objects.create(line={})
     assert "cannot be written to the journal" in first_page(client).content.decode()
+
+
+def days_ago(number):
+    return timezone.now().date() - timedelta(days=number)
+
+
+def test_it_tells_the_days_before_it_counted_from_the_permissions_that_stand(client, topic):
+    for began in (5, 5, 2, 400):
+        person = make.contact()
+        make.granted(person, topic)
+        began_at = timezone.now() - timedelta(days=began)
+        person.permissions.update(since=began_at)
+    gone = make.contact()
+    make.granted(gone, topic)
+    make.withdrawn(gone, topic)
+    figures.count()
+    told = dict(AudienceDay.objects.filter(is_counted=False).values_list("day", "granted"))
+    assert len(told) == figures.DAYS - 1
+    assert [told[days_ago(back)] for back in (29, 6, 5, 2, 1)] == [1, 1, 3, 4, 4]
+    signed_in(client, "consent.view_permission")
+    page = first_page(client)
+    assert page.context_data["audience_chart"].series[0].values[-1] == 4
+    assert "those who still say yes today, by the day they did" in page.content.decode()
+    # What is told from hindsight is compared with nothing.
+    assert [line["moved"] for line in page.context_data["audience"]] == [""]
+
+
+def test_it_tells_nothing_from_hindsight_once_a_day_was_counted(client, topic):
+    make.granted(make.contact(), topic)
+    AudienceDay.objects.create(day=days_ago(2), topic=topic, channel="email", granted=9)
+    figures.count()
+    assert AudienceDay.objects.filter(is_counted=False).count() == 0
+    signed_in(client, "consent.view_permission")
+    assert "by the day they did" not in first_page(client).content.decode()
+
+
+def test_it_counts_yes_and_no_by_day_also_after_a_pause_of_the_clock(topic):
+    ada = make.contact()
+    make.granted(ada, topic)
+    make.withdrawn(ada, topic)
+    figures.count()
+    assert MoveDay.objects.values_list("day", "yes", "no").get() == (days_ago(0), 1, 1)
+    MoveDay.objects.update(yes=0)
+    figures.count()
+    assert MoveDay.objects.get().yes == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_shows_what_the_clock_counted_where_counting_takes_long(topic):
+    make.granted(make.contact(), topic)
+    figures.count()
+    MoveDay.objects.update(yes=70)
+    AudienceDay.objects.update(granted=80)
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("LOCK TABLE consent_consentevent, consent_permission")
+        # Whoever waits for the lock is as slow as whoever counts a million.
+        assert dashboard._moved_by_day(days_ago(1))[days_ago(0)] == (70, 0)
+        assert dashboard._granted() == {(topic.pk, "email"): 80}
+    finally:
+        other.close()
+    assert dashboard._moved_by_day(days_ago(1))[days_ago(0)] == (1, 0)
+    assert dashboard._granted() == {(topic.pk, "email"): 1}
