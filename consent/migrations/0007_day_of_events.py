@@ -7,7 +7,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('consent', '0003_measurement'),
+        ('consent', '0006_saved_topics'),
     ]
 
     operations = [
