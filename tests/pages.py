@@ -16,8 +16,11 @@ from django.db import models
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from campaigns.models import Campaign
-from contacts.models import Contact
+from campaigns.models import Campaign, Image
+from consent import renewing, sealing, verifications
+from consent.models import Topic, Wording
+from contacts import exports, rights
+from contacts.models import Contact, Processor, Segment, StaticList, Tag
 from tests import make
 
 # Routes that show no page of ours, each with the reason.
@@ -252,3 +255,37 @@ def _special() -> Iterator[Page]:
 def is_closed(name: str, status: int) -> bool:
     """Whether a route of Django's own says by its answer that nothing is added or removed there."""
     return name.rpartition("_")[2] in GENERIC and status in {302, 403}
+
+
+def furnish() -> None:
+    """One of everything that staff make and that grows with no audience, where there is none yet."""
+    ada = Contact.objects.earliest("pk")
+    topic = make.topic()
+    make.field("city")
+    Tag.objects.create(name="fair")
+    StaticList.objects.create(name="Fair").contacts.add(ada)
+    Wording.objects.create(
+        topic=topic, channel="sms", language="en", version=9, text="Yes, by text"
+    )
+    make.topic("draft-news", status=Topic.Status.DRAFT)
+    Image.objects.create(
+        digest="a" * 64, alt="A shelf", extension="jpg", width=600, height=400, size=1, widths=[300]
+    )
+    few = {"condition": "language", "operator": "is", "value": "fr"}
+    french = Segment.objects.create(name="French", rule=few)
+    exports.ask(segment=french, reason="An audit", staff_id=None)
+    rights.receive(contact=ada, kind="access")
+    rights.place_hold(contact=ada, reason="A claim in court", placer_id=None)
+    Processor.objects.create(
+        name="Post", service="Mail", receives="Names", contact="x@post.example"
+    )
+    renewing.start(topic=topic, channel="email", days_before=30, started_by_id=None)
+    sealing.seal()
+    verifications.ask(staff_id=None)
+
+
+def asks_to_count(answer: Any) -> Iterator[tuple[str, str]]:
+    """What a page says nobody counted yet: kind and about."""
+    figure = (getattr(answer, "context_data", None) or {}).get("figure")
+    if figure is not None and not figure.is_counted:
+        yield figure.kind, figure.about

@@ -2,8 +2,9 @@
 
     python -m tests.benchmarks.admin --contacts 1000000 [--json]
 
-Every list, its second page, every form and every page of a campaign, as a superuser, in this process;
-the better of two requests. Engines of its own in a temporary folder.
+Every page that `tests.pages` finds: lists with each filter and search and their further pages, forms, and the
+pages beside them, as a superuser, in this process; the better of two requests. Engines of its own in a
+temporary folder.
 """
 
 import logging
@@ -16,113 +17,101 @@ from tests.benchmarks import stage
 if TYPE_CHECKING:
     from django.test import Client
 
-    from campaigns.models import Campaign
+    from tests.pages import Page
 
-CAMPAIGN_PAGES = (
-    "change",
-    "preview",
-    "audience",
-    "progress",
-    "counts",
-    "result",
-    "person",
-    "schedule",
-)
-_SUPPRESSIONS = """
+# A tenth is suppressed; a tenth more of each gets a row of everything that grows with the audience.
+_BESIDE = """
     INSERT INTO consent_suppression (channel, fingerprint, topic_id, cause, since)
-    SELECT channel, fingerprint, NULL, 'listed', now() FROM contacts_address WHERE id %% 10 = 3
+    SELECT channel, fingerprint, NULL, 'listed', now() FROM contacts_address WHERE id % 10 = 3;
+    INSERT INTO consent_servicemail (contact_id, purpose, language, details, attempts, sent_at)
+    SELECT id, 'receipt', 'en', '{}', 1, now() FROM contacts_contact WHERE id % 10 = 4;
+    INSERT INTO contacts_subjectrequest (
+        contact_id, kind, state, due_at, how, outcome, manifest, settled_at)
+    SELECT id, 'access', 'done', now(), '', 'Sent', '{}', now() FROM contacts_contact
+    WHERE id % 10 = 5;
+    INSERT INTO contacts_identityview (contact_id, people, reason)
+    SELECT id, 1, 'They asked by phone' FROM contacts_contact WHERE id % 10 = 6;
+    INSERT INTO config_auditentry (action, object_type, object_id, part, details, door)
+    SELECT 'viewed', 'contacts.contact', id, '', '{}', '/admin/' FROM contacts_contact
+    WHERE id % 10 = 7;
+    INSERT INTO consent_refusedrow (batch_id, line, row, reason)
+    SELECT b.id, c.id, '{}', 'No address' FROM consent_importbatch b, contacts_contact c
+    WHERE c.id % 10 = 8;
 """
 
 
-def prepare(contacts: int) -> "Campaign":
-    """People, a tenth of them suppressed, and a campaign that is sending to all of them."""
+def prepare(contacts: int) -> None:
+    """People, what grows with them, and campaigns in every state; one went to all, one goes to all."""
     from django.db import connection
 
-    from campaigns import audience, tally
+    from campaigns import audience, figures, tally
     from campaigns.models import Campaign
+    from consent.models import ImportBatch
     from contacts.models import Segment
-    from tests import make
+    from tests import make, pages
 
     stage.people(contacts)
+    ImportBatch.objects.create(name="fair.csv", file_digest="b" * 64, state="finished")
     with connection.cursor() as cursor:
-        cursor.execute(_SUPPRESSIONS, [])
+        cursor.execute(_BESIDE)
     make.wording(make.topic(), language="fr")
     Segment.objects.create(
         name="English", rule={"condition": "language", "operator": "is", "value": "en"}
     )
-    campaign = stage.campaign("Large letter", "Hello")
-    audience.freeze(campaign, lanes=2)
-    Campaign.objects.filter(pk=campaign.pk).update(
-        state="sending", send_at="2026-01-01T00:00Z", started_at="2026-01-01T00:00Z"
-    )
-    stage.campaign("Draft letter", "Hello")
+    for state in ("sent", "sending", "draft", "scheduled", "paused", "held"):
+        campaign = stage.campaign(f"Letter {state}", "Hello")
+        moment = None if state == "draft" else "2026-01-01T00:00Z"
+        started = moment if state in {"sent", "sending", "paused"} else None
+        if state in {"sent", "sending"}:
+            audience.freeze(campaign, lanes=2)
+        Campaign.objects.filter(pk=campaign.pk).update(
+            state=state, send_at=moment, started_at=started
+        )
+    pages.furnish()
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
     # As the clock does.
     tally.keep_due()
-    return campaign
+    figures.count()
 
 
-def addresses(campaign: "Campaign") -> dict[str, str]:
-    """Every page that is measured, by a name."""
-    from django.contrib import admin
-    from django.urls import reverse
-
-    from campaigns.models import Campaign
-    from contacts.models import Contact
-
-    pages = {"index": reverse("admin:index")}
-    for model in admin.site._registry:
-        base = f"{model._meta.app_label}_{model._meta.model_name}"
-        name = f"{model._meta.app_label}.{model._meta.model_name}"
-        pages[f"{name} list"] = reverse(f"admin:{base}_changelist")
-        pages[f"{name} add"] = reverse(f"admin:{base}_add")
-        newest = model._default_manager.order_by("-pk").first()
-        if newest is not None:
-            pages[f"{name} form"] = reverse(f"admin:{base}_change", args=[newest.pk])
-    draft = Campaign.objects.get(state="draft")
-    for which, each in (("sending", campaign), ("draft", draft)):
-        for page in CAMPAIGN_PAGES:
-            pages[f"{which} {page}"] = reverse(f"admin:campaigns_campaign_{page}", args=[each.pk])
-    middle = Contact.objects.order_by("pk")[Contact.objects.count() // 2]
-    people = reverse("admin:contacts_contact_changelist")
-    deliveries = reverse("admin:campaigns_delivery_changelist")
-    pages |= {
-        "contacts in the middle": f"{people}?older_than={middle.pk}",
-        "contacts by pseudonym": f"{people}?q={middle.subject}",
-        "contacts by stage": f"{people}?lifecycle__exact=customer",
-        "deliveries of a campaign": f"{deliveries}?campaign__id__exact={campaign.pk}",
-        "deliveries withheld": f"{deliveries}?state__exact=withheld",
-        "people withheld": f"{pages['sending audience']}?reason=suppressed",
-        "people of a draft": f"{pages['draft audience']}?reason=suppressed",
-    }
-    return pages
-
-
-def timed(client: "Client", address: str) -> tuple[float, int]:
+def timed(client: "Client", page: "Page") -> tuple[float, int]:
     began = time.perf_counter()
-    answer = client.get(address)
+    answer = page.ask(client)
     return time.perf_counter() - began, answer.status_code
+
+
+def count_what_waits(client: "Client", everything: "list[Page]") -> None:
+    """As staff do: press where a page says that nobody counted yet, and let a worker count."""
+    from contacts import counting
+    from tests import pages
+
+    for page in everything:
+        for kind, about in pages.asks_to_count(page.ask(client)):
+            counting.ask(kind, about)
+    counting.work()
 
 
 def measure(contacts: int) -> dict[str, Any]:
     """`pages`: seconds by page; pages that refuse (nothing can be added or moved) are left out."""
     from django.test import Client
 
-    from tests import make
+    from tests import make, pages
 
     logging.getLogger("django.request").setLevel(logging.CRITICAL)
-    campaign = prepare(contacts)
+    prepare(contacts)
     client = Client(headers={"host": "localhost"})
     client.force_login(make.staff())
-    pages: dict[str, float] = {}
-    for name, address in addresses(campaign).items():
-        first, status = timed(client, address)
+    everything = pages.pages()
+    count_what_waits(client, everything)
+    seconds: dict[str, float] = {}
+    for page in everything:
+        first, status = timed(client, page)
         if status == 200:
-            pages[name] = round(min(first, timed(client, address)[0]), 3)
-        elif status not in {302, 403}:
-            raise RuntimeError(f"{name}: {address} answered {status}")
-    return {"contacts": contacts, "slowest_s": max(pages.values()), "pages": pages}
+            seconds[page.name] = round(min(first, timed(client, page)[0]), 3)
+        elif status not in {302, 403, 404}:
+            raise RuntimeError(f"{page.name}: {page.address} answered {status}")
+    return {"contacts": contacts, "slowest_s": max(seconds.values()), "pages": seconds}
 
 
 def said(result: Mapping[str, Any]) -> str:

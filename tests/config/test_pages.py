@@ -19,7 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from campaigns import audience
 from campaigns.models import Campaign, Delivery, Image, Sender
 from config.models import ApiToken, AuditEntry
-from consent import renewing, sealing, verifications
+from consent import sealing
 from consent.models import (
     ImportBatch,
     LedgerCheckpoint,
@@ -28,10 +28,8 @@ from consent.models import (
     RenewalRound,
     ServiceMail,
     Suppression,
-    Topic,
     Wording,
 )
-from contacts import exports, rights
 from contacts.models import (
     Contact,
     DataField,
@@ -62,14 +60,7 @@ def client(client: Client, settings: LazySettings) -> Client:
         make.granted(person, topic)
     ada = people[0]
     staff = make.staff()
-    make.field("city")
-    Tag.objects.create(name="fair")
     Segment.objects.create(name="English")
-    StaticList.objects.create(name="Fair").contacts.add(ada)
-    Wording.objects.create(
-        topic=topic, channel="sms", language="en", version=9, text="Yes, by text"
-    )
-    make.topic("draft-news", status=Topic.Status.DRAFT)
     for state in pages.STATES:
         campaign = make.campaign(topic, name=f"Letter {state}")
         if state != "draft":
@@ -82,23 +73,12 @@ def client(client: Client, settings: LazySettings) -> Client:
     Delivery.objects.filter(campaign__state="paused", contact=ada).update(
         state="unknown", reason="stopped_working", attempt=1, settled_at=SENT
     )
-    Image.objects.create(
-        digest="a" * 64, alt="A shelf", extension="jpg", width=600, height=400, size=1, widths=[300]
-    )
-    exports.ask(segment=None, reason="An audit", staff_id=None)
-    rights.receive(contact=ada, kind="access")
-    rights.place_hold(contact=ada, reason="A claim in court", placer_id=None)
-    Processor.objects.create(
-        name="Post", service="Mail", receives="Names", contact="x@post.example"
-    )
+    pages.furnish()
     IdentityView.objects.create(contact=ada, staff=staff, reason="She asked by phone")
     ServiceMail.objects.create(contact=ada, purpose="receipt", language="en")
     Suppression.objects.create(channel="email", fingerprint=b"f" * 32, cause="listed")
     batch = ImportBatch.objects.create(name="fair.csv", file_digest="b" * 64, state="finished")
     RefusedRow.objects.create(batch=batch, line=2, row={"email": "x"}, reason="No address")
-    renewing.start(topic=topic, channel="email", days_before=30, started_by_id=None)
-    sealing.seal()
-    verifications.ask(staff_id=staff.pk)
     AuditEntry.objects.create(action="added", staff=staff, object_type="contacts.segment")
     ApiToken.objects.create(
         owner=staff, purpose="Shop", beginning="abcdefgh", digest=b"d" * 32, bound_to="x",
