@@ -248,8 +248,8 @@ def _special() -> Iterator[Page]:
             yield Page(f"preview of {state} as one", f"{preview}?person={person.subject}")
             deliveries = reverse("admin:campaigns_delivery_changelist")
             for outcome in ("pending", "sent", "withheld", "failed", "unknown", "bounced"):
-                asked = urlencode({"campaign__id__exact": campaign.pk, "state__exact": outcome})
-                yield Page(f"deliveries of {state}: {outcome}", f"{deliveries}?{asked}")
+                query = urlencode({"campaign__id__exact": campaign.pk, "state__exact": outcome})
+                yield Page(f"deliveries of {state}: {outcome}", f"{deliveries}?{query}")
 
 
 def is_closed(name: str, status: int) -> bool:
