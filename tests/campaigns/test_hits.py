@@ -224,7 +224,8 @@ def test_it_does_not_wait_for_somebody_who_holds_the_person(campaign):
     assert hits() == []
 
 
-def test_a_withdrawal_that_comes_second_erases_the_hit(campaign):
+@pytest.mark.parametrize("number", [LINK, PIXEL])
+def test_a_withdrawal_that_comes_second_erases_the_hit(number, campaign):
     """The hit holds the person's lock until it is written: a withdrawal waits for it, then erases it."""
     ada = person("ada")
     withdrawn = threading.Event()
@@ -235,7 +236,7 @@ def test_a_withdrawal_that_comes_second_erases_the_hit(campaign):
         connection.close()
 
     with transaction.atomic():
-        ask(campaign, "ada", LINK)
+        ask(campaign, "ada", number)
         thread = threading.Thread(target=withdraw)
         thread.start()
         assert not withdrawn.wait(0.3)

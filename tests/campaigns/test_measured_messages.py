@@ -149,10 +149,10 @@ def test_it_is_the_same_message_over_any_backend():
 
 
 def test_many_links_in_one_line_still_travel_as_they_are():
-    row = " ".join(f"[{n}](https://lumen.example/{n})" for n in range(40))
+    row = "".join(f"[{n}](https://lumen.example/{n})" for n in range(8))
     source = content.Source(subject="News", body=row)
     form = Measuring(
-        "https://news.acme.example", {f"https://lumen.example/{n}": n for n in range(40)}
+        "https://news.acme.example", {f"https://lumen.example/{n}": n for n in range(8)}
     )
     made = content.compile_source(source, identity=IDENTITY, fields=FIELDS, measuring=form)
     one = Skeleton(made, ORIGIN).address(

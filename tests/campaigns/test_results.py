@@ -179,7 +179,8 @@ def test_hits_stand_on_the_timeline(sent, rf):
 
 
 def test_segments_find_who_clicked_opened_or_did_not_among_the_measured(sent):
-    campaign, _people = sent
+    campaign, people = sent
+    measuring.permit(people["dee"])  # later: this campaign was not measured of her
     key = str(campaign.pk)
     assert found("measured_campaign", "clicked", key) == {"ada"}
     assert found("measured_campaign", "not_clicked", key) == {"bo", "cy"}
