@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from campaigns import measurement
+from consent.models import Topic
 from contacts.holders import Holder, Line, Section
-from contacts.models import Contact
+from contacts.models import Contact, DataField
 
 MOST_TOLD = 20
 HOLDER_TABLES = frozenset({"campaigns.Delivery", "campaigns.Hit"})
@@ -102,4 +104,23 @@ def _hits(contact: Contact) -> list[Section]:
     return [Section(_("What we counted with your permission"), lines)] if lines else []
 
 
-HOLDER = Holder("campaigns", HOLDER_TABLES, export, erase, tell, measurement.overdue)
+def record() -> list[Mapping[str, str]]:
+    """What is counted, once a topic permits it."""
+    return [
+        {
+            "category": _("What people opened and clicked"),
+            "purpose": topic.text("description"),
+            "legal_basis": _("consent"),
+            "necessity": str(DataField.Need.USEFUL.label),
+            "justification": _(
+                "Counted only of people who permit it: which message, which link, first, last and how often."
+            ),
+            "kept": _("%d days after the last; counts without names stay")
+            % settings.MEASUREMENT_DAYS,
+            "depends_on_permission": topic.key,
+        }
+        for topic in Topic.objects.measuring()
+    ]
+
+
+HOLDER = Holder("campaigns", HOLDER_TABLES, export, erase, tell, measurement.overdue, record)

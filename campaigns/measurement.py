@@ -108,12 +108,18 @@ def forget_unpermitted(contact: Contact) -> None:
 
 def overdue() -> list[Overdue]:
     """For the job of retention: hits kept long enough, and those of people who do not permit them now."""
-    kept_long = Hit.objects.filter(last_at__lt=Now() - timedelta(days=settings.MEASUREMENT_DAYS))
+    old = Hit.objects.filter(last_at__lt=Now() - timedelta(days=settings.MEASUREMENT_DAYS))
     unpermitted = Hit.objects.exclude(contact__in=permitting().values("contact"))
     label = _("What people opened and clicked")
     return [
-        Overdue("hits", label, cause, partial(_people, hits), partial(_erase, hits))
-        for cause, hits in ((Cause.EXPIRED, kept_long), (Cause.NOT_PERMITTED, unpermitted))
+        Overdue("hits", label, Cause.EXPIRED, partial(_people, old), partial(_erase, old)),
+        Overdue(
+            "hits",
+            label,
+            Cause.NOT_PERMITTED,
+            partial(_people, unpermitted),
+            partial(_forget_all, unpermitted),
+        ),
     ]
 
 
@@ -128,6 +134,14 @@ def _erase(hits: HitQuerySet) -> int:
         people.update(contact_id for _pk, contact_id in batch)
         Hit.objects.filter(pk__in=[pk for pk, _contact_id in batch]).delete()
     return len(people)
+
+
+def _forget_all(hits: HitQuerySet) -> int:
+    """Person after person, as their own withdrawal would: an import or the calendar ended the permission."""
+    contacts = list(Contact.objects.filter(pk__in=hits.values("contact")))
+    for contact in contacts:
+        forget(contact)
+    return len(contacts)
 
 
 def forget(contact: Contact) -> int:

@@ -61,13 +61,18 @@ def _nothing_overdue() -> list[Overdue]:
     return []
 
 
+def _nothing_recorded() -> list[Mapping[str, str]]:
+    return []
+
+
 @dataclass(frozen=True, slots=True)
 class Holder:
     """`tables` are model labels like `contacts.Contact`.
 
     `export` gives plain values (texts, numbers, lists, mappings) under the holder's name; `erase` returns
     the rows it touched by table, in the transaction of the erasure; `tell` says it to the person in words,
-    bounded however much there is; `overdue` names what the job of retention looks for.
+    bounded however much there is; `overdue` names what the job of retention looks for; `record` gives the
+    rows of the record of processing for what is kept only where it is switched on.
     """
 
     name: str
@@ -76,6 +81,7 @@ class Holder:
     erase: Callable[[Contact], Mapping[str, int]]
     tell: Callable[[Contact], list[Section]] = _nothing_told
     overdue: Callable[[], list[Overdue]] = _nothing_overdue
+    record: Callable[[], list[Mapping[str, str]]] = _nothing_recorded
 
 
 _holders: dict[str, Holder] = {}

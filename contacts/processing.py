@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from contacts import parties
+from contacts import holders, parties
 from contacts.models import DataField, Lifecycle
 
 COLUMNS = (
@@ -25,7 +25,12 @@ COLUMNS = (
 
 def record() -> list[dict[str, Any]]:
     """One row per kind of data that is kept, with the columns above; dates as ISO 8601 text."""
-    return [*_vault(), *(_row(field) for field in DataField.objects.in_use().order_by("key"))]
+    others = (row for holder in holders.registered() for row in holder.record())
+    return [
+        *_vault(),
+        *(dict.fromkeys(COLUMNS, "") | dict(row) for row in others),
+        *(_row(field) for field in DataField.objects.in_use().order_by("key")),
+    ]
 
 
 def whole() -> dict[str, Any]:

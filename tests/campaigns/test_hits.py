@@ -12,7 +12,7 @@ from campaigns.models import Delivery, Destination, Hit
 from consent import links
 from consent import services as consent
 from consent.models import Method
-from contacts import retention, rights
+from contacts import processing, retention, rights
 from contacts import services as contacts
 from contacts.models import Contact
 from tests import make
@@ -263,6 +263,15 @@ def test_the_job_of_retention_erases_what_is_kept_too_long_or_not_permitted(camp
     assert len(hits()) == 2
     assert retention.erase_expired() == [found]
     assert hits() == []
+    assert not Delivery.objects.filter(is_measured=True).exists()
+
+
+def test_the_record_of_processing_names_it_once_people_can_permit_it(campaign):
+    [row] = [row for row in processing.record() if row["depends_on_permission"] == "measurement"]
+    assert row["category"] == "What people opened and clicked"
+    assert row["kept"].startswith("396 days")
+    consent.retire_topic(topic=measuring.topic())
+    assert not any(row["depends_on_permission"] == "measurement" for row in processing.record())
 
 
 def test_hits_are_kept_for_their_days_after_the_last(campaign, settings):
