@@ -148,6 +148,23 @@ def test_it_is_the_same_message_over_any_backend():
     assert 'src="https://news.acme.example/o/abc.gif"' in html
 
 
+def test_it_measures_the_links_and_buttons_of_mjml():
+    body = (
+        '<mj-section><mj-column><mj-button href="https://b.example/x?a=1&amp;b=2">Read</mj-button>'
+        '<mj-image src="https://b.example/i.png" href="https://b.example/i" alt="A book" />'
+        '<mj-text>See <a href="https://b.example/y">why</a></mj-text></mj-column></mj-section>'
+    )
+    source = content.Source(subject="News", body=body, markup="mjml")
+    urls = ("https://b.example/x?a=1&b=2", "https://b.example/i", "https://b.example/y")
+    form = Measuring("https://news.acme.example", {url: n for n, url in enumerate(urls, start=1)})
+    made = content.compile_source(source, identity=IDENTITY, fields=FIELDS, measuring=form)
+    assert made.destinations == urls
+    html = made.render({"hit_token": "abc", **LINKS}).html
+    assert html.count('href="https://news.acme.example/k/abc/') == 3
+    assert html.count("/o/abc.gif") == 1
+    assert 'src="https://b.example/i.png"' in html
+
+
 def test_many_links_in_one_line_still_travel_as_they_are():
     row = "".join(f"[{n}](https://lumen.example/{n})" for n in range(8))
     source = content.Source(subject="News", body=row)
