@@ -19,6 +19,7 @@ IMPERSONAL = (
     "campaigns.MoveDay",
     "campaigns.Campaign",
     "campaigns.CampaignContent",
+    "campaigns.Campaign_editors",
     "campaigns.Campaign_excluded_segments",
     "campaigns.Campaign_segments",
     "campaigns.Destination",
