@@ -74,6 +74,11 @@ class Restored:
         assert done.returncode == 1, done.stderr
         return done.stderr.strip().splitlines()[-1]
 
+    def refusal_of_a_worker(self) -> str:
+        done = self.run(*processes.worker_command("restored")[1:])
+        assert done.returncode != 0
+        return done.stderr
+
     def stands(self) -> dict[str, str]:
         with psycopg.connect(self.url) as link:
             return dict(link.execute(STANDS).fetchall())
@@ -112,11 +117,10 @@ def test_it_sends_to_nobody_who_said_no_or_was_erased_since_the_backup(news, tmp
             "dee@example.org": "granted",
         }
         assert "replay_erasures" in restored.refusal()
+        assert "replay_erasures" in restored.refusal_of_a_worker()
         assert "1 people erased again" in restored.manage("replay_erasures")
         assert "replay_noes" in restored.refusal()
-        worker = restored.run(*processes.worker_command("restored")[1:])
-        assert worker.returncode != 0
-        assert "replay_noes" in worker.stderr
+        assert "replay_noes" in restored.refusal_of_a_worker()
         assert "1 noes of people" in restored.manage("replay_noes")
         assert restored.run("-c", SERVE).returncode == 0
         assert restored.stands() == {
