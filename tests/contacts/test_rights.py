@@ -1,6 +1,7 @@
 """What people ask of their data: everything is found, and what is erased stays erased."""
 
 import json
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -8,6 +9,7 @@ from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from campaigns.models import Delivery
@@ -78,6 +80,54 @@ def everything_stored():
 
 def test_it_has_a_holder_for_every_table():
     assert holders.unaccounted() == set()
+
+
+# What the holders' tables have that is not read for a person, or stays as it is, and why.
+COPIES = {
+    "consent.UnwrittenNo"
+}  # lines of the journal: events and suppressions that are exported anyway
+STAYS = COPIES | {"consent.ConsentEvent"}  # the proof: it names a pseudonym only
+
+
+def touched(queries, *words):
+    """The tables of holders that statements beginning with these words name."""
+    held = {table for holder in holders.registered() for table in holder.tables}
+    labels = {
+        model._meta.db_table: model._meta.label
+        for model in apps.get_models(include_auto_created=True)
+    }
+    text = [each["sql"] for each in queries if each["sql"].lstrip().upper().startswith(words)]
+    return held, {
+        label
+        for table, label in labels.items()
+        if any(re.search(rf"\b{table}\b", sql) for sql in text)
+    }
+
+
+def test_it_reads_every_table_that_a_holder_answers_for_when_it_exports(ada):
+    with CaptureQueriesContext(connection) as queries:
+        rights.export(contact=ada)
+    held, read = touched(queries.captured_queries, "SELECT")
+    assert held - read == COPIES | {"contacts.Contact"}  # which is in hand already
+
+
+def test_it_changes_every_table_that_a_holder_answers_for_when_it_erases(ada):
+    with CaptureQueriesContext(connection) as queries:
+        manifest = rights.erase(contact=ada)
+    held, changed = touched(queries.captured_queries, "UPDATE", "DELETE", "INSERT")
+    # Only rows that were found are deleted one by one: a look for them is a look all the same.
+    _held, looked = touched(queries.captured_queries, "SELECT")
+    assert held - changed - looked - STAYS == set()
+    assert set(manifest) <= held
+
+
+def test_it_tells_every_kind_of_thing_it_holds(ada):
+    export = rights.export(contact=ada)
+    assert set(export) == {"contact", "consent", "campaigns"}
+    assert set(export["consent"]) == {
+        "permissions", "events", "suppressions", "service_mails", "renewal_requests",
+        "refused_import_rows",
+    }  # fmt: skip
 
 
 def test_it_exports_everything_as_plain_values(ada):
