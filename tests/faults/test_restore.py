@@ -57,11 +57,11 @@ class Restored:
         with connection.cursor() as cursor:
             cursor.execute(f'DROP DATABASE "{self.name}" WITH (FORCE)')
 
-    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    def run(self, *arguments: str, seconds: int = 600) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=processes.ROOT, env=self.environment, capture_output=True, text=True,
-            timeout=600, check=False,
+            timeout=seconds, check=False,
         )  # fmt: skip
 
     def manage(self, *arguments: str) -> str:
@@ -75,7 +75,7 @@ class Restored:
         return done.stderr.strip().splitlines()[-1]
 
     def refusal_of_a_worker(self) -> str:
-        done = self.run(*processes.worker_command("restored")[1:])
+        done = self.run(*processes.worker_command("restored")[1:], seconds=90)
         assert done.returncode != 0
         return done.stderr
 
