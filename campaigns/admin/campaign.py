@@ -1,5 +1,6 @@
 """The page of a campaign: composed as a draft, and from then on looked at."""
 
+import re
 from typing import Any
 
 from django import forms
@@ -154,6 +155,7 @@ class CampaignAdmin(BigList):
         }
         return (
             ("running/", "campaigns_campaign_running", dashboard.show_running),
+            ("live/", "campaigns_campaign_live_new", preview.show_live),
             *(
                 (f"<int:object_id>/{name}/", f"campaigns_campaign_{name}", page)
                 for name, page in pages.items()
@@ -206,6 +208,12 @@ class CampaignAdmin(BigList):
         if change and edited:
             form.instance.editors.add(request.user)
 
+    def response_add(self, request: HttpRequest, obj: Any, *args: Any) -> HttpResponse:
+        return _is_saved(request, super().response_add(request, obj, *args))
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        return _is_saved(request, super().response_change(request, obj))
+
     def render_change_form(
         self,
         request: HttpRequest,
@@ -233,6 +241,18 @@ class CampaignAdmin(BigList):
     @display(description=_("state"), label=STATE_COLORS)
     def stage(self, campaign: Campaign) -> tuple[str, str]:
         return campaign.state, campaign.get_state_display()
+
+
+def _is_saved(request: HttpRequest, page: HttpResponse) -> HttpResponse:
+    """Tells the composer which of the words that the browser keeps are saved, by their random number."""
+    if re.fullmatch(r"\d{1,10}-\d{1,10}", request.POST.get("_kept", "")):
+        page.set_cookie(
+            "desk_saved",
+            request.POST["_kept"],
+            secure=settings.SESSION_COOKIE_SECURE,
+            samesite="Strict",
+        )
+    return page
 
 
 def _is_draft(campaign: object) -> bool:

@@ -149,8 +149,9 @@ class ImageAdmin(BigList):
     @display(description=_("image"))
     def thumbnail(self, image: Image) -> str:
         return format_html(
-            '<img class="desk-thumbnail" src="{}" alt="" loading="lazy">',
+            '<img class="desk-thumbnail" src="{}" alt="{}" loading="lazy">',
             image.path(image.widths[-1]),
+            image.alt,
         )
 
     @display(description=_("image"))

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.admin import ModelAdmin
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -13,10 +14,11 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from campaigns import services
 from campaigns.admin import workspace
 from campaigns.content import ContentError
-from campaigns.models import Campaign, CampaignContent
+from campaigns.models import Campaign, CampaignContent, Sender
+from consent.models import Topic
 from contacts import fields
 from contacts.admin.names import may_see_identity
-from contacts.models import DataField
+from contacts.models import Channel, DataField
 from contacts.services import find_by_pseudonym
 
 # What the composer's live preview sends along, all of it text.
@@ -62,15 +64,28 @@ def show_preview(request: HttpRequest, object_id: int, model_admin: ModelAdmin) 
         form=form,
         rendered=rendered,
         problem=problem,
-        views=VIEWS,
+        views={} if campaign.channel == Channel.SMS else VIEWS,
         seen_as=seen_as if seen_as in VIEWS else "desktop",
     )
 
 
 @require_POST
-def show_live(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> JsonResponse:
-    """What is being written, as nobody or as one person: subject, html and text, or the problem."""
-    campaign = workspace.load(model_admin, request, object_id, workspace.CHANGE)
+def show_live(
+    request: HttpRequest, model_admin: ModelAdmin, object_id: int | None = None
+) -> JsonResponse:
+    """What is being written, as nobody or as one person: subject, html and text, or the problem.
+
+    The channel, topic and sender are those chosen on the form, saved or not.
+    """
+    if object_id is not None:
+        campaign = workspace.load(model_admin, request, object_id, workspace.CHANGE)
+    elif model_admin.has_add_permission(request):
+        campaign = Campaign()
+    else:
+        raise PermissionDenied
+    _choose(campaign, request)
+    if not (campaign.topic_id and campaign.sender_id):
+        return JsonResponse({"problem": _("Choose a topic and a sender first.")})
     written = {part: request.POST.get(part, "") for part in PARTS}
     content = CampaignContent(campaign=campaign, **written)
     if content.layout not in content.Layout.values or content.markup not in content.Markup.values:
@@ -80,7 +95,21 @@ def show_live(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> 
         rendered = services.preview(campaign=campaign, content=content, **person)
     except (ContentError, NobodyFound) as error:
         return JsonResponse({"problem": str(error)})
-    return JsonResponse(rendered._asdict())
+    is_text = campaign.channel == Channel.SMS
+    return JsonResponse(
+        rendered._asdict() | {"sender": campaign.sender.sms_from if is_text else ""}
+    )
+
+
+def _choose(campaign: Campaign, request: HttpRequest) -> None:
+    """What the form says about the campaign, where it says anything that is there."""
+    if request.POST.get("channel") in {Channel.EMAIL, Channel.SMS}:
+        campaign.channel = request.POST["channel"]
+    for name, model in (("topic", Topic), ("sender", Sender)):
+        chosen = request.POST.get(name, "")
+        if chosen.isdecimal() and len(chosen) < 10:
+            found = model._default_manager.filter(pk=chosen).first()
+            setattr(campaign, name, found or getattr(campaign, name, None))
 
 
 def composer_fields() -> list[list[str]]:

@@ -5,6 +5,7 @@ import re
 from io import BytesIO
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image as Pillow
 from playwright.sync_api import expect
 
@@ -130,3 +131,123 @@ def test_it_shows_what_is_written_as_a_person_on_a_phone_and_as_text(desk, campa
     page.get_by_role("button", name="Text part").click()
     expect(page.locator(".desk-live pre")).to_contain_text("Hello reader in Lyon")
     expect(page.locator(".desk-live iframe")).to_be_hidden()
+
+
+def test_it_asks_for_words_only_and_shows_their_length_where_it_is_a_text(desk, campaign):
+    page = desk()
+    body = write(page, campaign)
+    expect(page.locator("#id_contents-0-subject")).to_be_visible()
+    page.locator("#id_channel").select_option("sms")
+    for name in ("subject", "preheader", "markup", "layout"):
+        expect(page.locator(f"#id_contents-0-{name}")).to_be_hidden()
+    expect(page.get_by_role("button", name="Insert an image")).to_be_hidden()
+    expect(page.locator(".desk-live-subject")).to_contain_text("+33700000001 · 1 SMS")
+    body.fill("Привет. " * 20)
+    expect(page.locator(".desk-live-subject")).to_contain_text("(UCS-2)")
+    expect(page.frame_locator(".desk-live iframe").locator("p")).to_contain_text("Stop:")
+    page.get_by_role("button", name="Save and continue editing").click()
+    expect(page.locator("#id_channel")).to_have_value("sms")
+    expect(page.locator("#id_contents-0-subject")).to_be_hidden()
+    expect(page.get_by_role("link", name="Send a test")).to_have_count(0)
+
+
+def test_it_shows_a_campaign_that_is_not_saved_yet(desk, campaign):
+    page = desk("/admin/campaigns/campaign/add/")
+    page.get_by_role("button", name="Preview as you write").click()
+    page.locator("#id_contents-0-body").fill("Not saved yet")
+    expect(page.locator(".desk-live")).to_contain_text("Choose a topic and a sender first.")
+    page.locator("#id_topic").select_option(label="Product news")
+    page.locator("#id_sender").select_option(label="Lumen")
+    live = page.frame_locator(".desk-live iframe").locator("body")
+    expect(live).to_contain_text("Not saved yet")
+
+
+def test_it_loses_nothing_when_the_session_ended_meanwhile(desk, campaign):
+    page = desk()
+    body = write(page, campaign)
+    body.fill("Hours of work")
+    page.wait_for_function("() => JSON.stringify(localStorage).includes('Hours of work')")
+    kept = page.context.cookies()
+    page.context.clear_cookies(name="sessionid")
+    page.get_by_role("button", name="Save and continue editing").click()
+    page.wait_for_url("**/login/**")
+    page.context.add_cookies(kept)
+    write(page, campaign)
+    expect(body).not_to_have_value("Hours of work")
+    page.get_by_role("button", name="Bring them back").click()
+    expect(body).to_have_value("Hours of work")
+    page.get_by_role("button", name="Save and continue editing").click()
+    expect(body).to_have_value("Hours of work")
+    page.wait_for_function("() => !Object.keys(localStorage).some(key => key.includes('assent'))")
+    assert campaign.contents.get().body == "Hours of work"
+
+
+def test_it_forgets_words_that_were_saved_or_thrown_away(desk, campaign):
+    page = desk()
+    body = write(page, campaign)
+    body.fill("Saved at once")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.locator("#result_list").wait_for()
+    campaign.contents.update(body="Changed by somebody else")
+    write(page, campaign)
+    expect(page.get_by_role("button", name="Bring them back")).to_have_count(0)
+    body.fill("A thought")
+    page.wait_for_function("() => JSON.stringify(localStorage).includes('A thought')")
+    page.evaluate("window.onbeforeunload = null")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.reload()
+    page.get_by_role("button", name="Throw them away").click()
+    assert page.evaluate("Object.keys(localStorage).filter(key => key.includes('assent'))") == []
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_it_is_no_wider_than_a_phone(desk, campaign, language):
+    page = desk(width=390, language=language)
+    for channel in ("email", "sms"):
+        campaign.channel = channel
+        campaign.save(update_fields=["channel"])
+        write(page, campaign)
+        if channel == "email":
+            page.locator(".desk-composer-bar button[aria-expanded]").click()
+        expect(page.locator(".desk-live-subject")).not_to_be_empty()
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        outside = page.evaluate(
+            "() => [...document.querySelectorAll('.desk, .desk-composer-bar, .desk-live')]"
+            ".filter(each => each.getBoundingClientRect().right > innerWidth).length"
+        )
+        assert outside == 0
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_it_has_no_accessibility_violation_around_images_and_texts(desk, campaign, dark):
+    page = desk(dark=dark)
+    write(page, campaign)
+    page.get_by_role("button", name="Insert an image").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("File").set_input_files(
+        {"name": "books.jpg", "mimeType": "image/jpeg", "buffer": photo()}
+    )
+    dialog.get_by_label("What it shows, for people").fill("Three books")
+    dialog.get_by_role("button", name="Upload").click()
+    expect(dialog.get_by_label("What it shows", exact=True)).to_have_value("Three books")
+    found = violations(page, "#desk-images")
+    page.keyboard.press("Escape")
+    image = Image.objects.get()
+    for address in ("/admin/campaigns/image/", f"/admin/campaigns/image/{image.pk}/change/"):
+        page.goto(address)
+        page.get_by_text("Three books").first.wait_for()
+        found += violations(page, "#content")
+    campaign.channel = "sms"
+    campaign.save(update_fields=["channel"])
+    write(page, campaign)
+    expect(page.locator(".desk-live-subject")).not_to_be_empty()
+    found += violations(page, ".desk-live")
+    assert not found
+
+
+def violations(page, context):
+    results = Axe().run(page, context=context, options={"resultTypes": ["violations"]})
+    return [
+        (context, rule["id"], [node["html"][:160] for node in rule["nodes"]])
+        for rule in results.response["violations"]
+    ]

@@ -15,6 +15,9 @@
     return node;
   };
 
+  const chosen = (name) => document.getElementById(`id_${name}`);
+  const isText = () => chosen("channel")?.value === "sms";
+
   const insert = (body, text) => {
     body.setRangeText(text, body.selectionStart, body.selectionEnd, "end");
     body.dispatchEvent(new Event("input", { bubbles: true }));
@@ -84,13 +87,14 @@
       sent.set("csrfmiddlewaretoken", token());
       sent.set("person", person.value);
       for (const name of parts) sent.set(name, part(name)?.value ?? "");
+      for (const name of ["channel", "topic", "sender"]) sent.set(name, chosen(name)?.value ?? "");
       const number = (asked += 1);
-      const answer = await fetch(words.liveUrl, { method: "POST", body: sent, credentials: "same-origin" });
-      if (!answer.ok || number !== asked) return;
-      const seen = await answer.json();
+      const seen = await fetch(words.liveUrl, { method: "POST", body: sent, credentials: "same-origin" })
+        .then((answer) => answer.json()).catch(() => ({ problem: words.away }));
+      if (number !== asked) return;
       problem.textContent = seen.problem ?? "";
       if (seen.problem) return;
-      subject.textContent = seen.subject;
+      subject.textContent = [seen.sender, seen.subject].filter(Boolean).join(" · ");
       frame.srcdoc = seen.html;
       text.textContent = seen.text;
     };
@@ -98,23 +102,30 @@
       clearTimeout(waiting);
       if (!pane.hidden) waiting = setTimeout(look, 400);
     };
-    button.addEventListener("click", () => {
-      pane.hidden = !pane.hidden;
-      button.setAttribute("aria-expanded", String(!pane.hidden));
+    const open = (isOpen) => {
+      pane.hidden = !isOpen;
+      button.setAttribute("aria-expanded", String(isOpen));
       soon();
-    });
-    for (const tab of tabs) tab.addEventListener("click", () => {
-      for (const each of tabs) each.setAttribute("aria-pressed", String(each === tab));
-      const { kind } = tab.dataset;
+    };
+    button.addEventListener("click", () => open(pane.hidden));
+    const show = (kind) => {
+      for (const each of tabs) each.setAttribute("aria-pressed", String(each.dataset.kind === kind));
       frame.hidden = kind === "text";
       text.hidden = kind !== "text";
       frame.classList.toggle("desk-phone", kind === "phone");
-    });
+    };
+    for (const tab of tabs) tab.addEventListener("click", () => show(tab.dataset.kind));
+    // A text message is paid by its parts: how many there are is always in sight.
+    const suit = () => {
+      if (isText()) { show("phone"); open(true); } else soon();
+    };
+    for (const name of ["channel", "topic", "sender"]) chosen(name)?.addEventListener("change", suit);
     for (const name of parts) part(name)?.addEventListener("input", soon);
     person.addEventListener("input", soon);
     // Enter looks at once; it must not post the form around it.
     person.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); look(); } });
     bar.append(button);
+    suit();
     return pane;
   };
 
@@ -123,11 +134,50 @@
     body.dataset.dressed = "yes";
     const bar = make("div", { class: "desk-composer-bar", role: "group", "aria-label": words.tools }, picker(body));
     if (words.imagesUrl) bar.append(imagePicker(body));
+    if (isText() && !body.value) body.rows = 5;
     body.before(bar);
-    if (words.liveUrl) body.after(live(body, bar));
+    body.after(live(body, bar));
   };
 
   const dressAll = () => document.querySelectorAll("textarea[name$='-body']").forEach(dress);
   dressAll();
   document.addEventListener("formset:added", dressAll);
+
+  // What was written is kept in this browser, for this staff member, until the server has it: a session
+  // may end, a window close.
+  const form = document.getElementById("campaign_form");
+  const place = `assent.words.${words.staff}.${location.pathname}`;
+  const parts = () => [...form.querySelectorAll("[name='name'], [name$='-subject'], [name$='-preheader'], [name$='-body']")]
+    .filter((part) => !part.name.includes("__prefix__"));
+  const now = () => Object.fromEntries(parts().map((part) => [part.name, part.value]));
+  const read = () => { try { return JSON.parse(localStorage.getItem(place)); } catch { return null; } };
+  const differs = (old) => Object.entries(old).some(([name, value]) => value && value !== (now()[name] ?? ""));
+  const offer = (old) => {
+    const bring = make("button", { type: "button", class: "desk-button" }, words.bring);
+    const discard = make("button", { type: "button", class: "desk-print" }, words.discard);
+    const bar = make("div", { class: "desk-card desk-kept", role: "status" }, make("p", {}, words.kept),
+      make("p", { class: "desk-quiet" }, Object.values(old).join(" ").slice(0, 120)),
+      make("div", { class: "desk-buttons" }, bring, discard));
+    bring.addEventListener("click", () => {
+      for (const [name, value] of Object.entries(old)) {
+        const part = parts().find((each) => each.name === name);
+        if (part) { part.value = value; part.dispatchEvent(new Event("input", { bubbles: true })); }
+      }
+      bar.remove();
+    });
+    discard.addEventListener("click", () => { localStorage.removeItem(place); bar.remove(); });
+    form.before(bar);
+  };
+  if (form && words.staff) {
+    const saved = document.cookie.match(/(?:^|; )desk_saved=([^;]*)/)?.[1];
+    const old = read();
+    if (old && (old.id === saved || !differs(old.words))) localStorage.removeItem(place);
+    else if (old) offer(old.words);
+    const id = crypto.getRandomValues(new Uint32Array(2)).join("-");
+    form.append(make("input", { type: "hidden", name: "_kept", value: id }));
+    let waiting = 0;
+    const keep = () => { try { localStorage.setItem(place, JSON.stringify({ id, words: now() })); } catch { /* no room */ } };
+    form.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(keep, 500); });
+    form.addEventListener("submit", () => { clearTimeout(waiting); if (read()?.id === id) keep(); });
+  }
 })();
