@@ -129,15 +129,11 @@ def _links(campaign_ids: list[int]) -> Iterator[tuple[str, str]]:
 
 def _among(hits: HitQuerySet) -> Q:
     """A hit opens a message, too: whoever clicked has opened it."""
-    return Q(pk__in=hits.values("contact")) & _permit()
+    return Q(pk__in=hits.values("contact")) & measurement.usable()
 
 
 def _but_not(got: Q, hits: HitQuerySet) -> Q:
-    return got & ~Q(pk__in=hits.values("contact")) & _permit()
-
-
-def _permit() -> Q:
-    return Q(pk__in=measurement.usable().values("contact"))
+    return got & ~Q(pk__in=hits.values("contact")) & measurement.usable()
 
 
 def _followed(key: str) -> HitQuerySet:

@@ -88,16 +88,20 @@ def note(hit: links.Hit, destination: Destination | None) -> bool:
 
 def permitting() -> QuerySet[Permission]:
     """The permissions to measure that stand."""
-    standing = Permission.objects.granted().filter(
-        topic__covers_measurement=True, channel=Channel.DATA
-    )
-    return standing.filter(Q(valid_until=None) | Q(valid_until__gt=Now()))
+    return _standing().filter(topic__covers_measurement=True)
 
 
-def usable() -> QuerySet[Permission]:
-    """Those by which what was measured may be used now: not of a topic that was retired, and of nobody who
-    asked for restricted processing (GDPR art. 18)."""
-    return permitting().filter(topic__status=Topic.Status.PUBLISHED, contact__restricted_at=None)
+def usable() -> Q:
+    """Of whom what was measured may be used now: not by a topic that was retired, and of nobody who asked
+    for restricted processing (GDPR art. 18)."""
+    topic_id = Topic.objects.measuring().values_list("pk", flat=True).first()
+    permitted = _standing().filter(topic=topic_id).values("contact")
+    return Q(restricted_at=None) & Q(pk__in=permitted)
+
+
+def _standing() -> QuerySet[Permission]:
+    granted = Permission.objects.granted().filter(channel=Channel.DATA)
+    return granted.filter(Q(valid_until=None) | Q(valid_until__gt=Now()))
 
 
 def forget_unpermitted(contact: Contact) -> None:
