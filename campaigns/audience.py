@@ -45,15 +45,14 @@ _LANES = """
 
 
 _PEOPLE = """
-    WITH judged AS MATERIALIZED ({judged})
-    SELECT ARRAY(
-            SELECT contact_id FROM judged WHERE coalesce(reason, '') = %(reason)s
-            ORDER BY contact_id DESC LIMIT %(limit)s
-        ), count(*), min(contact_id) FROM judged
+    SELECT contact_id FROM ({judged} OFFSET 0) judged WHERE coalesce(reason, '') = %(reason)s
+    ORDER BY contact_id DESC LIMIT %(limit)s
 """
+# A window is some thousand people, found by their keys, however many there are in all.
+_BY_KEYS = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off"
 KIND = "audience"
 # How many people one page looks at for those behind a reason.
-WINDOW = 20_000
+WINDOW = 5_000
 
 
 def candidates(campaign: Campaign) -> QuerySet[Contact]:
@@ -98,17 +97,19 @@ def people(
     """
     those = candidates(campaign).order_by("-pk")
     looked_at = those.filter(pk__lt=before) if before is not None else those
+    window = list(looked_at.values_list("pk", flat=True)[:WINDOW])
     judged, parameters = judging.judged(
-        looked_at[:WINDOW], topic=campaign.topic, channel=campaign.channel
+        Contact.objects.filter(pk__in=window), topic=campaign.topic, channel=campaign.channel
     )
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_BY_KEYS)
         cursor.execute(
             _PEOPLE.format(judged=judged), parameters | {"reason": reason, "limit": limit}
         )
-        found, seen, last = cursor.fetchone()
+        found = [contact_id for (contact_id,) in cursor.fetchall()]
     if len(found) == limit:
         return found, found[-1]
-    return found, last if seen == WINDOW else None
+    return found, window[-1] if len(window) == WINDOW else None
 
 
 @transaction.atomic

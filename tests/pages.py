@@ -261,6 +261,7 @@ def furnish() -> None:
     """One of everything that staff make and that grows with no audience, where there is none yet."""
     ada = Contact.objects.earliest("pk")
     topic = make.topic()
+    make.wording(topic)
     make.field("city")
     Tag.objects.create(name="fair")
     StaticList.objects.create(name="Fair").contacts.add(ada)

@@ -12,18 +12,21 @@ import pytest
 from allauth.mfa.models import Authenticator
 from django.conf import LazySettings
 from django.contrib.auth.models import Group
-from django.db import connection, models
+from django.db import connection, models, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from campaigns import audience
+from campaigns import audience, tally
 from campaigns.models import Campaign, Delivery, Image, Sender
 from config.models import ApiToken, AuditEntry
 from consent import sealing
 from consent.models import (
+    ConsentEvent,
     ImportBatch,
     LedgerCheckpoint,
+    LedgerEntry,
     LedgerVerification,
+    Permission,
     RefusedRow,
     RenewalRound,
     ServiceMail,
@@ -31,10 +34,12 @@ from consent.models import (
     Wording,
 )
 from contacts.models import (
+    Address,
     Contact,
     DataField,
     Export,
     Hold,
+    Identity,
     IdentityView,
     Processor,
     Segment,
@@ -43,6 +48,7 @@ from contacts.models import (
     Tag,
 )
 from tests import make, pages
+from tests.benchmarks import stage as bench
 
 pytestmark = pytest.mark.django_db
 SENT = "2026-01-02T00:00Z"
@@ -211,3 +217,86 @@ def repeated(queries: Iterable[str]) -> str:
     """The query that was asked most often, whatever for."""
     shapes = Counter(re.sub(r"\d+|'[^']*'", "?", sql)[:160] for sql in queries)
     return f"{shapes.most_common(1)[0]}"
+
+
+BIG = {
+    Contact, Address, Identity, Permission, ConsentEvent, LedgerEntry, Suppression, Delivery,
+}  # fmt: skip
+PEOPLE, READ_AT_MOST = 20_000, 2_000
+# Pages that walk a table once, each with the reason.
+WALKS = {
+    "consent_wording_delete": "a draft that nobody can have said yes to; an index for it would cost each yes",
+}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_reads_no_more_because_there_are_more_people(monkeypatch):
+    """No page reads a tenth of a large table, but to count for a moment that is over before long.
+
+    A filter that few rows pass is another matter: it walks the table, and the benchmark holds it to half a
+    second.
+    """
+    monkeypatch.setattr("campaigns.audience.WINDOW", 500)
+    bench.people(PEOPLE)
+    for state in pages.STATES:
+        campaign = bench.campaign(f"Letter {state}", "Hello")
+        moment = None if state == "draft" else SENT
+        is_started = state in {"sent", "sending"}
+        if is_started:
+            audience.freeze(campaign, lanes=1)
+        Campaign.objects.filter(pk=campaign.pk).update(
+            state=state, send_at=moment, started_at=moment if is_started else None
+        )
+    pages.furnish()
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+    # As the clock does.
+    tally.keep_due()
+    client = Client()
+    client.force_login(make.staff())
+    tables = {model._meta.db_table for model in BIG}
+    known, greedy = set(), {}
+    for page, _answer, queries in seen(client):
+        if " ? " in page.name:
+            continue
+        for plans, sql in unhurried(queries):
+            shape = re.sub(r"\d+|'[^']*'", "?", sql)
+            if shape in known or not any(table in sql for table in tables):
+                continue
+            known.add(shape)
+            if (rows := rows_read(sql, tables, plans)) > READ_AT_MOST and page.name not in WALKS:
+                greedy[page.name] = (rows, shape[:300])
+    assert greedy == {}
+
+
+def unhurried(queries: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The questions that nothing ends but their answer, each behind what was set for its plan."""
+    is_limited, plans = False, ""
+    for sql in queries:
+        if "LOCAL statement_timeout = " in sql:
+            is_limited = "DEFAULT" not in sql
+        elif sql.startswith("SET LOCAL enable_"):
+            plans = sql
+        elif sql.startswith(("COMMIT", "ROLLBACK", "RELEASE")):
+            is_limited, plans = False, ""
+        elif not is_limited and sql.lstrip().startswith(("SELECT", "WITH")):
+            yield plans, sql
+
+
+def rows_read(sql: str, tables: set[str], settings: str) -> int:
+    """How many rows of these tables PostgreSQL looks at to answer."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        if settings:
+            cursor.execute(settings)
+        cursor.execute("EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF, FORMAT JSON) " + sql)
+        plans = [cursor.fetchone()[0][0]["Plan"]]
+    read = 0
+    for plan in plans:
+        plans += plan.get("Plans", [])
+        if plan.get("Relation Name") in tables:
+            looked_at = sum(plan.get(kind, 0) for kind in LOOKED_AT)
+            read += int(looked_at * plan["Actual Loops"])
+    return read
+
+
+LOOKED_AT = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
