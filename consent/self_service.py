@@ -84,7 +84,7 @@ def erase(*, contact: Contact, details: Mapping[str, str]) -> bool:
         _erase(contact)
     except requests.ErasureHeld:
         return False
-    except OSError:
+    except requests.JournalUnwritable:
         logger.exception("Contact %s could not be erased; the request is for staff", contact.pk)
         return False
     return True

@@ -39,6 +39,10 @@ class ErasureHeld(services.ContactError):
     """A hold stands: this person's data may not be erased before it is lifted."""
 
 
+class JournalUnwritable(services.ContactError):
+    """The journal of erasures cannot be written, so nobody was erased: is its disk full?"""
+
+
 class HoldStands(services.ContactError):
     """A hold on this person's data stands already."""
 
@@ -153,11 +157,11 @@ def erase(*, contact: Contact, is_again: bool = False) -> dict[str, int]:
     """Erase a person, and return the rows touched by table; a second time nothing is left to do.
 
     Raises `ErasureHeld` where a hold stands, unless they were erased before and a backup brought them back
-    (`is_again`).
+    (`is_again`), and `JournalUnwritable`.
 
     What stays is the pseudonym, the day, the consent events without their evidence, and the suppression of
-    the addresses. The journal has the pseudonym before this commits (`OSError` where it cannot be written).
-    In-flight messages are for the caller to wait for, after the commit.
+    the addresses. The journal has the pseudonym before this commits. In-flight messages are for the caller
+    to wait for, after the commit.
     """
     contact = services.lock(contact.pk)
     if contact.erased_at:
@@ -168,7 +172,10 @@ def erase(*, contact: Contact, is_again: bool = False) -> dict[str, int]:
     for holder in reversed(holders.registered()):
         for table, rows in holder.erase(contact).items():
             manifest[table] = manifest.get(table, 0) + rows
-    journal.note(contact.subject, timezone.now())
+    try:
+        journal.note(contact.subject, timezone.now())
+    except OSError as error:
+        raise JournalUnwritable from error
     return {table: rows for table, rows in manifest.items() if rows}
 
 

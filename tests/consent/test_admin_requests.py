@@ -157,6 +157,20 @@ def test_it_erases_for_good_and_notes_the_rows(client, officer, ada):
     assert "Lovelace" not in page.content.decode()
 
 
+def test_it_erases_nobody_and_says_so_while_the_journal_cannot_be_written(
+    client, officer, ada, settings, tmp_path
+):
+    (tmp_path / "full").touch()
+    settings.ASSENT_JOURNAL = tmp_path / "full" / "journal"
+    asked = rights.receive(contact=ada, kind="erasure")
+    page = client.post(at("answer", asked.pk), {"outcome": ""}, follow=True)
+    assert "The journal of erasures cannot be written" in page.content.decode()
+    ada.refresh_from_db()
+    asked.refresh_from_db()
+    assert ada.erased_at is None
+    assert asked.state == "open"
+
+
 @pytest.mark.parametrize(
     ("kind", "reason"), [("restriction", "restricted"), ("objection", "objected")]
 )

@@ -18,6 +18,9 @@ class Command(BaseCommand):
         if journal and not journal.exists():
             raise CommandError(f"There is no file {journal}.")
         people = rights.returned(journal)
-        for contact in people:
-            rights.erase(contact=contact, is_again=True)
+        try:
+            for contact in people:
+                rights.erase(contact=contact, is_again=True)
+        except rights.JournalUnwritable as error:
+            raise CommandError(str(error)) from error
         self.stdout.write(f"{len(people)} people erased again.")
