@@ -8,6 +8,7 @@ from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.utils import timezone
 
+from campaigns import holding
 from campaigns.models import Delivery, Destination, Hit
 from consent import links
 from consent import services as consent
@@ -295,3 +296,8 @@ def test_the_person_reads_what_was_counted(campaign):
         ("open", None, 1),
     ]
     assert rights.export(contact=person("bo"))["campaigns"]["hits"] == []
+    [section] = [section for section in holding.tell(person("ada")) if "permission" in section.name]
+    assert [line.note for line in section.lines] == [
+        "opened",
+        "followed https://lumen.example/new?a=1&b=2",
+    ]
