@@ -182,6 +182,7 @@ def test_it_asks_no_other_server_for_anything():
     assert asking <= {
         "campaigns/transports/backend.py",
         "config/mailbox/texts.py",
+        "config/mailbox/views.py",
         "config/quickstart/browsing.py",
         "consent/sms/gateway.py",
     }
