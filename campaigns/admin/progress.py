@@ -101,11 +101,11 @@ class Progress:
 
     @property
     def is_nearly_done(self) -> bool:
-        return self.left is not None and self.left < timedelta(minutes=1)
+        return self.left is not None and self.left <= timedelta(minutes=1)
 
     @property
     def ends_at(self) -> Any:
-        return timezone.now() + self.left if self.left else None
+        return timezone.now() + self.left + timedelta(seconds=1) if self.left else None
 
     def _sum(self, states: set[Delivery.State]) -> int:
         return sum(self.states.get(state, 0) for state in states)

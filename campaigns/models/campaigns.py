@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from consent.models import Topic
 from contacts.models import Channel, Segment
@@ -75,7 +76,7 @@ class Campaign(models.Model):
         SENDING = "sending", _("sending")
         PAUSED = "paused", _("paused")
         HELD = "held", _("held")
-        SENT = "sent", _("sent")
+        SENT = "sent", pgettext_lazy("campaign", "sent")
         CANCELLED = "cancelled", _("cancelled")
 
     name = models.CharField(_("name"), max_length=200)

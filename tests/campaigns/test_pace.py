@@ -139,6 +139,13 @@ def test_it_reckons_with_the_pace_until_a_minute_has_shown_the_rate(
     assert seen.left == timedelta(hours=hours)
 
 
+def test_it_never_says_that_no_minute_is_left() -> None:
+    assert Progress({"pending": 3}, rate=3).is_nearly_done
+    almost_two = Progress({"pending": 5}, rate=3)
+    assert not almost_two.is_nearly_done
+    assert almost_two.ends_at - timezone.now() >= timedelta(seconds=100)
+
+
 def test_it_says_that_the_last_ones_wait_for_their_own_hour(client: Client) -> None:
     topic = make.topic()
     make.granted(make.contact(timezone="Pacific/Honolulu"), topic)
