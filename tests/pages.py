@@ -111,9 +111,12 @@ def _patterns(resolver: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 def _posted(name: str) -> dict[str, str] | None:
     """What is posted to the pages that answer a question by POST and write nothing."""
+    topic, sender = make.topic(), make.sender()
+    asked = {"topic": str(topic.pk), "sender": str(sender.pk), "channel": "email"}
     return {
         "contacts_segment_count": {"rule": RULE},
         "campaigns_campaign_live": WRITTEN,
+        "campaigns_campaign_live_new": WRITTEN | asked,
     }.get(name)
 
 
