@@ -104,13 +104,13 @@ class TopicAdmin(Kept, ModelAdmin):
     )
     form = TranslatedTopicForm
     list_display = (
-        "public_name",
+        "called",
         "key",
         "state",
         "use",
         "offered_on",
         "double_opt_in",
-        "frequency",
+        "how_often",
     )
     list_filter = (("status", ChoicesDropdownFilter), ("use", ChoicesDropdownFilter))
     search_fields = ("key", "public_name")
@@ -163,6 +163,14 @@ class TopicAdmin(Kept, ModelAdmin):
 
     def has_publish_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return bool(request.user.has_perm("consent.publish_topic"))
+
+    @display(description=_("public name"), ordering="public_name")
+    def called(self, topic: Topic) -> str:
+        return topic.name
+
+    @display(description=_("frequency"))
+    def how_often(self, topic: Topic) -> str:
+        return topic.text("frequency")
 
     @display(description=_("status"), label=STATUS_COLORS)
     def state(self, topic: Topic) -> tuple[str, str]:

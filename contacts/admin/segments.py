@@ -163,7 +163,7 @@ class SegmentList(ChangeList):
 
 @admin.register(Segment)
 class SegmentAdmin(ModelAdmin):
-    empty_text = _(
+    empty_text = gettext_lazy(
         "A segment says who is interesting, by rules: it is asked anew each time. Who may be "
         "mailed, their permissions say."
     )

@@ -83,7 +83,9 @@ class PeopleForm(forms.Form):
 
 @admin.register(StaticList)
 class StaticListAdmin(ModelAdmin):
-    empty_text = _("A static list holds people put together by hand, for a segment to name.")
+    empty_text = gettext_lazy(
+        "A static list holds people put together by hand, for a segment to name."
+    )
     list_display = ("name", "created_at")
     search_fields = ("name",)
     ordering = ("name",)

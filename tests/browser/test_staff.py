@@ -7,12 +7,16 @@ from axe_playwright_python.sync_playwright import Axe
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.urls import NoReverseMatch, reverse
+from django.utils.translation import trans_real
 from playwright.sync_api import ConsoleMessage, Page, expect
 
 from config import roles
 from contacts.models import Segment
 from tests import make
 from tests.config.test_staff_login import PASSWORD, code_of
+
+# Names of things, whatever the language around them.
+NAMES = {"Authenticators", "English", "Everybody", "Import", "import"} | set(roles.ROLES)
 
 
 @pytest.fixture
@@ -142,14 +146,14 @@ def test_it_shows_the_account_pages_to_everybody(sign_in, visit, language, width
     assert problems(page) == []
 
 
-def test_it_runs_every_page_of_the_desk_under_its_policy(sign_in):
+def every_page() -> list[str]:
+    """Every list, form and page of the desk, with something on each."""
     make.organization()
     topic = make.topic()
     contact = make.contact("ada@example.org")
     make.granted(contact, topic)
     campaign = make.campaign(topic)
     Segment.objects.create(name="Everybody")
-    page = sign_in()
     paths = ["/admin/", "/api/docs/"]
     for model in admin.site._registry:
         meta = model._meta
@@ -166,6 +170,12 @@ def test_it_runs_every_page_of_the_desk_under_its_policy(sign_in):
             paths.append(reverse(f"admin:campaigns_campaign_{name}", args=[campaign.pk]))
         except NoReverseMatch:
             continue
+    return paths
+
+
+def test_it_runs_every_page_of_the_desk_under_its_policy(sign_in):
+    paths = every_page()
+    page = sign_in()
     for path in paths:
         answer = page.goto(path)
         assert answer is not None
@@ -177,6 +187,51 @@ def test_it_runs_every_page_of_the_desk_under_its_policy(sign_in):
     # A page that is refused is Django's plain one, without an icon.
     expected = ("the server responded with a status of 403", "/favicon.ico")
     assert [each for each in problems(page) if not any(map(each.__contains__, expected))] == []
+
+
+# Every word on a page that a reader meets, seen or heard.
+WORDS = """() => {
+  const found = new Set();
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const parent = texts.currentNode.parentElement;
+    const isSilent = "script, style, textarea, noscript, .material-symbols-outlined";
+    const said = texts.currentNode.textContent.replace(/\\s+/g, " ").trim();
+    if (parent && !parent.closest(isSilent)) found.add(said);
+  }
+  for (const name of ["placeholder", "title", "aria-label", "data-label"]) {
+    for (const each of document.querySelectorAll(`[${name}]`)) found.add(each.getAttribute(name).trim());
+  }
+  return [...found];
+}"""
+
+
+def english() -> set[str]:
+    """Words that the catalogs have another word for in French."""
+    catalog = trans_real.translation("fr")._catalog
+    said = {
+        (key[0] if isinstance(key, tuple) else key).rpartition("\x04")[2].lower(): text.lower()
+        for known in catalog._catalogs
+        for key, text in known.items()
+    }
+    both = set(said.values())
+    return {key for key, text in said.items() if len(key) > 2 and key != text and key not in both}
+
+
+def test_it_leaves_no_english_word_on_a_french_page(sign_in):
+    paths = every_page()
+    page = sign_in(language="fr")
+    untold = english()
+    found = {}
+    for path in paths:
+        answer = page.goto(path)
+        if answer is None or answer.status == 403 or path == "/api/docs/":
+            continue
+        page.wait_for_load_state("networkidle")
+        left = {word for word in page.evaluate(WORDS) if word.lower() in untold}
+        if left - NAMES:
+            found[path] = left - NAMES
+    assert found == {}
 
 
 def test_it_opens_menus_of_the_desk_under_its_policy(sign_in):

@@ -1,13 +1,28 @@
 "use strict";
 
-// What Unfold's pages lack for whoever hears them or reads them on a phone: a landmark, labels that begin
-// with a capital whatever their language.
+// What Unfold's pages lack for whoever hears them or reads them on a phone: landmarks with names, and labels
+// that begin with a capital whatever their language.
 document.addEventListener("DOMContentLoaded", () => {
-  const content = document.getElementById("content");
-  if (content && !document.querySelector("main, [role=main]")) content.setAttribute("role", "main");
+  document.getElementById("main")?.setAttribute("role", "main");
+  const menu = document.querySelector("[aria-controls=nav-sidebar]")?.getAttribute("aria-label");
+  if (menu) document.getElementById("nav-sidebar-inner")?.setAttribute("aria-label", menu);
   for (const cell of document.querySelectorAll("td[data-label], th[data-label]")) {
     const label = cell.dataset.label;
     cell.dataset.label = label.charAt(0).toLocaleUpperCase() + label.slice(1);
+  }
+});
+
+// Other scripts have drawn their parts by now, without names or with English ones.
+window.addEventListener("load", () => {
+  const heading = document.querySelector("h1")?.textContent.trim() ?? "";
+  for (const scroller of document.querySelectorAll(".simplebar-content-wrapper")) {
+    const nav = scroller.closest("nav");
+    if (nav) for (const name of ["role", "aria-label"]) scroller.removeAttribute(name);
+    else scroller.setAttribute("aria-label", heading);
+  }
+  for (const field of document.querySelectorAll(".select2-search__field:not([aria-label])")) {
+    const label = field.closest(".field-line, .field-row, .form-row")?.querySelector("label");
+    if (label) field.setAttribute("aria-label", label.textContent.trim());
   }
 });
 

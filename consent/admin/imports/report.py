@@ -130,7 +130,7 @@ def download_evidence(
 def _reasons(batch: ImportBatch) -> list[tuple[str, int]]:
     counted = batch.refused_rows.values("reason").annotate(rows=Count("pk"))
     most = counted.order_by("-rows", "reason")[:SHOWN_REASONS]
-    return [(samples.mask_reason(each["reason"]), each["rows"]) for each in most]
+    return [(samples.mask_reason(_(each["reason"])), each["rows"]) for each in most]
 
 
 def _may_export(request: HttpRequest) -> bool:
