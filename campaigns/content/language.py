@@ -5,6 +5,7 @@ reach an object. Everything a hole prints is escaped in HTML, string literals to
 """
 
 import html
+import re
 from collections.abc import Iterable
 from itertools import chain
 from typing import TextIO
@@ -47,6 +48,8 @@ FILTERS = frozenset(
 )
 LOOP_PROPERTIES = frozenset({"index", "index0", "rindex", "rindex0", "first", "last", "length"})
 LOOP_ITERATIONS = 500
+_STRING = re.compile(r"'[^']*'|\"[^\"]*\"")
+_SMALL_RANGE = re.compile(r"\(\s*-?\d{1,4}\s*\.\.\s*-?\d{1,4}\s*\)")
 OUTPUT_BYTES = 100_000
 
 
@@ -112,6 +115,8 @@ def check(source: str, *, marks: Iterable[Mark], part: str, fields: frozenset[st
     for mark in marks:
         if mark.tag and mark.tag not in TAGS | INNER_TAGS:
             raise UnknownTag(part=part, line=mark.line, name=mark.tag)
+        if ".." in mark.liquid and not _is_small_range(mark):
+            raise TooLarge(part=part, line=mark.line, name=mark.liquid[:60])
     try:
         analysis = PLAIN.from_string(source).analyze(include_partials=False)
     except LiquidError as error:
@@ -120,6 +125,14 @@ def check(source: str, *, marks: Iterable[Mark], part: str, fields: frozenset[st
         raise TooLarge(part=part, name=_("conditions and loops within each other")) from error
     _check_filters(analysis, source, part)
     return _check_names(analysis, source, part, fields)
+
+
+def _is_small_range(mark: Mark) -> bool:
+    """Ranges belong into loops and have written bounds: `join` or `reversed` would list every number."""
+    if "\\" in mark.liquid:
+        return False
+    bare = _STRING.sub("", mark.liquid)
+    return ".." not in (_SMALL_RANGE.sub("", bare) if mark.tag == "for" else bare)
 
 
 def _broken(error: LiquidError, part: str) -> ContentError:

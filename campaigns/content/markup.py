@@ -117,10 +117,10 @@ def _bare_tags(html: str, marks: Marks) -> str:
 
 
 def _buttons(html: str) -> str:
-    """A paragraph that is one bold link becomes a button."""
+    """A paragraph that is one bold link becomes a button: a cell, because Outlook pads no links."""
     return re.sub(
-        r"(<p[^>]*>)<strong>(<a [^>]*?)style=\"[^\"]*\"([^>]*>)((?:(?!</a>).)*)</a></strong></p>",
-        rf'\1\2class="button" style="{styles.BUTTON}"\3\4</a></p>',
+        r"<p[^>]*><strong>(<a [^>]*?)style=\"[^\"]*\"([^>]*>)((?:(?!</a>).)*)</a></strong></p>",
+        rf'{styles.BUTTON_CELL}\1class="button" style="{styles.BUTTON}"\2\3</a></td></tr></table>',
         html,
     )
 

@@ -69,6 +69,11 @@ def to_html(body: str, marks: Marks) -> str:
         at = int(found[1]) - len(before.encode()) if found else 0
         read = body.encode()[: max(at, 0)].decode(errors="ignore")
         raise BrokenSyntax(line=marks.line(read), name=_("MJML: %s") % error) from error
+    except BaseException as error:
+        # What mrml stumbles over inside is no Exception: left alone it would end the request.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise BrokenSyntax(name=_("MJML: %s") % _("characters it does not know")) from error
 
 
 class _Structure:

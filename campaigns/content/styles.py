@@ -40,7 +40,11 @@ _OF_LAYOUT: Mapping[Layout, Mapping[str, str]] = {
 }
 BUTTON = (
     "display:inline-block;padding:12px 24px;border-radius:6px;background:#1a56b0;color:#ffffff;"
-    "font-weight:700;text-decoration:none"
+    "font-weight:700;text-decoration:none;mso-padding-alt:0"
+)
+BUTTON_CELL = (
+    '<table role="presentation" cellpadding="0" cellspacing="0" border="0" style="margin:0 0 16px 0">'
+    '<tr><td bgcolor="#1a56b0" style="border-radius:6px;background:#1a56b0;mso-padding-alt:12px 24px">'
 )
 
 

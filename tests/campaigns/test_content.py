@@ -46,6 +46,11 @@ def test_it_fills_holes_when_rendered():
         ("a\nb {{ contact.city", content.BrokenSyntax, 2, "“{{” is never closed"),
         ("{% if contact.city %}", content.BrokenSyntax, 1, "“{% endif %}” is missing"),
         ("a\n{% endif %}", content.BrokenSyntax, 2, "“endif” belongs to nothing that is open"),
+        ("{{ (1..999999999) | join: ',' }}", content.TooLarge, 1, None),
+        ("{{ (1..9) | join: '' }}", content.TooLarge, 1, None),
+        ("a\n{% for i in (1..999999999) reversed %}{% endfor %}", content.TooLarge, 2, None),
+        ("{% for i in (1..contact.city) reversed %}{% endfor %}", content.TooLarge, 1, None),
+        ("{{ '\\' | append: (1..999999999) | join: '' }}", content.TooLarge, 1, None),
         ("{% break %}", content.ContentError, 1, "“break” stands in no loop"),
         ("{{ contact.city | }}", content.BrokenSyntax, 1, "something is missing in it"),
         ("{{ 1 | divided_by: 0 }}", content.ContentError, 1, None),
@@ -234,6 +239,13 @@ def test_it_keeps_one_clean_line_in_the_subject():
     assert rendered.subject == "Hi A Bcc: x@y = ?utf-8?q?z?="
 
 
+def test_it_takes_two_points_in_words_and_a_small_range_in_a_loop():
+    made = compiled(
+        "{{ contact.city | default: 'and so on..' }} {% for i in (1..3) %}{{ i }}{% endfor %}"
+    )
+    assert "and so on.. 123" in made.render(LINKS).text
+
+
 def test_it_reads_lists_and_loops():
     made = compiled(
         "{% for i in contact.interests %}{{ i }}{% unless forloop.last %}, {% endunless %}{% endfor %}"
@@ -300,3 +312,18 @@ def test_it_keeps_headers_on_one_line(text):
     assert cleaned == clean.header(cleaned)
     assert len(cleaned.splitlines()) <= 1
     assert "=?" not in cleaned
+
+
+def test_it_makes_a_button_that_outlook_pads_too():
+    rendered = compiled("Look:\n\n**[Read more](https://acme.example/a)**\n\nBye").render(LINKS)
+    cell = rendered.html.partition('<td bgcolor="#1a56b0"')[2].partition("</td>")[0]
+    assert "mso-padding-alt:12px 24px" in cell
+    assert 'class="button"' in cell
+    assert "Read\nmore</a>" in cell
+    assert "Look:\n\nRead more (https://acme.example/a)\n\nBye\n" in rendered.text
+
+
+def test_it_wraps_a_condition_around_a_button():
+    body = "{% if contact.city %}\n**[Go](https://acme.example/a)**\n{% endif %}"
+    assert "bgcolor" in compiled(body).render({"city": "Lyon", **LINKS}).html
+    assert "bgcolor" not in compiled(body).render(LINKS).html
