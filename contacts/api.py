@@ -9,7 +9,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from contacts import addresses, services
+from contacts import addresses, fields, services
 from contacts.models import Address, Channel, Contact, Tag
 
 
@@ -20,9 +20,10 @@ class AddressSerializer(serializers.ModelSerializer[Address]):
 
 
 class ContactSerializer(serializers.ModelSerializer[Contact]):
-    """Names and addresses are written freely; only a token with `contacts.view_identity` reads them.
+    """Names, addresses and values of fields are written freely; only `contacts.view_identity` reads them.
 
-    A token says what it is for. Staff who are signed in give their reason on the desk, person by person.
+    `attributes` takes registered fields: those given change, null removes one. A token says what it is for.
+    Staff who are signed in give their reason on the desk, person by person.
     """
 
     email = serializers.CharField(required=False, allow_blank=True, max_length=320)
@@ -33,6 +34,9 @@ class ContactSerializer(serializers.ModelSerializer[Contact]):
         slug_field="name", many=True, required=False, queryset=Tag.objects.all()
     )
     addresses = AddressSerializer(many=True, read_only=True)
+    attributes = serializers.DictField(
+        child=serializers.JSONField(allow_null=True), required=False, help_text="Key → value."
+    )
 
     class Meta:
         model = Contact
@@ -42,7 +46,7 @@ class ContactSerializer(serializers.ModelSerializer[Contact]):
             "restricted_at", "paused_until", "erased_at",
         ]  # fmt: skip
         read_only_fields: ClassVar = [
-            "subject", "attributes", "created_at", "last_active_at", "restricted_at",
+            "subject", "created_at", "last_active_at", "restricted_at",
             "paused_until", "erased_at",
         ]  # fmt: skip
 
@@ -53,7 +57,16 @@ class ContactSerializer(serializers.ModelSerializer[Contact]):
         for field in ("email", "phone", "first_name", "last_name"):
             value = getattr(identity, field, "")
             shown[field] = value if clear else _masked(field, value)
+        if not clear:  # a birthday, a company and a city name somebody, too
+            shown["attributes"] = {}
         return shown
+
+    def validate_attributes(self, given: dict[str, Any]) -> dict[str, Any]:
+        try:
+            fields.clean_attributes(given)
+        except fields.FieldError as error:
+            raise serializers.ValidationError(str(error)) from error
+        return given
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if self.instance is None and not (attrs.get("email") or attrs.get("phone")):

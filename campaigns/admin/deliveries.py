@@ -1,7 +1,5 @@
 """Deliveries to look at: what was decided for whom, by which consent event, and what became of it."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.db.models import Max, Min, QuerySet
 from django.http import HttpRequest
@@ -56,6 +54,7 @@ class DeliveryAdmin(ReadOnly, BigList):
     list_display = ("id", "person", "campaign", "became", "why", "consent", "handed_over_at")
     list_filter = (("state", ChoicesDropdownFilter), ("campaign", AutocompleteSelectFilter))
     list_filter_submit = True
+    linked_lookups = frozenset({"reason"})
     list_select_related = ("campaign", "contact")
     fields = (
         "person",
@@ -81,10 +80,6 @@ class DeliveryAdmin(ReadOnly, BigList):
         if request.GET.get("state__exact") in HAVE_REASONS:
             found = found.exclude(reason="")
         return found
-
-    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        own = {CAMPAIGN, "reason", "state__exact"}
-        return lookup in own or bool(super().lookup_allowed(lookup, value, request))
 
     @display(description=_("contact"))
     def person(self, delivery: Delivery) -> str:

@@ -25,7 +25,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from config import roles
-from contacts.admin.lists import Kept
+from contacts.admin.lists import Kept, OwnFilters
 
 BY_MODEL = ("content_type__app_label", "content_type__model", "pk")
 # How Django begins the names of the permissions that every model has.
@@ -95,7 +95,7 @@ class UserAdmin(Kept, DjangoUserAdmin, ModelAdmin):
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(OwnFilters, DjangoGroupAdmin, ModelAdmin):
     list_display = ("called", "people")
     filter_horizontal = ()
     actions = None

@@ -22,6 +22,7 @@ from unfold.widgets import (
 from config.access import tokens
 from config.models import ApiToken
 from contacts.admin import acts
+from contacts.admin.lists import OwnFilters
 
 DAYS = [(7, _("7 days")), (30, _("30 days")), (90, _("90 days")), (365, _("1 year"))]
 
@@ -43,7 +44,7 @@ class TokenForm(forms.ModelForm):
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(ModelAdmin):
+class ApiTokenAdmin(OwnFilters, ModelAdmin):
     empty_text = _(
         "A token lets a program use the REST API in your name, for what you tick and until a day "
         "you choose."

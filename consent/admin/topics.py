@@ -22,7 +22,7 @@ from unfold.widgets import (
 from consent import services
 from consent.models import Topic, Wording
 from contacts.admin import acts
-from contacts.admin.lists import Kept, ReadOnly
+from contacts.admin.lists import Kept, OwnFilters, ReadOnly
 
 STATUS_COLORS = {"published": "success", "retired": "danger", "draft": "warning"}
 YEARS = [
@@ -249,7 +249,7 @@ class WordingForm(forms.ModelForm):
 
 
 @admin.register(Wording)
-class WordingAdmin(ModelAdmin):
+class WordingAdmin(OwnFilters, ModelAdmin):
     empty_text = _(
         "The exact words beside each box, per topic, channel and language. Published words are "
         "kept for good."

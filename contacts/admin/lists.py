@@ -102,7 +102,35 @@ def figure(name: str, title: Any) -> Any:
     return shown
 
 
-class BigList(ModelAdmin):
+class OwnFilters:
+    """A list is narrowed by the filters it shows and by nothing else.
+
+    Django lets the address of a page ask for any column of the table itself: also for one that is not
+    shown, letter by letter.
+    """
+
+    model: Any
+    # Lookups that links of ours ask for, beside the filters that are shown.
+    linked_lookups: frozenset[str] = frozenset()
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        if lookup in self.linked_lookups:
+            return True
+        column = lookup.partition("__")[0]
+        columns = {field.name for field in self.model._meta.get_fields()} | {"pk"}
+        columns |= {field.attname for field in self.model._meta.concrete_fields}
+        is_shown = column in {_column_of(shown) for shown in self.get_list_filter(request)}  # type: ignore[attr-defined]
+        if column in columns and not is_shown:
+            return False
+        return bool(super().lookup_allowed(lookup, value, request))  # type: ignore[misc]
+
+
+def _column_of(shown: Any) -> str:
+    name = shown[0] if isinstance(shown, tuple | list) else shown
+    return name.partition("__")[0] if isinstance(name, str) else ""
+
+
+class BigList(OwnFilters, ModelAdmin):
     """For tables that grow with the audience."""
 
     actions = None
@@ -114,7 +142,7 @@ class BigList(ModelAdmin):
         return KeysetChangeList
 
 
-class ReadOnly:
+class ReadOnly(OwnFilters):
     """What the machinery writes is looked at, never edited."""
 
     def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
@@ -148,7 +176,7 @@ class Settled(ModelAdmin):
         return shown
 
 
-class Kept:
+class Kept(OwnFilters):
     """What other rows stand on is retired or cancelled, never deleted."""
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -19,7 +19,7 @@ from unfold.widgets import (
 
 from contacts import addresses, pseudonyms, services
 from contacts.admin import acts, counts, finding, names, panels
-from contacts.admin.lists import BigList, Kept
+from contacts.admin.lists import BigList, Kept, OwnFilters
 from contacts.admin.names import VIEW_IDENTITY, address_of, may_see_identity, name_of
 from contacts.models import Channel, Contact, Tag
 
@@ -266,7 +266,7 @@ def addresses_of(contact: Contact, *, is_clear: bool) -> str:
 
 
 @admin.register(Tag)
-class TagAdmin(ModelAdmin):
+class TagAdmin(OwnFilters, ModelAdmin):
     search_fields = ("name",)
     list_display = ("name",)
     ordering = ("name",)

@@ -24,6 +24,7 @@ from unfold.views import ChangeList
 
 from contacts import fields, segments
 from contacts.admin import splits, usage
+from contacts.admin.lists import OwnFilters
 from contacts.models import Contact, Segment
 
 COUNT_WITHIN_MS = 3000
@@ -162,7 +163,7 @@ class SegmentList(ChangeList):
 
 
 @admin.register(Segment)
-class SegmentAdmin(ModelAdmin):
+class SegmentAdmin(OwnFilters, ModelAdmin):
     empty_text = gettext_lazy(
         "A segment says who is interesting, by rules: it is asked anew each time. Who may be "
         "mailed, their permissions say."

@@ -20,6 +20,7 @@ from unfold.widgets import (
 
 from contacts import gathering, segments
 from contacts.admin import acts
+from contacts.admin.lists import OwnFilters
 from contacts.admin.names import VIEW_IDENTITY
 from contacts.models import Contact, Segment, StaticList
 
@@ -82,7 +83,7 @@ class PeopleForm(forms.Form):
 
 
 @admin.register(StaticList)
-class StaticListAdmin(ModelAdmin):
+class StaticListAdmin(OwnFilters, ModelAdmin):
     empty_text = gettext_lazy(
         "A static list holds people put together by hand, for a segment to name."
     )

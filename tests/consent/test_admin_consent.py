@@ -220,9 +220,16 @@ def test_it_suppresses_an_address_and_finds_it_again_but_never_removes_it(client
     assert page.status_code == 302, page.context_data["errors"]
     suppression = Suppression.objects.get()
     assert (suppression.cause, suppression.topic) == ("legal", None)
-    found = client.get(at("suppression"), {"q": "cy@example.org"}).context_data["cl"].result_list
-    assert [row.pk for row in found] == [suppression.pk]
-    assert client.get(at("suppression"), {"q": "cy"}).context_data["cl"].result_list == []
+    answer = client.post(at("suppression", "find"), {"address": "CY@example.org"}, follow=True)
+    assert [row.pk for row in answer.context_data["cl"].result_list] == [suppression.pk]
+    assert "cy" not in answer.request["QUERY_STRING"]
+    for nobody in ("cy@example.org", "cy", "f" * 65, "%"):
+        assert client.get(at("suppression"), {"q": nobody}).context_data["cl"].result_list == []
+    begun = bytes(suppression.fingerprint).hex()[:16] + "…"
+    assert len(client.get(at("suppression"), {"q": begun}).context_data["cl"].result_list) == 1
+    assert "complete email" in str(
+        client.post(at("suppression", "find"), {"address": "cy@"}).content
+    )
     assert client.post(at("suppression", "delete", suppression.pk)).status_code == 403
     assert (
         client.post(at("suppression", "change", suppression.pk), {"cause": "staff"}).status_code

@@ -103,6 +103,47 @@ def test_it_takes_no_address_in_the_address_of_a_request():
     assert "contacts/find/" in str(answer.json())
 
 
+def test_it_shows_values_of_fields_only_in_clear():
+    make.field("city")
+    ada = make.contact("ada@example.org", attributes={"city": "Lyon"})
+    assert client("view_contact").get("/api/contacts/").json()["results"][0]["attributes"] == {}
+    scopes = ["contacts.view_contact", tokens.IDENTITIES]
+    _token, secret = tokens.make(owner=make.staff("olga"), purpose="CRM", scopes=scopes)
+    told = APIClient(headers={"Authorization": f"Token {secret}"})
+    assert told.get(f"/api/contacts/{ada.subject}/").json()["attributes"] == {"city": "Lyon"}
+
+
+def test_it_keeps_registered_fields_only():
+    make.field("city")
+    make.field("age", "number")
+    desk = client(superuser=True)
+    made = desk.post(
+        "/api/contacts/",
+        {"email": "ada@example.org", "attributes": {"city": "Lyon", "age": "44"}},
+        format="json",
+    )
+    ada = Contact.objects.get(subject=made.json()["subject"])
+    assert ada.attributes == {"city": "Lyon", "age": 44}
+    page = f"/api/contacts/{ada.subject}/"
+    changed = desk.patch(page, {"attributes": {"age": None}}, format="json")
+    assert changed.status_code == 200
+    refusals: tuple[object, ...] = ({"shoe": 44}, {"age": "old"}, {"age": {}}, [], "Lyon")
+    for given in refusals:
+        refused = desk.patch(page, {"attributes": given}, format="json")
+        assert refused.status_code == 400, given
+        assert set(refused.json()) == {"attributes"}
+    ada.refresh_from_db()
+    assert ada.attributes == {"city": "Lyon"}
+
+
+def test_it_keeps_no_value_whose_use_the_person_does_not_permit():
+    make.topic("remember", use="data", offers_email=False, offers_sms=False)
+    make.field("city", topic_key="remember")
+    given = {"email": "ada@example.org", "attributes": {"city": "Lyon"}}
+    assert client(superuser=True).post("/api/contacts/", given, format="json").status_code == 409
+    assert not Contact.objects.exists()
+
+
 def test_it_changes_an_address_and_keeps_the_old_one_in_history():
     contact = make.contact("ada@example.org")
     answer = client(superuser=True).patch(

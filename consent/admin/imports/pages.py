@@ -84,9 +84,7 @@ class ImportBatchAdmin(ReadOnly, BigList):
 class RefusedRowAdmin(ReadOnly, BigList):
     list_display = ("line", "why", "batch")
     list_select_related = ("batch",)
-
-    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        return lookup == "batch__id__exact" or bool(super().lookup_allowed(lookup, value, request))
+    linked_lookups = frozenset({"batch__id__exact"})
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("batch", "line", "why")  # the row itself is taken out with a reason, as a file
