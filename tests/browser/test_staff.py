@@ -208,7 +208,7 @@ WORDS = """() => {
 
 def english() -> set[str]:
     """Words that the catalogs have another word for in French."""
-    catalog = trans_real.translation("fr")._catalog
+    catalog = trans_real.translation("fr")._catalog  # type: ignore[attr-defined]
     said = {
         (key[0] if isinstance(key, tuple) else key).rpartition("\x04")[2].lower(): text.lower()
         for known in catalog._catalogs
