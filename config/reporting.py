@@ -1,7 +1,7 @@
 """What a reporting role of the database may read: pseudonyms, permissions, the ledger, what was sent.
 
-Never the vault, fingerprints, evidence, service mail, files or staff. What is not named here is not
-granted, so that a new table stays closed until somebody opens it.
+Never the vault, values of fields, fingerprints, evidence, service mail, files or staff. What is not
+named here is not granted, so that a new table stays closed until somebody opens it.
 """
 
 from django.db import connection, transaction
@@ -27,7 +27,11 @@ READABLE: dict[str, tuple[str, ...] | None] = {
         *("id", "contact_id", "channel", "domain", "created_at", "verified_at"),
         *("undeliverable_at", "retired_at"),
     ),
-    "contacts_contact": None,
+    # Not `attributes`: a birthday, a company and a city together name somebody.
+    "contacts_contact": (
+        *("id", "subject", "created_at", "erased_at", "restricted_at", "paused_until"),
+        *("last_active_at", "language", "lifecycle", "timezone"),
+    ),
     "contacts_contact_tags": None,
     "contacts_datafield": None,
     "contacts_segment": None,

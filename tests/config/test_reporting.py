@@ -52,6 +52,7 @@ def test_it_lets_a_reporting_role_read_all_but_what_names_people(role, capsys):
         assert reports.execute("SELECT count(*) FROM consent_permission").fetchone() == (1,)
         for act in (
             "SELECT fingerprint FROM contacts_address",
+            "SELECT attributes FROM contacts_contact",
             "DELETE FROM consent_permission",
             "UPDATE contacts_contact SET language = 'fr'",
         ):
