@@ -322,7 +322,7 @@ class _Run:
         self.actor = ledger.staff(batch.staff_id)
 
     def check_file(self) -> None:
-        if reading.inspect(self.path).digest != self.written.digest:
+        if reading.digest_of(self.path) != self.written.digest:
             raise FileChanged
 
     def chunks(self, most: int) -> Iterator[_Chunk]:

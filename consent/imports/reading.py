@@ -57,16 +57,17 @@ class Record(NamedTuple):
 
 
 def inspect(path: Path) -> Format:
-    """Read the whole file once, without keeping it; raises `FileUnreadable` or `FileEmpty`."""
+    """Read the whole file, without keeping it; raises `FileUnreadable` or `FileEmpty`."""
     try:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
             if not head.strip():
                 raise FileEmpty
             _check_text(head)
-            encoding = _marked(head)
             file.seek(0)
-            encoding, lines, digest = _scan(file_blocks(file), encoding)
+            is_utf8, lines, digest = _scan(file_blocks(file))
+            file.seek(0)
+            encoding = _marked(head) or ("utf-8" if is_utf8 else _older(file_blocks(file)))
     except OSError as error:
         raise FileUnreadable(_("%(file)s: %(reason)s.") % _names(path, error)) from error
     # A decoder that waits for more forgives the character that the head cuts in two.
@@ -103,33 +104,47 @@ def _marked(head: bytes) -> str:
     return ""
 
 
-def _scan(blocks: Iterator[bytes], encoding: str) -> tuple[str, int, str]:
-    """The encoding, the count of line breaks and the digest.
-
-    What is not UTF-8 is Windows-1252, or else Mac Roman: the controls that Latin-1 has in their place
-    stand in no text, and letters by which the two differ tell them apart.
-    """
+def _scan(blocks: Iterator[bytes]) -> tuple[bool, int, str]:
+    """Whether it is UTF-8, the count of line breaks, and the digest."""
     digest = hashlib.sha256()
     utf8 = codecs.getincrementaldecoder("utf-8")()
-    lines, is_utf8, is_windows, of_mac = 1, not encoding, True, 0
+    lines, is_utf8 = 1, True
     for block in blocks:
         digest.update(block)
         lines += block.count(b"\n")
-        if not block.isascii():
-            is_windows = is_windows and not any(byte in block for byte in b"\x81\x8d\x8f\x90\x9d")
-            of_mac += len(_OF_MAC.findall(block)) - len(_OF_WINDOWS.findall(block))
-        if is_utf8:
-            try:
-                utf8.decode(block)
-            except UnicodeDecodeError:
-                is_utf8 = False
-    if is_utf8:
-        try:
-            utf8.decode(b"", final=True)
-        except UnicodeDecodeError:
-            is_utf8 = False
-    fallback = "utf-8" if is_utf8 else "cp1252" if is_windows and of_mac <= 0 else "mac-roman"
-    return encoding or fallback, lines, digest.hexdigest()
+        is_utf8 = is_utf8 and _takes(utf8, block)
+    is_utf8 = is_utf8 and _takes(utf8, b"", is_last=True)
+    return is_utf8, lines, digest.hexdigest()
+
+
+def _takes(decoder: codecs.IncrementalDecoder, block: bytes, *, is_last: bool = False) -> bool:
+    try:
+        decoder.decode(block, final=is_last)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _older(blocks: Iterator[bytes]) -> str:
+    """What is not UTF-8 is Windows-1252, or else Mac Roman.
+
+    The controls that Latin-1 has in their place stand in no text, and letters by which the two differ
+    tell them apart.
+    """
+    is_windows, of_mac = True, 0
+    for block in blocks:
+        is_windows = is_windows and not any(byte in block for byte in b"\x81\x8d\x8f\x90\x9d")
+        of_mac += len(_OF_MAC.findall(block)) - len(_OF_WINDOWS.findall(block))
+    return "cp1252" if is_windows and of_mac <= 0 else "mac-roman"
+
+
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a file, as `inspect` finds it; raises `FileUnreadable`."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise FileUnreadable(_("%(file)s: %(reason)s.") % _names(path, error)) from error
 
 
 def _delimiter(head: str) -> str:
