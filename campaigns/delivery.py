@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
-from campaigns import claims, feedback, quiet, stopping, throttle
+from campaigns import claims, feedback, message_ids, quiet, stopping, throttle
 from campaigns.claims import Claimed, LaneTaken, Records, Session
 from campaigns.content import ContentError
 from campaigns.models import Campaign, Delivery, Lane, Sender
@@ -233,7 +233,7 @@ class _Worker:
     ) -> tuple[list[Any], list[Claimed]]:
         """What may go out; the others are recorded with what keeps them."""
         now = datetime.now(UTC)
-        sender = self._campaign.sender.from_email
+        sender = self._campaign.sender
         envelopes: list[Envelope | TextMessage] = []
         tried: list[Claimed] = []
         for each in claimed:
@@ -257,7 +257,10 @@ class _Worker:
                 if isinstance(letter, TextMessage):
                     envelopes.append(letter)
                 else:
-                    envelopes.append(Envelope(sender, each.person.email, letter))
+                    path = sender.from_email
+                    if sender.bounces_to:
+                        path = message_ids.return_path(sender.bounces_to, letter.message_id)
+                    envelopes.append(Envelope(path, each.person.email, letter))
                 tried.append(each)
         if isinstance(self._letters, Texts):
             self._letters.keep_links()

@@ -7,6 +7,8 @@ from email.message import Message
 from enum import StrEnum
 from typing import NamedTuple
 
+from campaigns import message_ids
+
 
 class What(StrEnum):
     """What a report says became of a message."""
@@ -20,8 +22,9 @@ class What(StrEnum):
 class Report(NamedTuple):
     """One report about one message to one recipient.
 
-    It names the message by `message_id` (ours, RFC 5322) or by the provider's own id together with the
-    recipient. `status` is the enhanced status code (RFC 3463), empty where none was said.
+    It names the message by `message_id` (ours, RFC 5322, or its return address) or by the provider's own
+    id together with the recipient. `status` is the enhanced status code (RFC 3463), empty where none was
+    said.
     """
 
     what: What
@@ -38,6 +41,7 @@ class Report(NamedTuple):
 _CONDEMNING = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
 _STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
 _COMPLAINTS = frozenset({"abuse", "fraud"})
+_CAME_TO = ("To", "X-Original-To", "Delivered-To", "Envelope-To")
 _OF_ACTION = {
     "delivered": What.DELIVERED,
     "relayed": What.DELIVERED,
@@ -60,14 +64,14 @@ def status_in(text: str) -> str:
 def read_mail(octets: bytes) -> list[Report]:
     """The reports in a message: RFC 3464 (delivery status) or RFC 5965 (feedback).
 
-    Empty where it is neither, where it says nothing final, or where the message that it is about is
-    not with it.
+    Empty where it is neither, where it says nothing final, or where neither the message that it is about
+    is with it nor the address it came to names that message.
     """
     message = message_from_bytes(octets)
     if message.get_content_type() != "multipart/report" or not message.is_multipart():
         return []
     parts = [part for part in message.get_payload() if isinstance(part, Message)]
-    message_id = next(filter(None, map(_message_id, parts)), "")
+    message_id = next(filter(None, map(_message_id, parts)), "") or _return_address(message)
     if not message_id:
         return []
     for part in parts:
@@ -91,6 +95,12 @@ def _message_id(part: Message) -> str:
         case _:
             return ""
     return str(returned.get("Message-ID", "")).strip() if isinstance(returned, Message) else ""
+
+
+def _return_address(report: Message) -> str:
+    """The address of ours that the report was sent to, as far as the servers on its way say it."""
+    said = (str(report.get(name, "")) for name in _CAME_TO)
+    return next((address for address in said if message_ids.read(address) is not None), "")
 
 
 def _inner(part: Message) -> Message | None:

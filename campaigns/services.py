@@ -135,7 +135,8 @@ def send_test(*, campaign: Campaign, language: str, staff: User) -> None:
         raise NotReady(str(error)) from error
     transport = delivery.open_mail_transport(campaign.sender)
     try:
-        envelope = Envelope(campaign.sender.from_email, staff.email, letter)
+        path = campaign.sender.bounces_to or campaign.sender.from_email
+        envelope = Envelope(path, staff.email, letter)
         result = transport.hand_over([envelope], go_on=lambda: True)[0]
     except RelayDown as down:
         raise TestNotSent(_("The relay takes no messages: %s") % down.reason) from down

@@ -161,7 +161,7 @@ WATCHED = (
         of="campaigns.campaign", part="content",
     ),
     Watched("campaigns.Image", ("digest", "alt")),
-    Watched("campaigns.Sender", ("name", "from_name", "from_email", "transport", "per_minute")),
+    Watched("campaigns.Sender", ("name", "from_name", "from_email", "bounces_to", "transport", "per_minute")),
 )  # fmt: skip
 
 

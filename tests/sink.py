@@ -2,7 +2,7 @@
 
 `with Sink() as sink:` starts it on a free port; `python -m tests.sink` runs it in the foreground.
 One thread, one epoll loop, no object per message but a line in the log: monotonic nanoseconds (the
-clock is shared by all processes of a machine) and the recipient. It keeps no content unless asked.
+clock is shared by all processes of a machine), recipient and return path. It keeps no content unless asked.
 
 Besides SMTP it understands `XCOUNT` (answers how many messages it took), `XFLUSH` (writes the log
 out) and `XMODE {json}` (changes its `Mode` while it runs).
@@ -48,10 +48,11 @@ class Mode:
 
 
 class Taken(NamedTuple):
-    """A message that the sink took: when (seconds, `time.monotonic`) and for whom."""
+    """A message that the sink took: when (seconds, `time.monotonic`), for whom, and its return path."""
 
     at: float
     recipient: str
+    sender: str
 
 
 class Sink:
@@ -94,8 +95,8 @@ class Sink:
         """The messages it took, in order."""
         self._ask("XFLUSH")
         lines = self._log.read_text().splitlines()
-        pairs = (line.split(" ", 1) for line in lines)
-        return [Taken(int(at) / 1e9, recipient) for at, recipient in pairs]
+        parts = (line.split("\t") for line in lines)
+        return [Taken(int(at) / 1e9, recipient, sender) for at, recipient, sender in parts]
 
     def messages(self) -> list[bytes]:
         """The contents it took with `keep=True`, in order, dots unstuffed."""
@@ -118,13 +119,13 @@ class Sink:
 
 
 class _Peer:
-    __slots__ = ("buffer", "in_data", "recipient", "scanned", "socket")
+    __slots__ = ("buffer", "in_data", "recipient", "scanned", "sender", "socket")
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
         self.buffer = b""
         self.in_data = False
-        self.recipient = b""
+        self.sender = self.recipient = b""
         self.scanned = 0
 
 
@@ -232,7 +233,7 @@ class _Server:
         if self._is_faulty:
             self._fail(before=True)
         self._count += 1
-        self._log.write(b"%d %s\n" % (time.monotonic_ns(), peer.recipient))
+        self._log.write(b"%d\t%s\t%s\n" % (time.monotonic_ns(), peer.recipient, peer.sender))
         if self._keep:
             content = content.replace(b"\r\n..", b"\r\n.")
             content = content[1:] if content.startswith(b"..") else content
@@ -253,7 +254,7 @@ class _Server:
     def _command(self, peer: _Peer, line: bytes) -> bytes:
         verb = line[:4].upper()
         if verb == b"MAIL":
-            peer.recipient = b""
+            peer.sender, peer.recipient = line[line.find(b"<") + 1 : line.find(b">")], b""
             return b"250 2.1.0 Ok\r\n"
         if verb == b"RCPT":
             recipient = line[line.find(b"<") + 1 : line.rfind(b">")]

@@ -21,6 +21,15 @@ class Sender(models.Model):
     from_name = models.CharField(_("from name"), max_length=100)
     from_email = models.EmailField(_("from address"))
     reply_to = models.EmailField(_("reply to"), blank=True, default="")
+    bounces_to = models.EmailField(
+        _("bounces to"),
+        blank=True,
+        default="",
+        help_text=_(
+            "A mailbox that takes additions after a +. Each message then names its own return address,"
+            " so that every bounce is told apart. Empty: they come to the from address."
+        ),
+    )
     transport = models.CharField(
         _("transport"),
         max_length=100,

@@ -348,6 +348,40 @@ def test_it_condemns_no_address_when_another_one_failed_that_it_forwards_to(
     assert (delivery_of(ada).state, reason_for(ada)) == (State.BOUNCED, "")
 
 
+def test_it_tells_bounces_apart_by_their_return_address_when_nothing_else_is_returned(
+    sink: Sink, tmp_path
+) -> None:
+    topic = make.topic()
+    for address in EVERYBODY:
+        make.granted(make.contact(address), topic)
+    campaign = make.campaign(topic)
+    campaign.sender.bounces_to = "bounces@acme.example"
+    campaign.sender.save()
+    engine.work(engine.started(campaign))
+    paths = {each.recipient: each.sender for each in sink.taken()}
+    assert len(set(paths.values())) == 2
+    assert all(path.startswith("bounces+") for path in paths.values())
+    ada = Contact.objects.get(identity__email="ada@example.org")
+    machine = status("failed", "5.1.1")
+    bare = returned("delivery-status", ada, machine).replace(b"Message-ID: <assent.", b"X-Id: <")
+    file = tmp_path / "dsn"
+    file.write_bytes(bare)
+    taken(file)
+    assert delivery_of(ada).state == State.SENT
+    file.write_bytes(
+        bare.replace(b"To: news@acme.example", b"To: " + paths["ada@example.org"].encode())
+    )
+    taken(file)
+    assert (delivery_of(ada).state, reason_for(ada)) == (State.BOUNCED, "undeliverable")
+
+
+def test_it_takes_the_plain_return_address_when_a_named_one_were_too_long() -> None:
+    named = message_ids.spell(1, 2, domain="acme.example", key=b"k")
+    assert message_ids.return_path("b@acme.example", named).startswith("b+assent.1.2.")
+    long = f"{'bounces' * 6}@acme.example"
+    assert message_ids.return_path(long, named) == long
+
+
 def test_it_counts_no_complaint_when_a_reader_says_it_is_not_spam(ada: Contact) -> None:
     kind = ABUSE.replace("abuse", "not-spam")
     assert read_mail(returned("feedback-report", ada, kind)) == []
