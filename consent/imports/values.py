@@ -109,15 +109,23 @@ def moment(text: str, day_first: bool | None = None) -> datetime:
 
     Raises `RowRefused` for anything else, and for 03/04/2025 where nothing says which is the day.
     """
-    text = _HALF_DAY.sub(_of_24_hours, _YEAR_FIRST.sub(_year_first, text))
     try:
-        at = datetime.fromisoformat(_OF_GO.sub(r"\1\2", text))
+        at = datetime.fromisoformat(text)
     except ValueError:
-        at = _with_year_last(text, day_first)
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        at = _spelled_otherwise(text, day_first)
+    if at.tzinfo is not UTC:
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     if at.year < 1900:
         raise RowRefused(_("The date “%s” is not one.") % text[:40])
     return at
+
+
+def _spelled_otherwise(text: str, day_first: bool | None) -> datetime:
+    text = _HALF_DAY.sub(_of_24_hours, _YEAR_FIRST.sub(_year_first, text))
+    try:
+        return datetime.fromisoformat(_OF_GO.sub(r"\1\2", text))
+    except ValueError:
+        return _with_year_last(text, day_first)
 
 
 def _year_first(found: re.Match[str]) -> str:
