@@ -10,13 +10,13 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, connection
 
+from campaigns import tally
 from campaigns.models import Campaign, Result
+from contacts import counting
 
 AT_ONCE = 2
-PATIENCE = "300ms"
-_LOCK_SPACE = 0x7A12
 _COUNT = """
     SELECT d.received, d.measured, h.opened, h.clicked, l.clicks
     FROM (
@@ -98,8 +98,7 @@ def of(campaign: Campaign) -> Measured | None:
         people = (kept.received, kept.measured, kept.opened, kept.clicked)
         return Measured(*people, _links(campaign, kept.clicks), kept.counted_at)
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL statement_timeout = '{PATIENCE}'")
+        with counting.at_most(2 * counting.QUICK), connection.cursor() as cursor:
             cursor.execute(_COUNT, {"campaign": campaign.pk})
             received, measured, opened, clicked, clicks = cursor.fetchone()
     except OperationalError:
@@ -117,17 +116,5 @@ def _links(campaign: Campaign, clicks: dict[str, Any]) -> list[Link]:
 
 
 def keep_due() -> None:
-    """Count again what is due; at most a few campaigns, each by one process at a time."""
-    with connection.cursor() as cursor:
-        cursor.execute(_DUE, {"most": AT_ONCE, "days": settings.MEASUREMENT_DAYS})
-        due = [campaign_id for (campaign_id,) in cursor.fetchall()]
-    for campaign_id in due:
-        keep(campaign_id)
-
-
-@transaction.atomic
-def keep(campaign_id: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [_LOCK_SPACE, campaign_id])
-        if cursor.fetchone()[0]:
-            cursor.execute(_KEEP, {"campaign": campaign_id})
+    """Count again what is due; at most a few campaigns."""
+    tally.keep_each(_DUE, _KEEP, most=AT_ONCE, days=settings.MEASUREMENT_DAYS)

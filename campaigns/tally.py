@@ -5,16 +5,16 @@ one campaign; what has ended it counts every minute for a week (bounces come lat
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from django.db import OperationalError, connection, transaction
 
 from campaigns.models import Campaign, Tally
+from contacts import counting
 
-# What a page waits for.
-QUICK = timedelta(milliseconds=150)
 AT_ONCE = 3
 _LOCK_SPACE = 0x7A11
 _COUNTS = """
@@ -68,33 +68,27 @@ def count(campaign: Campaign) -> Counted:
     kept = Tally.objects.filter(campaign=campaign).first()
     if kept is None:
         return Counted(_count(campaign))
-    if kept.took < QUICK:
-        try:
-            with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute(
-                    f"SET LOCAL statement_timeout = {2 * QUICK // timedelta(milliseconds=1)}"
-                )
-                return Counted(_count(campaign))
-        except OperationalError:
-            pass
+    if kept.took < counting.QUICK:
+        with suppress(OperationalError), counting.at_most(2 * counting.QUICK):
+            return Counted(_count(campaign))
     return Counted([Row(*row) for row in kept.counts], kept.counted_at)
 
 
 def keep_due() -> None:
-    """Count again what is due; at most a few campaigns, each by one process at a time."""
-    with connection.cursor() as cursor:
-        cursor.execute(_DUE, {"most": AT_ONCE})
-        due = [campaign_id for (campaign_id,) in cursor.fetchall()]
-    for campaign_id in due:
-        keep(campaign_id)
+    """Count again what is due; at most a few campaigns."""
+    keep_each(_DUE, _KEEP, most=AT_ONCE)
 
 
-@transaction.atomic
-def keep(campaign_id: int) -> None:
+def keep_each(due: str, keep: str, **limits: int) -> None:
+    """Count what `due` (SQL) names by `keep` (SQL), each campaign by one process at a time."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [_LOCK_SPACE, campaign_id])
-        if cursor.fetchone()[0]:
-            cursor.execute(_KEEP, {"campaign": campaign_id})
+        cursor.execute(due, limits)
+        campaigns = [campaign_id for (campaign_id,) in cursor.fetchall()]
+    for campaign_id in campaigns:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [_LOCK_SPACE, campaign_id])
+            if cursor.fetchone()[0]:
+                cursor.execute(keep, {"campaign": campaign_id})
 
 
 def _count(campaign: Campaign) -> list[Row]:

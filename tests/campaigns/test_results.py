@@ -93,7 +93,7 @@ def test_the_clock_keeps_the_count_and_pages_read_it(sent, django_assert_max_num
 
 def test_the_last_count_stays_when_the_hits_may_be_erased(sent, settings):
     campaign, _people = sent
-    results.keep(campaign.pk)
+    results.keep_due()
     old = timezone.now() - timedelta(days=settings.MEASUREMENT_DAYS + 1)
     Campaign.objects.update(started_at=old)
     Result.objects.update(counted_at=old)
