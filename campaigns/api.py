@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404
@@ -32,7 +33,21 @@ class MayApprove(permissions.BasePermission):
         return bool(request.user and request.user.has_perm("campaigns.approve_campaign"))
 
 
+class LanguageField(serializers.ChoiceField):
+    """One of the configured languages; the refusal names them."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if str(data) not in self.choices:
+            known = ", ".join(self.choices)
+            raise serializers.ValidationError(_("Choose one of these languages: %s.") % known)
+        return str(data)
+
+
 class ContentSerializer(serializers.ModelSerializer[CampaignContent]):
+    """What a campaign says in one of the languages that this house writes in (`LANGUAGES`)."""
+
+    language = LanguageField(choices=settings.LANGUAGES)
+
     class Meta:
         model = CampaignContent
         fields: ClassVar = ["language", "subject", "preheader", "body", "markup", "layout"]
@@ -73,7 +88,7 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
     def validate_contents(self, contents: list[dict[str, Any]]) -> list[dict[str, Any]]:
         languages = [content["language"] for content in contents]
         if len(set(languages)) != len(languages):
-            raise serializers.ValidationError("Each language has one content.")
+            raise serializers.ValidationError(_("Each language has one content."))
         return contents
 
     @transaction.atomic

@@ -47,6 +47,29 @@ def test_it_refuses_two_contents_in_one_language():
     assert not Campaign.objects.exists()
 
 
+@pytest.mark.parametrize("language", ["de", "English", "", "en-", ["en"], None, 7])
+def test_it_refuses_a_language_that_is_not_configured(language):
+    api = client(superuser=True)
+    contents = [CONTENT, CONTENT | {"language": language}]
+    answer = api.post("/api/campaigns/", draft(contents=contents), format="json")
+    assert answer.status_code == 400
+    refused = answer.json()["contents"]
+    assert {place: list(parts) for place, parts in refused.items()} == {"1": ["language"]}
+    assert not Campaign.objects.exists()
+
+
+def test_it_names_the_languages_it_takes(settings):
+    api = client(superuser=True)
+    made = api.post("/api/campaigns/", draft(), format="json").json()
+    path = f"/api/campaigns/{made['id']}/"
+    body = {"contents": [CONTENT | {"language": "de"}]}
+    assert api.patch(path, body, format="json").json()["contents"] == {
+        "0": {"language": ["Choose one of these languages: en, fr."]}
+    }
+    contents = [CONTENT | {"language": code} for code, _name in settings.LANGUAGES]
+    assert api.patch(path, {"contents": contents}, format="json").status_code == 200
+
+
 def test_it_schedules_pauses_nothing_and_cancels():
     api = client(superuser=True)
     path = f"/api/campaigns/{api.post('/api/campaigns/', draft(), format='json').json()['id']}"
