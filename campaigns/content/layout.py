@@ -31,6 +31,7 @@ def lay_out(
         "language": source.language,
         "direction": "rtl" if language in _RIGHT_TO_LEFT else "ltr",
         "text_style": styles.text(source.layout),
+        "wrapped": styles.WRAPPED,
         **{name: marks.add(f"{{{{ {name} }}}}").word for name in _LINKS},
     }
     with translation.override(source.language):

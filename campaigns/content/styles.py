@@ -7,6 +7,9 @@ from campaigns.content.source import Layout
 _SANS = "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
 _SERIF = "Georgia,'Times New Roman',Times,serif"
 _INK = "#1f2430"
+# A long address or word must not make the message wider than a phone; `anywhere` also lets tables shrink,
+# and `break-word` says the same to older programs.
+WRAPPED = "overflow-wrap:anywhere;word-break:break-word"
 
 _COMMON: Mapping[str, str] = {
     "p": "margin:0 0 16px 0",
@@ -18,8 +21,8 @@ _COMMON: Mapping[str, str] = {
     "hr": "border:0;border-top:1px solid #d9dde5;margin:24px 0",
     "blockquote": "margin:0 0 16px 0;padding:0 0 0 16px;border-left:3px solid #c4cad6",
     "table": "border-collapse:collapse;margin:0 0 16px 0;width:100%",
-    "th": "text-align:left;padding:6px 8px;border-bottom:2px solid #c4cad6",
-    "td": "padding:6px 8px;border-bottom:1px solid #e4e7ed",
+    "th": "min-width:3em;text-align:left;padding:6px 8px;border-bottom:2px solid #c4cad6",
+    "td": "min-width:3em;padding:6px 8px;border-bottom:1px solid #e4e7ed",
     "code": "font-family:Consolas,Menlo,monospace;font-size:14px",
     "pre": "font-family:Consolas,Menlo,monospace;font-size:14px;white-space:pre-wrap;margin:0 0 16px 0",
     "h1": "margin:0 0 16px 0;font-size:26px;line-height:32px;font-weight:700",
@@ -57,4 +60,4 @@ def of(layout: Layout) -> dict[str, dict[str, str]]:
 def text(layout: Layout) -> str:
     """The style of running text."""
     family, size, height = (_SERIF, 17, 27) if layout == "letter" else (_SANS, 16, 25)
-    return f"font-family:{family};font-size:{size}px;line-height:{height}px;color:{_INK}"
+    return f"font-family:{family};font-size:{size}px;line-height:{height}px;color:{_INK};{WRAPPED}"
