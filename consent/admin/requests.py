@@ -8,36 +8,27 @@ from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
-    UnfoldAdminTextInputWidget,
 )
 
 from consent.admin import fulfilling
 from consent.admin.fulfilling import REFUSALS
 from contacts import rights as requests
 from contacts.admin import acts, panels
-from contacts.admin.finding import find_person
-from contacts.admin.lists import BigList, Kept, ReadOnly
+from contacts.admin.lists import BigList, ReadOnly
+from contacts.admin.noting import Noted, NoteForm
 from contacts.models import Contact, IdentityView, SubjectRequest
 
 Kind = SubjectRequest.Kind
 State = SubjectRequest.State
 
 
-class RequestForm(forms.ModelForm):
-    request: HttpRequest
-    person = forms.CharField(
-        label=_("Who?"),
-        max_length=320,
-        widget=UnfoldAdminTextInputWidget,
-        help_text=_("Exact email address, phone number or pseudonym"),
-    )
+class RequestForm(NoteForm):
     kind = forms.ChoiceField(
         label=_("Asks for"), choices=Kind.choices, widget=UnfoldAdminSelectWidget
     )
@@ -51,12 +42,6 @@ class RequestForm(forms.ModelForm):
         model = SubjectRequest
         fields = ("kind", "how")
 
-    def clean_person(self) -> Contact:
-        contact = find_person(self.request, self.cleaned_data["person"])
-        if contact is None:
-            raise forms.ValidationError(_("Nobody is known under this address or pseudonym."))
-        return contact
-
 
 class RefusalForm(forms.Form):
     reason = forms.CharField(
@@ -65,7 +50,7 @@ class RefusalForm(forms.Form):
 
 
 @admin.register(SubjectRequest)
-class SubjectRequestAdmin(Kept, ModelAdmin):
+class SubjectRequestAdmin(Noted):
     """What is open stands first, the longest overdue on top; then what was settled, the newest on top."""
 
     empty_text = _(
@@ -100,25 +85,11 @@ class SubjectRequestAdmin(Kept, ModelAdmin):
         obj: Any = None,
     ) -> HttpResponse:
         if obj is not None:
-            buttons = ("show_save", "show_save_and_continue", "show_save_and_add_another")
-            context |= fulfilling.told(obj) | dict.fromkeys(buttons, False)
+            context |= fulfilling.told(obj)
         page: HttpResponse = super().render_change_form(
             request, context, add, change, form_url, obj
         )
         return page
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return self.readonly_fields if obj else ("person", "kind", "how")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return self.readonly_fields if obj else ()
-
-    def get_form(
-        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
-    ) -> Any:
-        if obj:
-            return super().get_form(request, obj, change, **kwargs)
-        return type(RequestForm.__name__, (RequestForm,), {"request": request})
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change:
@@ -189,10 +160,6 @@ class SubjectRequestAdmin(Kept, ModelAdmin):
     @display(description=_("asks for"))
     def asks_for(self, asked: SubjectRequest) -> str:
         return asked.get_kind_display()
-
-    @display(description=_("contact"))
-    def person(self, asked: SubjectRequest) -> str:
-        return asked.contact.pseudonym
 
     @display(
         description=_("state"), label={"overdue": "danger", "open": "warning", "done": "success"}

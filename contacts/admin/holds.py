@@ -7,23 +7,16 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from contacts import rights, services
 from contacts.admin import acts
-from contacts.admin.finding import find_person
-from contacts.admin.lists import BigList, Kept, Settled
+from contacts.admin.lists import BigList
+from contacts.admin.noting import Noted, NoteForm
 from contacts.models import Contact, Hold
 
 
-class HoldForm(forms.ModelForm):
-    request: HttpRequest
-    person = forms.CharField(
-        label=_("Who?"),
-        max_length=320,
-        widget=UnfoldAdminTextInputWidget,
-        help_text=_("Exact email address, phone number or pseudonym"),
-    )
+class HoldForm(NoteForm):
     reason = forms.CharField(
         label=_("Reason"),
         widget=UnfoldAdminTextareaWidget,
@@ -35,16 +28,14 @@ class HoldForm(forms.ModelForm):
         fields = ("reason",)
 
     def clean_person(self) -> Contact:
-        contact = find_person(self.request, self.cleaned_data["person"])
-        if contact is None:
-            raise forms.ValidationError(_("Nobody is known under this address or pseudonym."))
+        contact = super().clean_person()
         if contact.holds.standing().exists():
             raise forms.ValidationError(_("A hold on this person's data stands already."))
         return contact
 
 
 @admin.register(Hold)
-class HoldAdmin(Kept, Settled, BigList):
+class HoldAdmin(Noted, BigList):
     empty_text = _(
         "Nobody's data is held. A hold keeps a person from being erased while a law or a claim "
         "needs the data."
@@ -54,19 +45,6 @@ class HoldAdmin(Kept, Settled, BigList):
     list_select_related = ("contact",)
     actions_detail = ("lift",)
     readonly_fields = ("contact", "reason", "placed_at", "placer", "lifted_at")
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return self.readonly_fields if obj else ("person", "reason")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return self.readonly_fields if obj else ()
-
-    def get_form(
-        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
-    ) -> Any:
-        if obj:
-            return super().get_form(request, obj, change, **kwargs)
-        return type(HoldForm.__name__, (HoldForm,), {"request": request})
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change:
@@ -97,10 +75,6 @@ class HoldAdmin(Kept, Settled, BigList):
             done=_("The hold is lifted."),
             refusals=(services.ContactError,),
         )
-
-    @display(description=_("contact"))
-    def person(self, hold: Hold) -> str:
-        return hold.contact.pseudonym
 
     @display(description=_("state"), label={"standing": "warning"})
     def standing(self, hold: Hold) -> tuple[str, Any]:
