@@ -2,10 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
-
-from django.utils.formats import date_format
-from django.utils.translation import gettext as _
 
 from consent import gate
 from consent.models import ServiceMail, Topic, Wording
@@ -79,17 +75,6 @@ def readable(mail: ServiceMail) -> list[tuple[str, str]]:
     """What a sign-up was sent with and waits for its confirmation: labels and answers, to be shown."""
     given = mail.details.get("answers", {})
     asked = DataField.objects.in_use().in_bulk(list(given), field_name="key")
-    return [(asked[key].text("label"), shown(asked[key], given[key])) for key in sorted(asked)]
-
-
-def shown(field: DataField, value: fields.Value) -> str:
-    """A value as people read it."""
-    if isinstance(value, bool):
-        return _("Yes") if value else _("No")
-    if isinstance(value, list):
-        return ", ".join(field.choice_text(item) for item in value)
-    if field.type == DataField.Type.CHOICE:
-        return field.choice_text(str(value))
-    if field.type == DataField.Type.DATE:
-        return date_format(date.fromisoformat(str(value)), "DATE_FORMAT")
-    return str(value)
+    return [
+        (asked[key].text("label"), fields.shown(asked[key], given[key])) for key in sorted(asked)
+    ]

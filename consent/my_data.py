@@ -9,10 +9,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from consent import ledger
-from consent.answers import shown
 from consent.models import ConsentEvent, Organization
 from consent.preferences import CHANNELS
-from contacts import holders
+from contacts import fields, holders
 from contacts import rights as requests
 from contacts.holders import Line, Section
 from contacts.models import Channel, Contact, DataField, Identity, SubjectRequest
@@ -68,11 +67,11 @@ def _profile(contact: Contact) -> dict[str, str]:
 
 
 def _remembered(contact: Contact) -> Iterator[Line]:
-    fields = DataField.objects.in_bulk(list(contact.attributes), field_name="key")
+    registered = DataField.objects.in_bulk(list(contact.attributes), field_name="key")
     for key, value in sorted(contact.attributes.items()):
-        if field := fields.get(key):
+        if field := registered.get(key):
             note = f"{field.text('purpose').rstrip('.')}. {_kept_for(field.retention_days)}"
-            yield Line(field.text("label"), shown(field, value), note)
+            yield Line(field.text("label"), fields.shown(field, value), note)
         else:
             yield Line(key, str(value))
 

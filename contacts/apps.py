@@ -11,9 +11,10 @@ class ContactsConfig(AppConfig):
 
     def ready(self) -> None:
         post_migrate.connect(_record_key_checks, sender=self)
-        from contacts import holders, holding, segments
+        from contacts import counting, holders, holding, segments, stages
         from contacts.segments import profile
 
+        counting.register(stages.KIND, stages.count, permission="contacts.view_contact")
         holders.register(holding.HOLDER)
         holders.declare_impersonal(*holding.IMPERSONAL)
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from contacts.models import DataField, Segment
@@ -81,6 +82,19 @@ def clean(field: DataField, value: object) -> Value:
             % {"value": str(value)[:60], "field": field.label, "type": field.get_type_display()}
         )
     return cleaned
+
+
+def shown(field: DataField, value: Value) -> str:
+    """A value as people read it."""
+    if isinstance(value, bool):
+        return str(_("Yes") if value else _("No"))
+    if isinstance(value, list):
+        return ", ".join(field.choice_text(item) for item in value)
+    if field.type == Type.CHOICE:
+        return field.choice_text(str(value))
+    if field.type == Type.DATE:
+        return date_format(date.fromisoformat(str(value)), "DATE_FORMAT")
+    return str(value)
 
 
 def _text(_field: DataField, value: object) -> str | None:
@@ -184,18 +198,20 @@ def note_use_in_template(keys: Iterable[str]) -> None:
     DataField.objects.filter(key__in=list(keys)).update(used_in_template_at=Now())
 
 
+def note_use_in_import(keys: Iterable[str]) -> None:
+    DataField.objects.filter(key__in=list(keys)).update(used_in_import_at=Now())
+
+
 def unused() -> list[DataField]:
-    """Fields that no segment asks and no message named for a year: candidates to drop."""
+    """Fields that no segment or sign-up asks, and no message or import named for a year: to be dropped."""
     in_segments = {
         key for rule in Segment.objects.values_list("rule", flat=True) for key in fields_of(rule)
     }
     limit = timezone.now() - UNUSED_AFTER
+    old = DataField.objects.in_use().filter(created_at__lt=limit, is_asked_at_sign_up=False)
     return [
         field
-        for field in DataField.objects.in_use().filter(created_at__lt=limit).order_by("key")
+        for field in old.order_by("key")
         if field.key not in in_segments
-        and not any(
-            used_at and used_at > limit
-            for used_at in (field.used_in_segment_at, field.used_in_template_at)
-        )
+        and not any(used_at and used_at > limit for used_at in field.uses)
     ]

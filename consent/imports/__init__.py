@@ -43,7 +43,7 @@ from consent.imports.reading import Format
 from consent.imports.rows import Refusal, Registry, Row, RowReader
 from consent.imports.writing import BatchWriter, Tally
 from consent.models import ImportBatch, ImportEvidence
-from contacts import bulk
+from contacts import bulk, fields
 
 __all__ = [
     "BoughtList",
@@ -223,6 +223,7 @@ def run(
         try:
             work = _Run(batch)
             work.check_file()
+            fields.note_use_in_import(mappings.fields_of(batch.mapping))
             ahead = _Ahead(work.chunks(batch_rows))
             while chunk := ahead.take():
                 work.take(chunk, meanwhile=ahead.read)

@@ -108,6 +108,12 @@ def guess(columns: Sequence[str], fields: Iterable[DataField]) -> dict[str, str]
     return {column: _target(plain(column)) or named.get(plain(column), "") for column in columns}
 
 
+def fields_of(mapping: Mapping[str, str]) -> set[str]:
+    """The keys of the registered fields that a mapping writes."""
+    targets = (target for target in mapping.values() if target.startswith(FIELD))
+    return {target.removeprefix(FIELD) for target in targets}
+
+
 def _target(name: str) -> str:
     """HubSpot has a column for each kind of email that people opted out of; a seller's letters are none."""
     if name.startswith("optedoutofemail") and name != "optedoutofemailonetoone":

@@ -3,21 +3,25 @@
 from contacts.admin import (
     exports,
     holds,
+    memberships,
     people,
     places,
     registry,
     segments,
     static_lists,
     timeline,
+    values,
 )
 
 __all__ = [
     "exports",
     "holds",
+    "memberships",
     "people",
     "places",
     "registry",
     "segments",
     "static_lists",
     "timeline",
+    "values",
 ]

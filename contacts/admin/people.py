@@ -17,14 +17,17 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from contacts import addresses, pseudonyms, services
+from contacts import addresses, pseudonyms, services, stages
 from contacts.admin import acts, counts, finding, names, panels
-from contacts.admin.lists import BigList, Kept, OwnFilters
+from contacts.admin.lists import NEWER, OLDER, BigList, Kept, OwnFilters
 from contacts.admin.names import VIEW_IDENTITY, address_of, may_see_identity, name_of
 from contacts.models import Channel, Contact, Tag
 
 NAMES = ("first_name", "last_name", "email", "phone")
 PAIRS = (("first_name", "last_name"), ("email", "phone"))
+STAGE = "lifecycle__exact"
+# Whoever leafs on, or looks for one person, waits for no counts.
+_LEAFED = {OLDER, NEWER, "q"}
 PROFILE = (("language", "timezone"), ("lifecycle", "tags"))
 
 
@@ -181,6 +184,8 @@ class ContactAdmin(Kept, BigList):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         context = {"may_find_by_address": request.user.has_perm(VIEW_IDENTITY)}
+        if request.user.has_perm("contacts.view_contact") and not _LEAFED & request.GET.keys():
+            context |= _stages(request.GET.get(STAGE, ""))
         page: HttpResponse = super().changelist_view(request, context | (extra_context or {}))
         return page
 
@@ -236,6 +241,12 @@ class ContactAdmin(Kept, BigList):
         if contact.erased_at:
             return "erased", _("erased")
         return ("restricted", _("restricted")) if contact.restricted_at else ""
+
+
+def _stages(chosen: str) -> dict[str, Any]:
+    figure = stages.look()
+    lines = stages.lines_of(figure.result) if figure.is_counted else []
+    return {"figure": figure, "stages": lines, "chosen": chosen, "new_days": stages.NEW_FOR.days}
 
 
 def _set_dates(contact: Any) -> list[str]:

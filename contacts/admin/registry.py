@@ -17,6 +17,8 @@ from contacts.admin.lists import Kept
 from contacts.admin.translated_fields import TRANSLATED, DataFieldForm, TranslatedDataFieldForm
 from contacts.models import DataField, Processor
 
+USED = ("used_in_segment_at", "used_in_template_at", "used_in_import_at")
+
 
 class FieldList(ChangeList):
     """The list, with the fields marked that nothing has used for a year."""
@@ -63,7 +65,7 @@ class DataFieldAdmin(Kept, ModelAdmin):
             _("Who answers for it"),
             {"fields": ("owner", ("retention_days", "review_on"), "retired_at")},
         ),
-        (_("Last used"), {"fields": (("used_in_segment_at", "used_in_template_at"),)}),
+        (_("Last used"), {"fields": (USED,)}),
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
@@ -96,8 +98,7 @@ class DataFieldAdmin(Kept, ModelAdmin):
         return FieldList
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        used = ("used_in_segment_at", "used_in_template_at")
-        return ("key", "type", *used) if obj else used
+        return ("key", "type", *USED) if obj else USED
 
     @display(description=_("kept for"))
     def kept_for(self, field: DataField) -> Any:

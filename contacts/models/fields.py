@@ -1,5 +1,6 @@
 """The registry of attributes: what is kept about people beyond their name and address, and why."""
 
+from datetime import datetime
 from typing import Any, Self
 
 from django.core.validators import MinLengthValidator, MinValueValidator, RegexValidator
@@ -105,6 +106,9 @@ class DataField(models.Model):
     used_in_template_at = models.DateTimeField(
         _("last used in a message"), null=True, blank=True, editable=False
     )
+    used_in_import_at = models.DateTimeField(
+        _("last written by an import"), null=True, blank=True, editable=False
+    )
 
     objects = DataFieldQuerySet.as_manager()
 
@@ -146,6 +150,11 @@ class DataField(models.Model):
 
     def __str__(self) -> str:
         return self.label
+
+    @property
+    def uses(self) -> tuple[datetime | None, ...]:
+        """When it was last used in a segment, named by a message, written by an import."""
+        return (self.used_in_segment_at, self.used_in_template_at, self.used_in_import_at)
 
     def text(self, part: str) -> str:
         """`label` or `purpose` in the active language, else in the field's own words."""

@@ -13,6 +13,7 @@ from contacts.segments.conditions import (
     known,
     register,
 )
+from contacts.segments.membership import segments_of
 from contacts.segments.profile import moments
 from contacts.segments.tree import (
     chosen,
@@ -40,5 +41,6 @@ __all__ = [
     "members",
     "moments",
     "register",
+    "segments_of",
     "validate",
 ]

@@ -1,6 +1,6 @@
 """The tree of a rule: read once into parts, then checked, said in words, or compiled to one query."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,13 +35,13 @@ Part = Asked | Joined
 
 def validate(rule: object) -> None:
     """Raises `RuleError` with a sentence where a rule cannot be read or asks what nobody knows."""
-    _read(rule)
+    read(rule)
 
 
 def matching(rule: object) -> "QuerySet[Contact]":
     """The living people a rule finds, as one query; raises `RuleError`."""
-    part = _read(rule)
-    return Contact.objects.living().filter(_query(part)) if part else Contact.objects.living()
+    part = read(rule)
+    return Contact.objects.living().filter(query(part)) if part else Contact.objects.living()
 
 
 def chosen(*, among: Sequence[object], without: Sequence[object]) -> "QuerySet[Contact]":
@@ -49,15 +49,15 @@ def chosen(*, among: Sequence[object], without: Sequence[object]) -> "QuerySet[C
 
     Raises `RuleError`.
     """
-    wanted, unwanted = [_read(rule) for rule in among], [_read(rule) for rule in without]
+    wanted, unwanted = [read(rule) for rule in among], [read(rule) for rule in without]
     if None in unwanted:
         return Contact.objects.none()
     people = Contact.objects.living()
     if wanted and None not in wanted:
-        people = people.filter(_query(Joined("any", [part for part in wanted if part])))
+        people = people.filter(query(Joined("any", [part for part in wanted if part])))
     if unwanted:
         nobody = Joined("any", [part for part in unwanted if part])
-        people = people.filter(_query(Joined("not", [nobody])))
+        people = people.filter(query(Joined("not", [nobody])))
     return people
 
 
@@ -68,7 +68,7 @@ def members(segment: Segment) -> "QuerySet[Contact]":
 
 def describe(rule: object) -> str:
     """The rule in plain words; raises `RuleError`."""
-    part = _read(rule)
+    part = read(rule)
     if part is None:
         return _("everybody")
     return _words(part, is_inner=False)
@@ -116,12 +116,16 @@ def lists_of(rule: object) -> set[int]:
     return lists
 
 
-def _read(rule: object) -> Part | None:
+def read(rule: object, conditions: Mapping[str, Condition] | None = None) -> Part | None:
+    """The rule in its parts, None where it asks nothing; raises `RuleError`.
+
+    `conditions` are `known()`, given by whoever reads many rules.
+    """
     if not isinstance(rule, Mapping):
         raise RuleError(_("A rule is a tree of conditions, not “%s”.") % str(rule)[:60])
     if not rule:
         return None
-    return _Reading(known()).part(rule, 1)
+    return _Reading(known() if conditions is None else conditions).part(rule, 1)
 
 
 class _Reading:
@@ -162,10 +166,14 @@ class _Reading:
         return Asked(condition, operator, condition.accept(operator, rule.get("value")))
 
 
-def _query(part: Part) -> Q:
+def ask_everybody(asked: Asked) -> Q:
+    return asked.operator.query(asked.value)
+
+
+def query(part: Part, ask: Callable[[Asked], Q] = ask_everybody) -> Q:
     if isinstance(part, Asked):
-        return part.operator.query(part.value)
-    queries = [_query(inner) for inner in sorted(part.parts, key=_cost)]
+        return ask(part)
+    queries = [query(inner, ask) for inner in sorted(part.parts, key=_cost)]
     if part.how == "not":
         return ~Q(_known_truth(queries[0]))
     return Q(*queries, _connector=Q.AND if part.how == "all" else Q.OR)

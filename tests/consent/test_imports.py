@@ -426,6 +426,15 @@ def test_it_joins_the_rows_of_one_person(file):
     assert Contact.objects.get().addresses.count() == 2
 
 
+def test_it_notes_the_fields_that_a_run_writes_and_none_for_a_draft(file):
+    make.field("city")
+    make.field("plan")
+    batch = imports.start(path=file("ada@example.org,Lyon", header="email,city"))
+    assert not DataField.objects.exclude(used_in_import_at=None).exists()
+    imports.run(batch)
+    assert [field.key for field in DataField.objects.exclude(used_in_import_at=None)] == ["city"]
+
+
 def test_it_keeps_registered_fields_only(file, topic):
     make.field("plan", DataField.Type.CHOICE, choices=["free", "pro"])
     make.field("age", DataField.Type.NUMBER)

@@ -164,6 +164,17 @@ def test_it_flags_fields_that_nothing_uses(client):
     assert fields.unused() == []
 
 
+@pytest.mark.parametrize("use", ["asked at sign-up", "written by an import"])
+def test_it_takes_a_question_at_sign_up_and_an_import_for_use(use):
+    make.field("plan", is_asked_at_sign_up=use == "asked at sign-up")
+    make.field("city")
+    long_ago = timezone.now() - timedelta(days=400)
+    DataField.objects.update(created_at=long_ago, used_in_import_at=long_ago)
+    if use == "written by an import":
+        fields.note_use_in_import(["plan"])
+    assert [field.key for field in fields.unused()] == ["city"]
+
+
 def test_it_generates_the_record_of_processing(capsys):
     make.field("city")
     rows = processing.record()
