@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+from allauth.mfa.models import Authenticator
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.filters import SimpleListFilter
@@ -16,11 +17,13 @@ from django.db import models
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from campaigns.models import Campaign, Image
+from campaigns import audience
+from campaigns.models import Campaign, Delivery, Image
+from config.models import ApiToken, AuditEntry
 from consent import renewing, sealing, verifications
-from consent.models import Topic, Wording
+from consent.models import ImportBatch, RefusedRow, ServiceMail, Suppression, Topic, Wording
 from contacts import exports, rights
-from contacts.models import Contact, Processor, Segment, StaticList, Tag
+from contacts.models import Contact, IdentityView, Processor, Segment, StaticList, Tag
 from tests import make
 
 # Routes that show no page of ours, each with the reason.
@@ -60,6 +63,7 @@ WRITTEN = {
     "language": "en", "layout": "newsletter", "markup": "markdown", "subject": "News",
     "preheader": "", "body": "Hello {{ first_name | default: 'reader' }}", "person": "",
 }  # fmt: skip
+SENT = "2026-01-02T00:00Z"
 RULE = '{"condition": "language", "operator": "is", "value": "en"}'
 
 
@@ -286,6 +290,43 @@ def furnish() -> None:
     renewing.start(topic=topic, channel="email", days_before=30, started_by_id=None)
     sealing.seal()
     verifications.ask(staff_id=None)
+
+
+def exhibit() -> User:
+    """Something of everything, a campaign in each state among it; a superuser to see it."""
+    make.organization()
+    topic = make.topic()
+    people = [make.contact() for _ in range(3)]
+    for person in people:
+        make.granted(person, topic)
+    ada = people[0]
+    staff = make.staff()
+    Segment.objects.create(name="English")
+    for state in STATES:
+        campaign = make.campaign(topic, name=f"Letter {state}")
+        if state != "draft":
+            campaign.send_at = SENT
+        if state in {"sending", "paused", "sent"}:
+            campaign.started_at = SENT
+            audience.freeze(campaign, lanes=1)
+        campaign.state = state
+        campaign.save()
+    Delivery.objects.filter(campaign__state="paused", contact=ada).update(
+        state="unknown", reason="stopped_working", attempt=1, settled_at=SENT
+    )
+    furnish()
+    IdentityView.objects.create(contact=ada, staff=staff, reason="She asked by phone")
+    ServiceMail.objects.create(contact=ada, purpose="receipt", language="en")
+    Suppression.objects.create(channel="email", fingerprint=b"f" * 32, cause="listed")
+    batch = ImportBatch.objects.create(name="fair.csv", file_digest="b" * 64, state="finished")
+    RefusedRow.objects.create(batch=batch, line=2, row={"email": "x"}, reason="No address")
+    AuditEntry.objects.create(action="added", staff=staff, object_type="contacts.segment")
+    ApiToken.objects.create(
+        owner=staff, purpose="Shop", beginning="abcdefgh", digest=b"d" * 32, bound_to="x",
+        scopes=["contacts.view_contact"], expires_at="2099-01-01T00:00Z",
+    )  # fmt: skip
+    Authenticator.objects.create(user=staff, type="totp", data={"secret": "x"})
+    return staff
 
 
 def asks_to_count(answer: Any) -> Iterator[tuple[str, str]]:

@@ -12,6 +12,16 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 });
 
+// Select2 draws its fields anew whenever it likes, each without a name.
+function nameSearches() {
+  for (const field of document.querySelectorAll(".select2-search__field:not([aria-label])")) {
+    const select = field.closest(".select2-container")?.previousElementSibling;
+    const row = field.closest(".field-line, .field-row, .form-row");
+    const label = select?.labels?.[0] ?? row?.querySelector("label");
+    if (label) field.setAttribute("aria-label", label.textContent.trim());
+  }
+}
+
 // Other scripts have drawn their parts by now, without names or with English ones.
 window.addEventListener("load", () => {
   const heading = document.querySelector("h1")?.textContent.trim() ?? "";
@@ -20,10 +30,8 @@ window.addEventListener("load", () => {
     if (nav) for (const name of ["role", "aria-label"]) scroller.removeAttribute(name);
     else scroller.setAttribute("aria-label", heading);
   }
-  for (const field of document.querySelectorAll(".select2-search__field:not([aria-label])")) {
-    const label = field.closest(".field-line, .field-row, .form-row")?.querySelector("label");
-    if (label) field.setAttribute("aria-label", label.textContent.trim());
-  }
+  nameSearches();
+  new MutationObserver(nameSearches).observe(document.body, { childList: true, subtree: true });
 });
 
 // Unfold folds tabs away while a page is still being laid out; for a second, whatever fits is brought back.
