@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import linebreaksbr
@@ -21,6 +22,7 @@ from campaigns.admin import (
     dashboard,
     moves,
     one_person,
+    overwriting,
     preview,
     progress,
     result,
@@ -56,6 +58,14 @@ class ContentForm(forms.ModelForm):
         is_email = self.data.get("channel", Channel.EMAIL) == Channel.EMAIL
         if is_email and not cleaned.get("subject") and "subject" not in self.errors:
             self.add_error("subject", _("An email needs a subject."))
+        return cleaned
+
+
+class CampaignForm(forms.ModelForm):
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if overwriting.is_overtaken(self.instance, self.data):
+            self.add_error(None, ValidationError(overwriting.SENTENCE, overwriting.OVERTAKEN))
         return cleaned
 
 
@@ -120,10 +130,12 @@ class CampaignAdmin(BigList):
     list_filter = (("state", ChoicesDropdownFilter), ("topic", RelatedDropdownFilter))
     list_select_related = ("topic",)
     search_fields = ("name",)
+    form = CampaignForm
     inlines = (ContentInline,)
     autocomplete_fields = ("segments", "excluded_segments")
     warn_unsaved_form = True
     change_form_outer_before_template = "admin/campaigns/state.html"
+    change_form_before_template = "admin/campaigns/seen.html"
     change_form_outer_after_template = "admin/campaigns/composer.html"
     fieldsets = (
         (
@@ -214,6 +226,19 @@ class CampaignAdmin(BigList):
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
         return _is_saved(request, super().response_change(request, obj))
 
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> Any:
+        context = extra_context or {}
+        if request.method == "GET" and object_id and object_id.isdecimal():
+            # Before the form is filled: what is saved in between counts as not seen.
+            context[overwriting.CONTEXT] = overwriting.digest(object_id)
+        return super().changeform_view(request, object_id, form_url, context)
+
     def render_change_form(
         self,
         request: HttpRequest,
@@ -229,6 +254,8 @@ class CampaignAdmin(BigList):
             context |= workspace.surroundings(self, request, obj)
             if _is_draft(obj):
                 context["findings"] = services.check_content(campaign=obj)
+                if request.method == "POST":
+                    context |= overwriting.shown_again(obj, context["adminform"].form)
         page: HttpResponse = super().render_change_form(
             request, context, add, change, form_url, obj
         )

@@ -182,6 +182,25 @@ def test_it_loses_nothing_when_the_session_ended_meanwhile(desk, campaign):
     assert campaign.contents.get().body == "Hours of work"
 
 
+def test_it_warns_of_what_somebody_saved_also_under_words_that_were_brought_back(desk, campaign):
+    page = desk()
+    body = write(page, campaign)
+    body.fill("Hours of work")
+    page.wait_for_function("() => JSON.stringify(localStorage).includes('Hours of work')")
+    campaign.contents.update(body="Theirs")
+    page.on("dialog", lambda dialog: dialog.accept())
+    write(page, campaign)
+    page.get_by_role("button", name="Bring them back").click()
+    page.get_by_role("button", name="Save and continue editing").click()
+    expect(page.get_by_text("Somebody saved this campaign")).to_be_visible()
+    expect(page.get_by_role("region", name="What is saved now")).to_contain_text("Theirs")
+    expect(body).to_have_value("Hours of work")
+    assert campaign.contents.get().body == "Theirs"
+    page.get_by_role("button", name="Save and continue editing").click()
+    expect(page.get_by_role("region", name="What is saved now")).to_have_count(0)
+    assert campaign.contents.get().body == "Hours of work"
+
+
 def test_it_forgets_words_that_were_saved_or_thrown_away(desk, campaign):
     page = desk()
     body = write(page, campaign)

@@ -156,13 +156,16 @@
     const bring = make("button", { type: "button", class: "desk-button" }, words.bring);
     const discard = make("button", { type: "button", class: "desk-print" }, words.discard);
     const bar = make("div", { class: "desk-card desk-kept", role: "status" }, make("p", {}, words.kept),
-      make("p", { class: "desk-quiet" }, Object.values(old).join(" ").slice(0, 120)),
+      make("p", { class: "desk-quiet" }, Object.values(old.words).join(" ").slice(0, 120)),
       make("div", { class: "desk-buttons" }, bring, discard));
     bring.addEventListener("click", () => {
-      for (const [name, value] of Object.entries(old)) {
+      for (const [name, value] of Object.entries(old.words)) {
         const part = parts().find((each) => each.name === name);
         if (part) { part.value = value; part.dispatchEvent(new Event("input", { bubbles: true })); }
       }
+      // Words are held against what was saved when they were written, not now.
+      const seen = form.querySelector("[name='_seen']");
+      if (seen && old.seen) seen.value = old.seen;
       bar.remove();
     });
     discard.addEventListener("click", () => { localStorage.removeItem(place); bar.remove(); });
@@ -172,11 +175,11 @@
     const saved = document.cookie.match(/(?:^|; )desk_saved=([^;]*)/)?.[1];
     const old = read();
     if (old && (old.id === saved || !differs(old.words))) localStorage.removeItem(place);
-    else if (old) offer(old.words);
+    else if (old) offer(old);
     const id = crypto.getRandomValues(new Uint32Array(2)).join("-");
     form.append(make("input", { type: "hidden", name: "_kept", value: id }));
     let waiting = 0;
-    const keep = () => { try { localStorage.setItem(place, JSON.stringify({ id, words: now() })); } catch { /* no room */ } };
+    const keep = () => { try { localStorage.setItem(place, JSON.stringify({ id, words: now(), seen: form.querySelector("[name='_seen']")?.value })); } catch { /* no room */ } };
     form.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(keep, 500); });
     form.addEventListener("submit", () => { clearTimeout(waiting); if (read()?.id === id) keep(); });
   }
