@@ -31,12 +31,16 @@ _STAND_INS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the list about the content of one language; an error stops the start."""
+    """One line of the list about the content of one language; an error stops the start.
+
+    `place` is where it is mended: a field of the composer, or `organization`, `topic_page`, `sender_page`.
+    """
 
     language: str
     message: str
     is_error: bool = True
     is_passed: bool = False
+    place: str = ""
 
 
 def look(campaign: Campaign) -> list[Finding]:
@@ -44,7 +48,9 @@ def look(campaign: Campaign) -> list[Finding]:
     letters = letters_of(campaign)
     found = [*_house(campaign)]
     if not letters.contents:
-        found.append(_error("", _("The campaign says nothing yet.")))
+        found.append(
+            _error("", _("The campaign says nothing yet: write it in one language at least."))
+        )
     for content in letters.contents.values():
         if isinstance(letters, Texts):
             found += _text(letters, content)
@@ -57,28 +63,53 @@ def _house(campaign: Campaign) -> Iterator[Finding]:
     """What stands around the words: who sends, and on which topic."""
     organization = Organization.objects.order_by("pk").first()
     if organization is None:
-        yield _error("", _("Say first which organization sends: it stands in every footer."))
+        yield _error(
+            "", _("Say first which organization sends: it stands in every footer."), "organization"
+        )
     elif campaign.channel == Channel.SMS:
         yield _passed("", _("Every text says who sends it and carries a link that stops it."))
     elif not organization.postal_address.strip():
-        yield _error("", _("The organization has no postal address: every footer needs it."))
+        yield _error(
+            "", _("The organization has no postal address: every footer needs it."), "organization"
+        )
     else:
         yield _passed("", _("Every message carries an unsubscribe link and the postal address."))
     if campaign.topic.status != Topic.Status.PUBLISHED:
-        yield _error("", _("The topic “%s” is not published.") % campaign.topic.public_name)
+        yield _error(
+            "",
+            _("The topic “%s” is not published: publish it, or choose another one.")
+            % campaign.topic.public_name,
+            "topic_page",
+        )
     if campaign.channel not in campaign.topic.channels:
-        yield _error("", _("The topic is not offered on this channel."))
+        yield _error(
+            "",
+            _("The topic is not offered on this channel: choose another topic or channel."),
+            "topic",
+        )
     if campaign.is_measured and not Topic.objects.measuring().exists():
-        yield _error("", _("Nothing can be measured: no published topic permits measurement."))
+        yield _error(
+            "",
+            _("Nothing can be measured: no published topic permits measurement. Do not count."),
+            "is_measured",
+        )
     if campaign.channel == Channel.SMS:
         yield from _gateway(campaign)
 
 
 def _gateway(campaign: Campaign) -> Iterator[Finding]:
     if not settings.SMS_GATEWAY_URL:
-        yield _error("", _("No SMS gateway is configured (SMS_URL)."))
+        yield _error(
+            "",
+            _("No SMS gateway is configured (SMS_URL): ask whoever runs Assent, or send by email."),
+            "channel",
+        )
     if not campaign.sender.sms_from:
-        yield _error("", _("The sender has no number or name for text messages."))
+        yield _error(
+            "",
+            _("The sender has no number or name for text messages: give it one."),
+            "sender_page",
+        )
 
 
 def _text(texts: Texts, content: CampaignContent) -> Iterator[Finding]:
@@ -86,21 +117,23 @@ def _text(texts: Texts, content: CampaignContent) -> Iterator[Finding]:
     try:
         length = gsm.measure(texts.render(content, None).text)
     except ContentError as error:
-        yield _error(content.language, str(error))
+        yield _error(content.language, str(error), error.part)
         return
     words = _("Sent and paid for each person, more where a field is longer: %s.") % said(length)
-    yield Finding(content.language, words, is_error=False, is_passed=length.parts == 1)
+    yield Finding(
+        content.language, words, is_error=False, is_passed=length.parts == 1, place="body"
+    )
 
 
 def _words(letters: Letters, content: CampaignContent) -> Iterator[Finding]:
     language = content.language
     if not content.subject.strip():
-        yield _error(language, _("The subject is missing."))
+        yield _error(language, _("The subject is missing."), "subject")
     try:
         compiled = letters.compiled(content)
         rendered = letters.render(content, None, NOWHERE)
     except ContentError as error:
-        yield _error(language, str(error))
+        yield _error(language, str(error), error.part)
         return
     if compiled.fields:
         names = ", ".join(sorted(compiled.fields))
@@ -113,13 +146,19 @@ def _words(letters: Letters, content: CampaignContent) -> Iterator[Finding]:
 
 
 def _fallbacks(compiled: Compiled, language: str) -> Iterator[Finding]:
+    in_subject = set(_bare(compiled.subject))
     bare = sorted({key for part in (compiled.subject, compiled.html) for key in _bare(part)})
     known = set(compiled.fields)
     for key in bare:
         if key in known:
             yield _warning(
                 language,
-                _("“%s” has no fallback: where it is not known, nothing stands there.") % key,
+                _(
+                    "“%s” has no fallback: where it is not known, nothing stands there. Write what "
+                    "to say instead, as in | default: '…'."
+                )
+                % key,
+                "subject" if key in in_subject else "body",
             )
     if known and not set(bare) & known:
         yield _passed(language, _("Every field has a fallback or a condition around it."))
@@ -143,20 +182,27 @@ def _lines(content: CampaignContent, rendered: Rendered) -> Iterator[Finding]:
     if length > SUBJECT_SHOWN:
         yield _warning(
             language,
-            _("The subject has %d characters: phones show about 40, desktops 60.") % length,
+            _("The subject has %d characters: phones show about 40, desktops 60. Shorten it.")
+            % length,
+            "subject",
         )
     else:
         yield _passed(language, _("The subject is short enough: %d characters.") % length)
     if not content.preheader:
         yield _warning(
             language,
-            _("Without a preview line, mail programs show the first words of the text."),
+            _("Without a preview line, mail programs show the first words of the text: write one."),
+            "preheader",
         )
     elif len(content.preheader) > PREHEADER_SHOWN:
         yield _warning(
             language,
-            _("The preview line has %d characters: few mail programs show more than 120.")
+            _(
+                "The preview line has %d characters: few mail programs show more than 120. "
+                "Shorten it."
+            )
             % len(content.preheader),
+            "preheader",
         )
 
 
@@ -180,13 +226,16 @@ def _problem_of(url: str, words: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         return _("The link “%s” leads nowhere: write it with https:// and its host.") % url
     if re.search(r"\s", url):
-        return _("The link “%s” holds a space.") % url
+        return _("The link “%s” holds a space: write %%20 for it.") % url
     if _STAND_INS.search(parts.hostname) and not url.startswith(settings.PUBLIC_URL):
-        return _("The link “%s” looks like a stand-in.") % url
+        return _("The link “%s” looks like a stand-in: write the real address.") % url
     if parts.scheme == "http" and not url.startswith(settings.PUBLIC_URL):
         return _("The link “%s” is not encrypted: write https://.") % url
     if not words.strip():
-        return _("The link to “%s” has no words: screen readers spell the address.") % url
+        return (
+            _("The link to “%s” has no words: screen readers spell the address. Give it some.")
+            % url
+        )
     return ""
 
 
@@ -204,7 +253,8 @@ def _images(rendered: Rendered, language: str) -> Iterator[Finding]:
             yield _warning(
                 language,
                 _(
-                    "The image “%s” is on another server, which learns who opens the message and when."
+                    "The image “%s” is on another server, which learns who opens the message and when. "
+                    "Upload it here."
                 )
                 % url,
             )
@@ -221,7 +271,10 @@ def _size(rendered: Rendered, language: str) -> Finding:
     if size > GMAIL_CLIPS_BYTES:
         return _warning(
             language,
-            _("The message has %d kB: past 102, Gmail hides the end with the unsubscribe link.")
+            _(
+                "The message has %d kB: past 102, Gmail hides the end with the unsubscribe link. "
+                "Shorten it."
+            )
             % round(size / 1024),
         )
     return _passed(
@@ -265,12 +318,12 @@ def _read(html: str) -> _Reader:
     return reader
 
 
-def _error(language: str, message: str) -> Finding:
-    return Finding(language, message)
+def _error(language: str, message: str, place: str = "body") -> Finding:
+    return Finding(language, message, place=place)
 
 
-def _warning(language: str, message: str) -> Finding:
-    return Finding(language, message, is_error=False)
+def _warning(language: str, message: str, place: str = "body") -> Finding:
+    return Finding(language, message, is_error=False, place=place)
 
 
 def _passed(language: str, message: str) -> Finding:

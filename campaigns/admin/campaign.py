@@ -16,10 +16,10 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownF
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from campaigns import services
 from campaigns.admin import (
     audience,
     dashboard,
+    mending,
     moves,
     one_person,
     overwriting,
@@ -236,7 +236,7 @@ class CampaignAdmin(BigList):
         context = extra_context or {}
         if request.method == "GET" and object_id and object_id.isdecimal():
             # Before the form is filled: what is saved in between counts as not seen.
-            context[overwriting.CONTEXT] = overwriting.digest(object_id)
+            context[overwriting.CONTEXT] = overwriting.digest(int(object_id))
         return super().changeform_view(request, object_id, form_url, context)
 
     def render_change_form(
@@ -253,7 +253,7 @@ class CampaignAdmin(BigList):
         if obj is not None:
             context |= workspace.surroundings(self, request, obj)
             if _is_draft(obj):
-                context["findings"] = services.check_content(campaign=obj)
+                context["findings"] = mending.findings(request, obj)
                 if request.method == "POST":
                     context |= overwriting.shown_again(obj, context["adminform"].form)
         page: HttpResponse = super().render_change_form(

@@ -18,7 +18,7 @@ from unfold.widgets import (
 )
 
 from campaigns import services, throttle
-from campaigns.admin import audience, workspace
+from campaigns.admin import audience, mending, workspace
 from campaigns.admin.schedule import ScheduleForm
 from campaigns.content import ContentError
 from campaigns.models import Campaign, CampaignContent
@@ -121,7 +121,7 @@ def schedule(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> H
         template="admin/campaigns/schedule.html",
         then=workspace.url(campaign, "progress"),
         **expected,
-        findings=services.check_content(campaign=campaign),
+        findings=mending.findings(request, campaign),
         audience_url=workspace.url(campaign, "audience"),
         lasts_until=_lasts_until(campaign, expected.get("will")),
         **workspace.surroundings(model_admin, request, campaign),
@@ -170,7 +170,7 @@ def approve(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> Ht
         title=_("Approve"),
         sentence=_("You approve what it says now, and to whom. Any change ends the approval."),
         template="admin/campaigns/approve.html",
-        findings=services.check_content(campaign=campaign),
+        findings=mending.findings(request, campaign),
         messages_of=[_seen(campaign, content) for content in campaign.contents.order_by("pk")],
         **audience.expected(campaign),
         audience_url=workspace.url(campaign, "audience"),

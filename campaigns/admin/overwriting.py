@@ -20,7 +20,7 @@ SENTENCE = _(
 _CHOSEN = ("name", "topic", "channel", "sender", "is_measured")
 
 
-def digest(campaign_id: int | str) -> str:
+def digest(campaign_id: int) -> str:
     """SHA-256, in hex, of all that the form of a campaign writes, as it is saved now."""
     wanted = CampaignContent.objects.filter(campaign=campaign_id).order_by("pk")
     one = Campaign.objects.filter(pk=campaign_id)

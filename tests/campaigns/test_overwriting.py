@@ -26,7 +26,8 @@ def page(campaign, client):
 
 
 def seen(answer):
-    return re.search(r'name="_seen" value="(\w{64})"', answer.content.decode())[1]
+    (digest,) = re.findall(r'name="_seen" value="(\w{64})"', answer.content.decode())
+    return digest
 
 
 CHANGES = {
