@@ -11,6 +11,7 @@ from django.contrib.admin import ModelAdmin as DjangoModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
+from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
@@ -49,6 +50,17 @@ class RuleWidget(forms.Textarea):
 
 class RuleField(forms.JSONField):
     widget = RuleWidget
+
+    def to_python(self, value: Any) -> Any:
+        """Numbers of thousands of digits and trees of thousands of levels are no JSON for us either."""
+        try:
+            return super().to_python(value)
+        except (ValueError, RecursionError) as error:
+            raise forms.ValidationError(_("This rule cannot be read.")) from error
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """What was refused is shown again as it was sent."""
+        return initial if self.disabled else InvalidJSONInput(data or "")
 
     def clean(self, value: Any) -> Any:
         rule = super().clean(value) or {}

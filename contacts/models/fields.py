@@ -55,7 +55,11 @@ class DataField(models.Model):
         max_length=40,
         unique=True,
         validators=[
-            RegexValidator(r"^[a-z][a-z0-9_]*$", _("Small letters, digits and _, a letter first."))
+            # A query reads __ as a step into a value, and so it does a _ at the end.
+            RegexValidator(
+                r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$",
+                _("Small letters and digits, a letter first, words joined by one _."),
+            )
         ],
     )
     label = models.CharField(_("label"), max_length=100)
@@ -117,7 +121,7 @@ class DataField(models.Model):
         verbose_name_plural = _("fields")
         constraints = [
             models.CheckConstraint(
-                name="field_key_is_a_name", condition=Q(key__regex=r"^[a-z][a-z0-9_]*$")
+                name="field_key_is_a_name", condition=Q(key__regex=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")
             ),
             models.CheckConstraint(
                 name="field_type_known",

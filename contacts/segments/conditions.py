@@ -1,6 +1,5 @@
 """What a rule can ask about a person: conditions with their operators, and where more are registered."""
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,6 +15,7 @@ Choices = Sequence[tuple[str, Label]]
 LONGEST_TEXT = 200
 LONGEST_CHOICE = 500
 MOST_DAYS = 36_500
+SHOWN = 60
 
 
 class RuleError(ValueError):
@@ -23,6 +23,15 @@ class RuleError(ValueError):
 
     def __init__(self, message: Label = "") -> None:
         super().__init__(str(message or self.__doc__))
+
+
+def shown(value: object) -> str:
+    """The beginning of what was given, for a sentence that refuses it."""
+    try:
+        return str(value)[:SHOWN]
+    except (ValueError, RecursionError):
+        # A number of thousands of digits, a tree of thousands of levels.
+        return "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +71,7 @@ class Condition:
         if not isinstance(name, str) or name not in self.operators:
             raise RuleError(
                 _("“%(condition)s” cannot be asked with “%(operator)s”.")
-                % {"condition": self.label, "operator": str(name)[:60]}
+                % {"condition": self.label, "operator": shown(name)}
             )
         return self.operators[name]
 
@@ -73,7 +82,7 @@ class Condition:
             raise RuleError(
                 _("“%(value)s” is no value for “%(condition)s %(operator)s”.")
                 % {
-                    "value": str(value)[:60],
+                    "value": shown(value),
                     "condition": self.label,
                     "operator": operator.label,
                 }
@@ -125,7 +134,7 @@ def _is_unicode(text: str) -> bool:
 def _number(_condition: Condition, value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return value if math.isfinite(value) and abs(value) < 1e15 else None
+    return value if abs(value) < 1e15 else None
 
 
 def _date(_condition: Condition, value: object) -> date | None:

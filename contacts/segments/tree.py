@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from contacts.models import Contact, Segment
-from contacts.segments.conditions import Condition, Operator, RuleError, known
+from contacts.segments.conditions import Condition, Operator, RuleError, known, shown
 
 DEEPEST = 10
 MOST_CONDITIONS = 200
@@ -106,7 +106,7 @@ def lists_of(rule: object) -> set[int]:
         match waiting.pop():
             case {"condition": "static_list", "value": value}:
                 keys = value if isinstance(value, list) else [value]
-                lists |= {int(key) for key in keys if str(key).isdecimal()}
+                lists |= {int(shown(key)) for key in keys if shown(key).isdecimal()}
             case {"all": list(parts)} | {"any": list(parts)}:
                 waiting += parts
             case {"not": part}:
@@ -122,7 +122,7 @@ def read(rule: object, conditions: Mapping[str, Condition] | None = None) -> Par
     `conditions` are `known()`, given by whoever reads many rules.
     """
     if not isinstance(rule, Mapping):
-        raise RuleError(_("A rule is a tree of conditions, not “%s”.") % str(rule)[:60])
+        raise RuleError(_("A rule is a tree of conditions, not “%s”.") % shown(rule))
     if not rule:
         return None
     return _Reading(known() if conditions is None else conditions).part(rule, 1)
@@ -140,7 +140,7 @@ class _Reading:
         if self.read > MOST_CONDITIONS:
             raise RuleError(_("A rule holds at most %d conditions.") % MOST_CONDITIONS)
         if not isinstance(rule, Mapping):
-            raise RuleError(_("“%s” is not a condition.") % str(rule)[:60])
+            raise RuleError(_("“%s” is not a condition.") % shown(rule))
         if "condition" in rule:
             return self.asked(rule)
         if len(rule) != 1 or (how := next(iter(rule))) not in ("all", "any", "not"):
@@ -157,11 +157,11 @@ class _Reading:
 
     def asked(self, rule: Mapping[str, object]) -> Asked:
         if rest := set(rule) - {"condition", "operator", "value"}:
-            raise RuleError(_("A condition has no “%s”.") % str(min(rest, key=str))[:60])
+            raise RuleError(_("A condition has no “%s”.") % shown(min(rest, key=str)))
         name = rule["condition"]
         condition = self.conditions.get(name) if isinstance(name, str) else None
         if condition is None:
-            raise RuleError(_("There is no condition “%s”.") % str(name)[:60])
+            raise RuleError(_("There is no condition “%s”.") % shown(name))
         operator = condition.operator(rule.get("operator"))
         return Asked(condition, operator, condition.accept(operator, rule.get("value")))
 
