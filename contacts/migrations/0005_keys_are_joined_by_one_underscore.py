@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('contacts', '0003_checks_once_for_all_rows'),
+        ('contacts', '0004_fields_written_by_imports'),
     ]
 
     operations = [
