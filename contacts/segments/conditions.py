@@ -28,7 +28,8 @@ class RuleError(ValueError):
 def shown(value: object) -> str:
     """The beginning of what was given, for a sentence that refuses it."""
     try:
-        return str(value)[:SHOWN]
+        # Half of a surrogate pair, which JSON may hold, could not be written on a page.
+        return str(value)[:SHOWN].encode("utf-8", "replace").decode()
     except (ValueError, RecursionError):
         # A number of thousands of digits, a tree of thousands of levels.
         return "…"

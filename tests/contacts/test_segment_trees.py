@@ -403,6 +403,7 @@ def test_it_finds_people_or_refuses_with_a_sentence(planted, rule):
 @given(raw=RAW)
 @example(raw=nested(6_000))
 @example(raw="9" * 5000)
+@example(raw='"\\ud800"')
 @through_doors
 def test_it_answers_whatever_is_posted_to_the_builder(admin, raw):
     raw = raw.encode("utf-8", "replace").decode()
