@@ -114,12 +114,16 @@ class OwnFilters:
     linked_lookups: frozenset[str] = frozenset()
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        if lookup in self.linked_lookups:
+        filters = self.get_list_filter(request)  # type: ignore[attr-defined]
+        # A filter of our own reads its parameter itself, whatever column is called the same.
+        if lookup in self.linked_lookups | {
+            getattr(each, "parameter_name", "") for each in filters
+        }:
             return True
         column = lookup.partition("__")[0]
         columns = {field.name for field in self.model._meta.get_fields()} | {"pk"}
         columns |= {field.attname for field in self.model._meta.concrete_fields}
-        is_shown = column in {_column_of(shown) for shown in self.get_list_filter(request)}  # type: ignore[attr-defined]
+        is_shown = column in {_column_of(shown) for shown in filters}
         if column in columns and not is_shown:
             return False
         return bool(super().lookup_allowed(lookup, value, request))  # type: ignore[misc]

@@ -202,11 +202,13 @@ def test_it_lets_every_list_be_narrowed_by_its_own_filters_alone(rf):
     open_ones = set()
     for model, page in admin.site._registry.items():
         shown = {each[0] if isinstance(each, tuple) else each for each in page.list_filter}
+        # Of these the filter itself reads what is asked.
+        read = {getattr(each, "parameter_name", "") for each in page.list_filter}
         for column in model._meta.concrete_fields:
             if column.name not in shown:
                 open_ones |= {
                     f"{model._meta.label}.{column.name}"
-                    for lookup in (column.attname, f"{column.name}__startswith")
+                    for lookup in {column.attname, f"{column.name}__startswith"} - read
                     if page.lookup_allowed(lookup, "a", request)
                 }
     assert open_ones == {"campaigns.Delivery.reason"}
