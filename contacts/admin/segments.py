@@ -1,7 +1,7 @@
 """Segments: built from typed conditions, said in plain words, counted as they are built."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -97,10 +97,10 @@ def conditions() -> list[dict[str, Any]]:
     ]
 
 
-def words(rule: object) -> str:
+def words(rule: object, conditions: Mapping[str, segments.Condition] | None = None) -> str:
     """The rule in plain words, or the sentence that says what is wrong with it."""
     try:
-        return segments.describe(rule)
+        return segments.describe(rule, conditions)
     except segments.RuleError as error:
         return str(error)
 
@@ -161,7 +161,7 @@ def show_count(request: HttpRequest, model_admin: DjangoModelAdmin) -> HttpRespo
 
 
 class SegmentList(ChangeList):
-    """The list, with how many things use each segment of the page."""
+    """The list, with each segment of the page in words and how many things use it."""
 
     result_list: Any
 
@@ -169,8 +169,10 @@ class SegmentList(ChangeList):
         super().get_results(request)
         rows: list[Any] = list(self.result_list)
         used = usage.counts(Segment, [segment.pk for segment in rows])
+        conditions = segments.known()
         for segment in rows:
             segment.use_count = used.get(segment.pk, 0)
+            segment.said = words(segment.rule, conditions)
         self.result_list = rows
 
 
@@ -212,7 +214,7 @@ class SegmentAdmin(OwnFilters, ModelAdmin):
 
     @display(description=gettext_lazy("who belongs to it"))
     def in_words(self, segment: Segment) -> str:
-        return words(segment.rule)
+        return getattr(segment, "said", "") or words(segment.rule)
 
     @display(description=gettext_lazy("used by"))
     def used(self, segment: Any) -> str:

@@ -49,7 +49,9 @@ def chosen(*, among: Sequence[object], without: Sequence[object]) -> "QuerySet[C
 
     Raises `RuleError`.
     """
-    wanted, unwanted = [read(rule) for rule in among], [read(rule) for rule in without]
+    conditions = known() if any(among) or any(without) else {}
+    wanted = [read(rule, conditions) for rule in among]
+    unwanted = [read(rule, conditions) for rule in without]
     if None in unwanted:
         return Contact.objects.none()
     people = Contact.objects.living()
@@ -66,9 +68,9 @@ def members(segment: Segment) -> "QuerySet[Contact]":
     return matching(segment.rule)
 
 
-def describe(rule: object) -> str:
-    """The rule in plain words; raises `RuleError`."""
-    part = read(rule)
+def describe(rule: object, conditions: Mapping[str, Condition] | None = None) -> str:
+    """The rule in plain words; raises `RuleError`. For `conditions` see `read`."""
+    part = read(rule, conditions)
     if part is None:
         return _("everybody")
     return _words(part, is_inner=False)

@@ -11,7 +11,9 @@ from tests import make
 def test_it_is_used_without_scripts(visit):
     roles.hold()
     make.organization()
-    campaign = make.campaign(make.topic())
+    topic = make.topic()
+    make.granted(make.contact("ada@example.org"), topic)
+    campaign = make.campaign(topic)
     staff = make.staff("nora", superuser=False)
     staff.groups.add(Group.objects.get(name="Marketer"))
     client = Client()

@@ -113,9 +113,9 @@ def test_it_says_when_it_starts_on_the_campaign_s_own_clock(client: Client) -> N
     client.force_login(make.staff())
     chosen = FORM | {"day": "2099-05-04", "hour": "09:00", "is_local_time": "on"}
     page = client.post(page_of(campaign, "schedule"), chosen, follow=True).content.decode()
-    assert "for May 4, 2099, 9 a.m. (Europe/Paris)" in page
+    assert "for 4 May 2099, 09:00 (Europe/Paris)" in page
     assert "at each person" in page
-    assert "the first at May 4, 2099, midnight UTC" in page
+    assert "the first at 4 May 2099, 00:00 UTC" in page
     assert "at the latest May 4, 2099, noon" in page
 
 

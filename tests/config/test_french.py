@@ -78,10 +78,10 @@ def french() -> Iterator[str]:
 
 
 # Orthotypographie: a thin space before ; ? !, a whole one before a colon and inside guillemets, none of
-# them where a line may break.
+# them where a line may break. A filter of Liquid keeps its own spelling.
 LOOSE = re.compile(
     r"((?<=\S)(?<![\u202f(])|[ \u00a0])[;?!](?=[\s”»]|$)"
-    r"|((?<=\w)|[ \u202f]):(?=[\s”»]|$)"
+    r"|((?<=\w)(?<!\| default)|[ \u202f]):(?=[\s”»]|$)"
     r"|«(?!\u00a0)|(?<!\u00a0)»"
 )
 

@@ -25,7 +25,7 @@ CLEAN = {
     name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ
 }
 ENGINES = {"postgresql", "redis"}
-ALIVE = dict.fromkeys(("database", "redis", "worker", "beat"), "ok")
+ALIVE = dict.fromkeys(("database", "redis", "worker", "beat", "journal"), "ok")
 WEB = """
 import sys
 from wsgiref.simple_server import make_server

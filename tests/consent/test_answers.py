@@ -84,7 +84,7 @@ def test_it_keeps_the_answers_of_every_type_once_confirmed_and_not_before(news):
     [link] = mailed("confirm")
     assert "Lyon" not in link
     page = stranger().get(link).content.decode()
-    for said in ("Lyon", "May 31, 1990", "poems, essays", "No"):
+    for said in ("Lyon", "31 May 1990", "poems, essays", "No"):
         assert f"<dd>{said}</dd>" in page
     assert kept() == {}
     stranger().post(link)
