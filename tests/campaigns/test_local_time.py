@@ -116,7 +116,7 @@ def test_it_says_when_it_starts_on_the_campaign_s_own_clock(client: Client) -> N
     assert "for 4 May 2099, 09:00 (Europe/Paris)" in page
     assert "at each person" in page
     assert "the first at 4 May 2099, 00:00 UTC" in page
-    assert "at the latest May 4, 2099, noon" in page
+    assert "at the latest 4 May 2099, 12:00" in page
 
 
 def test_it_offers_the_zone_of_the_campaign_scheduled_last(client: Client) -> None:
