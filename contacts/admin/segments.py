@@ -169,7 +169,7 @@ class SegmentList(ChangeList):
         super().get_results(request)
         rows: list[Any] = list(self.result_list)
         used = usage.counts(Segment, [segment.pk for segment in rows])
-        conditions = segments.known()
+        conditions = segments.known() if any(segment.rule for segment in rows) else {}
         for segment in rows:
             segment.use_count = used.get(segment.pk, 0)
             segment.said = words(segment.rule, conditions)
