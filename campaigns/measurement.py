@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from campaigns.letters import Letters
-from campaigns.models import Campaign, Destination, Hit
+from campaigns.models import Campaign, Delivery, Destination, Hit
 from campaigns.models.hits import HitQuerySet
 from consent import gate, links
 from consent.models import Permission, Topic
@@ -133,22 +133,28 @@ def _people(hits: HitQuerySet) -> int:
 
 def _erase(hits: HitQuerySet) -> int:
     """In small statements, so that no hit waits for a large one."""
-    people: set[int] = set()
-    while batch := list(hits.order_by("pk").values_list("pk", "contact")[:BATCH]):
-        people.update(contact_id for _pk, contact_id in batch)
-        Hit.objects.filter(pk__in=[pk for pk, _contact_id in batch]).delete()
-    return len(people)
+    people = _people(hits)
+    while batch := list(hits.order_by("pk").values_list("pk", flat=True)[:BATCH]):
+        Hit.objects.filter(pk__in=batch).delete()
+    return people
 
 
 def _forget_all(hits: HitQuerySet) -> int:
-    """Person after person, as their own withdrawal would: an import or the calendar ended the permission."""
-    contacts = list(Contact.objects.filter(pk__in=hits.values("contact")))
-    for contact in contacts:
-        forget(contact)
-    return len(contacts)
+    """As their own withdrawal would, some people at once: an import or the calendar ended the permission."""
+    people = 0
+    contacts = hits.order_by("contact").values_list("contact", flat=True).distinct()
+    while batch := list(contacts[:BATCH]):
+        with transaction.atomic():
+            _forget(batch)
+        people += len(batch)
+    return people
 
 
 def forget(contact: Contact) -> int:
     """Erase what was measured of a person; they leave the figures. Returns how many hits there were."""
-    contact.deliveries.filter(is_measured=True).update(is_measured=False)
-    return Hit.objects.filter(contact=contact).delete()[0]
+    return _forget([contact.pk])
+
+
+def _forget(contacts: list[int]) -> int:
+    Delivery.objects.filter(contact__in=contacts, is_measured=True).update(is_measured=False)
+    return Hit.objects.filter(contact__in=contacts).delete()[0]

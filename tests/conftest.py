@@ -10,6 +10,7 @@ from django.conf import LazySettings
 from django.core.cache import cache
 from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
+from django.utils import translation
 from pytest_django import DjangoDbBlocker
 
 from tests import gateway
@@ -56,6 +57,12 @@ def _own_journal(settings: LazySettings, tmp_path_factory: pytest.TempPathFactor
 def _fresh_budgets() -> None:
     """Budgets of the public doors count per test."""
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _default_language() -> None:
+    """A page read in French leaves French behind in its thread."""
+    translation.deactivate()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Triggers that nobody can ask to stand aside, and references checked once for all rows of a statement.
 
 The usual triggers look up, for every row, whether `pgtrigger.ignore` names them. A foreign key asks the
-database about every row by itself: more than half of the work of writing a million people.
+database about every row by itself: two fifths of its work when people and their consent are copied in.
 """
 
 from dataclasses import dataclass

@@ -12,7 +12,7 @@ from campaigns import holding
 from campaigns.models import Delivery, Destination, Hit
 from consent import links
 from consent import services as consent
-from consent.models import Method
+from consent.models import Method, Permission
 from contacts import processing, retention, rights
 from contacts import services as contacts
 from contacts.models import Contact
@@ -263,6 +263,20 @@ def test_the_job_of_retention_erases_what_is_kept_too_long_or_not_permitted(camp
     assert (found.key, found.cause, found.people) == ("hits", "not_permitted", 1)
     assert len(hits()) == 2
     assert retention.erase_expired() == [found]
+    assert hits() == []
+    assert not Delivery.objects.filter(is_measured=True).exists()
+
+
+def test_the_job_of_retention_goes_on_until_all_are_erased(campaign, monkeypatch):
+    monkeypatch.setattr("campaigns.measurement.BATCH", 1)
+    measuring.permit(person("bo"))
+    campaign.deliveries.update(is_measured=True)
+    for name in ("ada", "bo"):
+        ask(campaign, name, LINK)
+        ask(campaign, name, PIXEL)
+    assert len(hits()) == 4
+    Permission.objects.filter(channel="data").update(valid_until=timezone.now())
+    assert [found.people for found in retention.erase_expired()] == [2]
     assert hits() == []
     assert not Delivery.objects.filter(is_measured=True).exists()
 
