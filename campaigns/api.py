@@ -65,6 +65,7 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
         slug_field="name", many=True, required=False, queryset=Segment.objects.all()
     )
     contents = ContentSerializer(many=True)
+    state_reason = serializers.CharField(read_only=True)
 
     class Meta:
         model = Campaign

@@ -18,7 +18,6 @@ import psycopg
 import redis
 from django.conf import settings
 from django.db import DatabaseError
-from django.utils.translation import gettext as _
 
 from campaigns import claims, feedback, message_ids, quiet, stopping, throttle
 from campaigns.claims import Claimed, LaneTaken, Records, Session
@@ -31,7 +30,7 @@ from campaigns.transports.backend import BackendTransport
 from campaigns.transports.connection import Relay, Security
 from campaigns.transports.smtp import SmtpTransport
 from campaigns.transports.texts import LARGEST_UNIT, TextTransport
-from contacts.models import Channel
+from contacts.models import Channel, Sentence
 
 log = logging.getLogger(__name__)
 
@@ -80,13 +79,13 @@ def work(*, campaign_id: int, number: int) -> Ending:
     except LaneTaken:
         return Ending.NOT_MINE
     except ContentError as error:
-        pause(lane.campaign, _("The content cannot be sent: %s") % error)
+        pause(lane.campaign, Sentence("The content cannot be sent: %s") % error)
         return Ending.NOTHING_LEFT
     with worker:
         return worker.run()
 
 
-def pause(campaign: Campaign, reason: str) -> bool:
+def pause(campaign: Campaign, reason: Sentence | str) -> bool:
     """Pause a campaign that is sending, with the reason staff will read."""
     moved = Campaign.objects.filter(pk=campaign.pk, state=Campaign.State.SENDING).update(
         state=Campaign.State.PAUSED, state_reason=reason
@@ -320,7 +319,7 @@ class _Worker:
         if sum(self._recent) >= BURST:
             self._recent.clear()
             self._pause(
-                _("%(burst)d of the last %(recent)d messages were refused: %(words)s")
+                Sentence("%(burst)d of the last %(recent)d messages were refused: %(words)s")
                 % {"burst": BURST, "recent": RECENT, "words": diagnostic}
             )
 
@@ -335,11 +334,11 @@ class _Worker:
         self._down_since = self._down_since or now
         self._size = 1
         if now - self._down_since >= OUTAGE_PATIENCE_S:
-            self._pause(_("The relay takes no messages: %s") % reason)
+            self._pause(Sentence("The relay takes no messages: %s") % reason)
         else:
             _sleep(LONGEST_PAUSE_S)
 
-    def _pause(self, reason: str) -> None:
+    def _pause(self, reason: Sentence) -> None:
         pause(self._campaign, reason)
         self._is_over = True
 

@@ -11,7 +11,6 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Sum
 from django.db.models.functions import Coalesce, Now
-from django.utils.translation import gettext as _
 
 from campaigns import message_ids
 from campaigns.models import Campaign, Delivery, Lane
@@ -20,7 +19,7 @@ from campaigns.transports import masked
 from consent import services as consent
 from contacts import addresses
 from contacts import services as contacts
-from contacts.models import Address
+from contacts.models import Address, Sentence
 
 log = logging.getLogger(__name__)
 
@@ -169,9 +168,9 @@ def _handed_over(campaign: Campaign) -> int:
 
 def _pause(campaign: Campaign, what: What, count: int) -> None:
     reason = (
-        _("%(count)d people reported this as unwanted: look at who gets it, and why.")
+        Sentence("%(count)d people reported this as unwanted: look at who gets it, and why.")
         if what is What.COMPLAINED
-        else _("%(count)d messages came back: look at what the mail servers say.")
+        else Sentence("%(count)d messages came back: look at what the mail servers say.")
     ) % {"count": count}
     moved = Campaign.objects.filter(pk=campaign.pk, state=Campaign.State.SENDING).update(
         state=Campaign.State.PAUSED, state_reason=reason

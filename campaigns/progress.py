@@ -3,6 +3,7 @@
 Every move is a conditional statement of its own, so that any number of ticks may run at once.
 """
 
+import json
 import logging
 from typing import NamedTuple
 
@@ -10,13 +11,13 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
-from django.utils.translation import gettext as _
 
 from campaigns import approval, audience, claims, measurement
 from campaigns.content import ContentError
 from campaigns.models import Campaign, Lane
 from campaigns.texts import letters_of
 from contacts import fields
+from contacts.models import Sentence
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ _BEAT = """
         INSERT INTO campaigns_heartbeat (name, at) VALUES ('tick', now())
         ON CONFLICT (name) DO UPDATE SET at = now()
     )
-    UPDATE campaigns_campaign SET state = 'held', state_reason = %(reason)s
+    UPDATE campaigns_campaign SET state = 'held', state_reason = %(reason)s::jsonb
     WHERE state IN ('scheduled', 'sending')
       AND EXISTS (SELECT FROM before WHERE at < now() - interval '1 hour')
 """
@@ -66,9 +67,11 @@ class LaneNumber(NamedTuple):
 
 def beat() -> None:
     """Say that the clock is alive; after an hour's silence hold everything until ops have looked."""
-    reason = _("Nothing was started for over an hour: was a backup restored? Check, then release.")
+    reason = Sentence(
+        "Nothing was started for over an hour: was a backup restored? Check, then release."
+    )
     with connection.cursor() as cursor:
-        cursor.execute(_BEAT, {"reason": reason})
+        cursor.execute(_BEAT, {"reason": json.dumps(reason.stored())})
         if cursor.rowcount:
             log.warning("%s campaigns held after a silence", cursor.rowcount)
 
@@ -112,15 +115,17 @@ def start(campaign_id: int) -> None:
     _move(campaign, state=Campaign.State.SENDING, state_reason="", started_at=Now())
 
 
-def _problem(campaign: Campaign, *, is_late: bool) -> str:
+def _problem(campaign: Campaign, *, is_late: bool) -> Sentence | str:
     if is_late:
-        return _("The latest start had passed when it could have started.")
+        return Sentence("The latest start had passed when it could have started.")
     if settings.CAMPAIGN_NEEDS_APPROVAL and not approval.stands(campaign):
-        return _("It is no longer what was approved: have it approved again, then release it.")
+        return Sentence(
+            "It is no longer what was approved: have it approved again, then release it."
+        )
     try:
         fields.note_use_in_template(letters_of(campaign).prepare())
     except ContentError as error:
-        return str(error)
+        return Sentence.of(error)
     return ""
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from django.utils.translation import gettext as _
 from liquid.exceptions import LiquidError
 
 from campaigns.content import clean, layout, liquid_words, markup, measured, places, plaintext
@@ -15,6 +14,7 @@ from campaigns.content.marks import Marks
 from campaigns.content.measured import Measuring
 from campaigns.content.pieces import Pieces, Values
 from campaigns.content.source import PostalIdentity, Source
+from contacts.models import Sentence
 
 SUBJECT_CHARACTERS = 250
 PREHEADER_CHARACTERS = 500
@@ -133,4 +133,4 @@ def _try(compiled: Compiled) -> None:
     except RenderingFailed as error:
         raise ContentError(part=error.part, name=error.name) from error
     if time.perf_counter() - began > RENDER_SECONDS:
-        raise TooLarge(name=_("it takes too long to fill in"))
+        raise TooLarge(name=Sentence("it takes too long to fill in"))

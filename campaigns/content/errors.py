@@ -2,64 +2,65 @@
 
 from typing import Self
 
-from django.utils.functional import Promise
-from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
+from contacts.models import Sentence
 
 # As the composer calls them.
-PARTS = {"subject": _("subject"), "preheader": _("preview line"), "body": _("body")}
+PARTS = {
+    "subject": Sentence("subject"),
+    "preheader": Sentence("preview line"),
+    "body": Sentence("body"),
+}
 
 
 class ContentError(Exception):
     """The content cannot be used. `part` is subject, preheader or body; `line` counts from 1."""
 
-    sentence: str | Promise = _("Line %(line)d of the %(part)s cannot be used: %(name)s.")
+    sentence = Sentence("Line %(line)d of the %(part)s cannot be used: %(name)s.")
 
-    def __init__(self, *, part: str = "body", line: int = 1, name: str = "") -> None:
-        super().__init__(part, line, name)
+    def __init__(self, *, part: str = "body", line: int = 1, name: Sentence | str = "") -> None:
+        said = {"part": PARTS.get(part, part), "line": line, "name": name}
+        super().__init__(self.sentence % said)
         self.part = part
         self.line = line
         self.name = name
-
-    def __str__(self) -> str:
-        part = PARTS.get(self.part, self.part)
-        return str(self.sentence) % {"part": part, "line": self.line, "name": self.name}
 
 
 class UnknownName(ContentError):
     """A name that is neither a registered field nor one of the links."""
 
-    sentence = _("Line %(line)d of the %(part)s: there is no registered field or name “%(name)s”.")
+    sentence = Sentence(
+        "Line %(line)d of the %(part)s: there is no registered field or name “%(name)s”."
+    )
 
 
 class UnknownTag(ContentError):
     """A Liquid tag that newsletters may not use."""
 
-    sentence = _("Line %(line)d of the %(part)s: the tag “%(name)s” cannot be used here.")
+    sentence = Sentence("Line %(line)d of the %(part)s: the tag “%(name)s” cannot be used here.")
 
 
 class UnknownFilter(ContentError):
     """A Liquid filter that newsletters may not use."""
 
-    sentence = _("Line %(line)d of the %(part)s: the filter “%(name)s” cannot be used here.")
+    sentence = Sentence("Line %(line)d of the %(part)s: the filter “%(name)s” cannot be used here.")
 
 
 class BrokenSyntax(ContentError):
     """Liquid or MJML that cannot be read."""
 
-    sentence = _("Line %(line)d of the %(part)s cannot be read: %(name)s.")
+    sentence = Sentence("Line %(line)d of the %(part)s cannot be read: %(name)s.")
 
 
 class UnsafeMarkup(ContentError):
     """Markup that could run code or let a personal value break out of its place."""
 
-    sentence = _("Line %(line)d of the %(part)s: “%(name)s” is not allowed in a message.")
+    sentence = Sentence("Line %(line)d of the %(part)s: “%(name)s” is not allowed in a message.")
 
 
 class CrossedBlocks(ContentError):
     """A condition or loop that opens in one paragraph and closes in another."""
 
-    sentence = _(
+    sentence = Sentence(
         "Line %(line)d of the %(part)s: “%(name)s” must hold whole paragraphs or stay within one."
     )
 
@@ -67,7 +68,7 @@ class CrossedBlocks(ContentError):
 class TooLarge(ContentError):
     """Content beyond the limits of size, loops or time."""
 
-    sentence = _("Line %(line)d of the %(part)s: too much: %(name)s.")
+    sentence = Sentence("Line %(line)d of the %(part)s: too much: %(name)s.")
 
     @classmethod
     def of(cls, length: int, most: int, *, part: str = "body", line: int = 1) -> Self:
@@ -78,9 +79,9 @@ class TooLarge(ContentError):
 class RenderingFailed(ContentError):
     """The content cannot be rendered for this person's values."""
 
-    sentence = _("The %(part)s cannot be rendered for this person: %(name)s.")
+    sentence = Sentence("The %(part)s cannot be rendered for this person: %(name)s.")
 
 
-def too_long(length: int, most: int) -> str:
+def too_long(length: int, most: int) -> Sentence:
     """How long it is and may be, in words."""
-    return gettext("%(length)d characters, %(most)d at most") % {"length": length, "most": most}
+    return Sentence("%(length)d characters, %(most)d at most") % {"length": length, "most": most}

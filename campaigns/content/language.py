@@ -12,7 +12,6 @@ from typing import TextIO
 from urllib.parse import quote
 
 import liquid
-from django.utils.translation import gettext as _
 from liquid.builtin.output import Output, OutputNode
 from liquid.context import RenderContext
 from liquid.exceptions import LiquidError, LoopIterationLimitError
@@ -30,6 +29,7 @@ from campaigns.content.errors import (
     UnknownTag,
 )
 from campaigns.content.marks import Mark
+from contacts.models import Sentence
 
 LINKS = frozenset({"unsubscribe_url", "manage_url", "view_url"})
 # Ours alone: nobody can write it into a message.
@@ -122,7 +122,9 @@ def check(source: str, *, marks: Iterable[Mark], part: str, fields: frozenset[st
     except LiquidError as error:
         raise _broken(error, part) from error
     except (RecursionError, ValueError, OverflowError) as error:
-        raise TooLarge(part=part, name=_("conditions and loops within each other")) from error
+        raise TooLarge(
+            part=part, name=Sentence("conditions and loops within each other")
+        ) from error
     _check_filters(analysis, source, part)
     return _check_names(analysis, source, part, fields)
 

@@ -9,9 +9,8 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from django.utils.translation import gettext as _
-
 from campaigns.content.errors import BrokenSyntax, TooLarge
+from contacts.models import Sentence
 
 LONGEST = 1_000
 MOST = 2_000
@@ -57,11 +56,11 @@ class Marks:
 
     def _mark(self, liquid: str, part: str, line: int) -> Mark:
         if len(liquid) == 2:
-            raise BrokenSyntax(part=part, line=line, name=_("“%s” is never closed") % liquid)
+            raise BrokenSyntax(part=part, line=line, name=Sentence("“%s” is never closed") % liquid)
         if len(liquid) > LONGEST:
             raise TooLarge.of(len(liquid), LONGEST, part=part, line=line)
         if len(self._marks) >= MOST:
-            raise TooLarge(part=part, line=line, name=_("fields and conditions"))
+            raise TooLarge(part=part, line=line, name=Sentence("fields and conditions"))
         tag = ""
         if found := _TAG.match(liquid):
             tag = found.group(1) or "%"

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import mrml
-from django.utils.translation import gettext as _
 
 from campaigns.content.errors import BrokenSyntax, ContentError, TooLarge, UnsafeMarkup
 from campaigns.content.marks import Marks
+from contacts.models import Sentence
 
 DEEPEST = 64
 # A browser reads what stands in these otherwise than our own reader does: HTML could hide there.
@@ -68,12 +68,14 @@ def to_html(body: str, marks: Marks) -> str:
         found = _POSITION.search(str(error))
         at = int(found[1]) - len(before.encode()) if found else 0
         read = body.encode()[: max(at, 0)].decode(errors="ignore")
-        raise BrokenSyntax(line=marks.line(read), name=_("MJML: %s") % error) from error
+        raise BrokenSyntax(line=marks.line(read), name=Sentence("MJML: %s") % error) from error
     except BaseException as error:
         # What mrml stumbles over inside is no Exception: left alone it would end the request.
         if type(error).__name__ != "PanicException":
             raise
-        raise BrokenSyntax(name=_("MJML: %s") % _("characters it does not know")) from error
+        raise BrokenSyntax(
+            name=Sentence("MJML: %s") % Sentence("characters it does not know")
+        ) from error
 
 
 class _Structure:
@@ -88,13 +90,13 @@ class _Structure:
         for found in self._tokens():
             if found["stray"]:
                 raise self._broken(
-                    found.start(), _("“%s” is no tag") % found["stray"].partition("\n")[0]
+                    found.start(), Sentence("“%s” is no tag") % found["stray"].partition("\n")[0]
                 )
             if found["name"]:
                 self._element(found)
         if self._open:
             name, at = self._open[-1]
-            raise self._broken(at, _("<%s> is never closed") % name)
+            raise self._broken(at, Sentence("<%s> is never closed") % name)
 
     def _tokens(self) -> Iterator[re.Match[str]]:
         return _TOKEN.finditer(self._body)
@@ -107,27 +109,29 @@ class _Structure:
         if name.lower() in _REFUSED:
             raise UnsafeMarkup(line=self._line(at), name=f"<{name}>")
         if name.lower().startswith("mj") and name not in _KNOWN:
-            raise self._broken(at, _("MJML has no element <%s>") % name)
+            raise self._broken(at, Sentence("MJML has no element <%s>") % name)
         if self._open and self._open[-1].name in _WORDS_ONLY:
-            raise self._broken(at, _("<%s> holds words only") % self._open[-1].name)
+            raise self._broken(at, Sentence("<%s> holds words only") % self._open[-1].name)
         if not found["closed"] and name.lower() not in _VOID:
             self._open.append(_Open(name, at))
         if len(self._open) > DEEPEST:
-            raise TooLarge(line=self._line(at), name=_("elements within elements"))
+            raise TooLarge(line=self._line(at), name=Sentence("elements within elements"))
 
     def _close(self, name: str, at: int) -> None:
         if not self._open:
-            raise self._broken(at, _("</%s> closes nothing") % name)
+            raise self._broken(at, Sentence("</%s> closes nothing") % name)
         opened = self._open.pop()
         if opened.name != name:
-            words = _("</%(found)s> stands where </%(wanted)s> is due, opened in line %(line)d") % {
+            words = Sentence(
+                "</%(found)s> stands where </%(wanted)s> is due, opened in line %(line)d"
+            ) % {
                 "found": name,
                 "wanted": opened.name,
                 "line": self._line(opened.at),
             }
             raise self._broken(at, words)
 
-    def _broken(self, at: int, words: str) -> ContentError:
+    def _broken(self, at: int, words: Sentence) -> ContentError:
         return BrokenSyntax(line=self._line(at), name=words)
 
     def _line(self, at: int) -> int:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from consent.models import Topic
-from contacts.models import Channel, Segment
+from contacts.models import Channel, Segment, SentenceField
 
 
 class Sender(models.Model):
@@ -117,7 +117,7 @@ class Campaign(models.Model):
     state = models.CharField(
         _("state"), max_length=10, choices=State, default=State.DRAFT, editable=False
     )
-    state_reason = models.TextField(_("why"), blank=True, default="", editable=False)
+    state_reason = SentenceField(_("why"), blank=True, default=str, editable=False)
     send_at = models.DateTimeField(_("send at"), null=True, blank=True)
     begins_at = models.DateTimeField(_("begins"), null=True, editable=False)
     latest_start_at = models.DateTimeField(

@@ -6,6 +6,7 @@ from contacts.models.people import Address, Channel, Contact, Identity, Lifecycl
 from contacts.models.retention import RetentionRun
 from contacts.models.rights import Hold, SubjectRequest
 from contacts.models.segments import Segment, StaticList
+from contacts.models.sentences import Sentence, SentenceField
 
 __all__ = [
     "Address",
@@ -22,6 +23,8 @@ __all__ = [
     "Processor",
     "RetentionRun",
     "Segment",
+    "Sentence",
+    "SentenceField",
     "StaticList",
     "SubjectRequest",
     "Tag",

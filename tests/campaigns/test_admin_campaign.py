@@ -10,7 +10,6 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 from django.test import Client
 from django.urls import reverse
-from django.utils import translation
 
 from campaigns import audience, progress, services
 from campaigns.models import Campaign, Delivery
@@ -683,20 +682,6 @@ def test_it_says_why_it_was_held_before_it_is_released(client, campaign):
     held = {"state": "held", "state_reason": "Was a backup restored?", "send_at": SOON}
     Campaign.objects.filter(pk=campaign.pk).update(**held)
     assert "Was a backup restored?" in client.get(at("release", campaign)).content.decode()
-
-
-def test_it_says_why_it_was_held_in_the_language_of_the_reader(client, campaign):
-    allowed(client, *MARKETER)
-    why = "The latest start had passed when it could have started."
-    Campaign.objects.filter(pk=campaign.pk).update(state="held", state_reason=why, send_at=SOON)
-    page = client.get(at("release", campaign), headers={"accept-language": "fr"}).content.decode()
-    assert why not in page
-    assert gettext_in("fr", why) in page
-
-
-def gettext_in(language: str, words: str) -> str:
-    with translation.override(language):
-        return translation.gettext(words)
 
 
 def test_it_says_without_scripts_what_works(client):

@@ -220,7 +220,7 @@ def test_it_holds_what_changed_between_schedule_and_start(campaign, second):
     progress.start_due()
     campaign.refresh_from_db()
     assert campaign.state == "held"
-    assert "approved again" in campaign.state_reason
+    assert "approved again" in str(campaign.state_reason)
     services.release_held(campaign=campaign)
     progress.start_due()
     campaign.refresh_from_db()

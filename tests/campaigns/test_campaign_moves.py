@@ -137,7 +137,7 @@ def test_it_holds_a_campaign_whose_latest_start_has_passed(sink: Sink) -> None:
     progress.start_due()
     campaign.refresh_from_db()
     assert campaign.state == State.HELD
-    assert "latest start" in campaign.state_reason
+    assert "latest start" in str(campaign.state_reason)
 
     services.release_held(campaign=campaign)
     progress.start_due()

@@ -74,7 +74,7 @@ def test_it_says_what_and_where_when_content_is_refused(body, error, line, name)
         compiled(body)
     assert isinstance(caught.value, error)
     assert caught.value.line == line
-    assert name is None or caught.value.name == name
+    assert name is None or str(caught.value.name) == name
     assert str(caught.value)
 
 

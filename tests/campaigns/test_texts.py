@@ -251,7 +251,7 @@ def test_it_pauses_and_burns_nobody_when_the_account_is_refused(news, texts, mon
     texts.always = (401, {"code": 20003})
     campaign = sent(make.text_campaign(news))
     assert campaign.state == "paused"
-    assert "refuses our account or sender" in campaign.state_reason
+    assert "refuses our account or sender" in str(campaign.state_reason)
     assert engine.states(campaign) == {"pending": 2}
     assert set(Delivery.objects.values_list("attempt", flat=True)) == {0}
     texts.always = None

@@ -42,7 +42,7 @@ DESK = [
         "unmailable",
     )
 ]
-CALLS = {"_", "gettext", "gettext_lazy", "ngettext", "pgettext", "pgettext_lazy"}
+CALLS = {"_", "gettext", "gettext_lazy", "ngettext", "pgettext", "pgettext_lazy", "Sentence"}
 
 
 @pytest.fixture(scope="module")
