@@ -104,7 +104,7 @@ def export(contact: Contact) -> dict[str, Any]:
             )
         ],
         "refused_import_rows": [
-            {"line": row.line, "row": row.row, "reason": row.reason}
+            {"line": row.line, "row": row.row, "reason": str(row.reason)}
             for row in RefusedRow.objects.filter(fingerprint__in=_fingerprints(contact)).order_by(
                 "pk"
             )

@@ -10,14 +10,14 @@ from consent import rights, services
 from consent.models import ConsentEvent, Method, Permission
 from contacts import rights as requests
 from contacts import services as contacts
-from contacts.models import Channel, Contact, SubjectRequest
+from contacts.models import Channel, Contact, Sentence, SubjectRequest
 
 logger = logging.getLogger(__name__)
 
 Kind = SubjectRequest.Kind
 State = Permission.State
-HOW = "by a fresh link to their address"
-AT_ONCE = "done at once"
+HOW = Sentence("By a fresh link to their address.")
+AT_ONCE = Sentence("Done at once.")
 LONGEST = 2000
 LOOKS = 5
 
@@ -27,7 +27,7 @@ def ask(*, contact: Contact, kind: str, words: str = "") -> SubjectRequest:
     """Note a request that staff have to answer; the same one is not noted twice while it is open."""
     open_ones = SubjectRequest.objects.open().filter(contact=contact, kind=kind)
     known = None if words else open_ones.first()
-    how = f"{HOW}: {words[:LONGEST]}" if words else HOW
+    how = Sentence("By a fresh link to their address: %s") % words[:LONGEST] if words else HOW
     return known or requests.receive(contact=contact, kind=kind, how=how)
 
 
@@ -42,7 +42,9 @@ def correct(
     contacts.update_contact(contact=contact, **changes)
     noted = requests.receive(contact=contact, kind=Kind.RECTIFICATION, how=HOW)
     requests.settle(
-        request=noted, handler_id=None, outcome=f"{AT_ONCE}: {', '.join(sorted(changed))}"
+        request=noted,
+        handler_id=None,
+        outcome=Sentence("Done at once: %s.") % ", ".join(sorted(changed)),
     )
     return noted
 

@@ -16,11 +16,11 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Coalesce
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
 
 from consent import imports
 from consent.models import ImportBatch, RefusedRow
 from consent.services.outbox import nudge
+from contacts.models import Sentence
 
 LARGEST_BYTES = 512 * 1024 * 1024
 KEPT = timedelta(days=7)
@@ -89,8 +89,8 @@ def stop(*, batch: ImportBatch) -> None:
     Raises `ImportRunning` where it is not running.
     """
     running = ImportBatch.objects.filter(pk=batch.pk, is_upload=True, state=State.RUNNING)
-    if not running.update(state=State.FAILED, failure=str(imports.ImportStopped())):
-        raise imports.ImportRunning(_("This import is not running."))
+    if not running.update(state=State.FAILED, failure=Sentence.of(imports.ImportStopped())):
+        raise imports.ImportRunning(Sentence("This import is not running."))
 
 
 def work(*, batch_id: int) -> bool:
@@ -120,7 +120,7 @@ def discard(*, batch: ImportBatch) -> None:
         pk=batch.pk, is_upload=True, state=State.DRAFT
     ).delete()
     if not gone:
-        raise imports.ImportRunning(_("This import has begun: its report stays."))
+        raise imports.ImportRunning(Sentence("This import has begun: its report stays."))
     _forget(Path(batch.path))
 
 

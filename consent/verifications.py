@@ -9,16 +9,16 @@ from django.core.cache import cache
 from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
-from django.utils.translation import gettext_lazy as _
 
 from consent import sealing, signing, verification
 from consent.models import LedgerVerification
 from consent.services.outbox import nudge
+from contacts.models import Sentence
 
 LOCK = 0x0A55E29  # any number, as long as nothing else takes it
 MOST_ATTEMPTS = 3
 TOLD_FOR_S = 24 * 60 * 60
-GIVEN_UP = _("It was begun three times and never came to its end: see the workers' log.")
+GIVEN_UP = Sentence("It was begun three times and never came to its end: see the workers' log.")
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def _read(asked: LedgerVerification) -> None:
     this = LedgerVerification.objects.filter(pk=asked.pk)
     if asked.attempts >= MOST_ATTEMPTS:
         logger.error("verification %d was given up", asked.pk)
-        this.update(failure=str(GIVEN_UP), finished_at=Now())
+        this.update(failure=GIVEN_UP, finished_at=Now())
         return
     this.update(attempts=F("attempts") + 1)
     try:
@@ -67,7 +67,7 @@ def _read(asked: LedgerVerification) -> None:
             tell=lambda sealed: cache.set(_key(asked), sealed, TOLD_FOR_S),
         )
     except signing.SigningError as error:
-        this.update(failure=str(error) or str(error.__doc__), finished_at=Now())
+        this.update(failure=Sentence(str(error) or str(error.__doc__)), finished_at=Now())
         return
     this.update(report=report.as_dict(), finished_at=Now())
 

@@ -9,12 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from django.db import connection
-from django.utils.translation import gettext
 
 from contacts import addresses
 from contacts.copying import NULL, Copies, bytea_array, next_ids, text
 from contacts.fields import Value
-from contacts.models import Channel, Tag
+from contacts.models import Channel, Sentence, Tag
 
 REACHED = {"email": Channel.EMAIL, "phone": Channel.SMS}
 _EMAIL = Channel.EMAIL.value
@@ -170,12 +169,12 @@ def _assign(found: dict[tuple[str, bytes], Person], arrival: Arrival) -> Person 
     marks = list(arrival.fingerprints())
     matches = {id(found[mark]): found[mark] for mark in marks if mark in found}
     if len(matches) > 1:
-        return TwoPeople(gettext(TwoPeople.__doc__ or ""))
+        return TwoPeople(Sentence(TwoPeople.__doc__ or ""))
     person = next(iter(matches.values())) if matches else Person(arrival)
     for channel, fingerprint in marks:
         held = person.addresses.get(channel)
         if held and held.fingerprint != fingerprint:
-            return OtherAddress(gettext(OtherAddress.__doc__ or ""))
+            return OtherAddress(Sentence(OtherAddress.__doc__ or ""))
     for mark in marks:
         if mark not in found:
             person.addresses[mark[0]] = Held(0, mark[1], is_new=True)

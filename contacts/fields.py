@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
-from contacts.models import DataField, Segment
+from contacts.models import DataField, Segment, Sentence
 from contacts.segments import fields_of
 
 Type = DataField.Type
@@ -31,8 +31,8 @@ _DATES = ("%Y-%m-%d", "%d/%m/%Y", "%d.%m.%Y", "%Y/%m/%d")
 class FieldError(ValueError):
     """This cannot be kept in this field."""
 
-    def __init__(self, message: str = "") -> None:
-        super().__init__(message or str(self.__doc__))
+    def __init__(self, message: Sentence | str = "") -> None:
+        super().__init__(message or Sentence(str(self.__doc__)))
 
 
 class FieldNotRegistered(FieldError):
@@ -61,7 +61,7 @@ def clean_attributes(
     for key, value in given.items():
         if key not in fields:
             raise FieldNotRegistered(
-                _("There is no registered field “%(key)s”.") % {"key": key[:60]}
+                Sentence("There is no registered field “%(key)s”.") % {"key": key[:60]}
             )
         if value not in (None, "", []):
             cleaned[key] = clean(fields[key], value)
@@ -78,8 +78,8 @@ def clean(field: DataField, value: object) -> Value:
     cleaned = _CLEAN[field.type](field, value)
     if cleaned is None:
         raise FieldError(
-            _("“%(value)s” does not fit the field “%(field)s” (%(type)s).")
-            % {"value": str(value)[:60], "field": field.label, "type": field.get_type_display()}
+            Sentence("“%(value)s” does not fit the field “%(field)s” (%(type)s).")
+            % {"value": str(value)[:60], "field": field.label, "type": Type(field.type).label}
         )
     return cleaned
 

@@ -68,7 +68,7 @@ def export(contact: Contact) -> dict[str, Any]:
                 "received_at": _iso(request.received_at),
                 "due_at": _iso(request.due_at),
                 "settled_at": _iso(request.settled_at),
-                "outcome": request.outcome,
+                "outcome": str(request.outcome),
             }
             for request in contact.requests.order_by("pk")
         ],

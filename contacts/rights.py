@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from contacts import holders, journal, services
-from contacts.models import Contact, Hold, SubjectRequest
+from contacts.models import Contact, Hold, Sentence, SubjectRequest
 
 Kind = SubjectRequest.Kind
 State = SubjectRequest.State
@@ -52,7 +52,7 @@ class HoldLifted(services.ContactError):
 
 
 def receive(
-    *, contact: Contact, kind: str, how: str = "", received_at: datetime | None = None
+    *, contact: Contact, kind: str, how: Sentence | str = "", received_at: datetime | None = None
 ) -> SubjectRequest:
     """Note a request; it is due within one month (GDPR art. 12(3))."""
     at = received_at or timezone.now()
@@ -72,7 +72,7 @@ def settle(
     *,
     request: SubjectRequest,
     handler_id: int | None,
-    outcome: str = "",
+    outcome: Sentence | str = "",
     manifest: Mapping[str, int] | None = None,
 ) -> None:
     """Note that a request was answered; raises `RequestSettled`."""
@@ -90,7 +90,7 @@ def _settle(
     request: SubjectRequest,
     state: str,
     handler_id: int | None,
-    outcome: str,
+    outcome: Sentence | str,
     manifest: Mapping[str, int],
 ) -> None:
     moved = SubjectRequest.objects.filter(pk=request.pk, state=State.OPEN).update(

@@ -7,16 +7,14 @@ class Migration(migrations.Migration):
     dependencies = [
         ('campaigns', '0001_initial'),
     ]
-
     operations = [
         migrations.RunSQL(
             'ALTER TABLE campaigns_campaign ALTER state_reason TYPE jsonb USING to_jsonb(state_reason)',
-            "ALTER TABLE campaigns_campaign ALTER state_reason TYPE text USING coalesce(state_reason ->> 'text', state_reason #>> '{}')",
             state_operations=[
                 migrations.AlterField(
                     model_name='campaign',
                     name='state_reason',
-                    field=contacts.models.sentences.SentenceField(blank=True, default=str, editable=False, verbose_name='why'),
+                    field=contacts.models.sentences.SentenceField(blank=True, default='', editable=False, verbose_name='why'),
                 ),
             ],
         ),

@@ -117,7 +117,7 @@ class Campaign(models.Model):
     state = models.CharField(
         _("state"), max_length=10, choices=State, default=State.DRAFT, editable=False
     )
-    state_reason = SentenceField(_("why"), blank=True, default=str, editable=False)
+    state_reason = SentenceField(_("why"), blank=True, default="", editable=False)
     send_at = models.DateTimeField(_("send at"), null=True, blank=True)
     begins_at = models.DateTimeField(_("begins"), null=True, editable=False)
     latest_start_at = models.DateTimeField(

@@ -20,7 +20,6 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
-from django.utils import translation
 
 from consent import ledger
 from consent.imports import declaration, reading
@@ -44,6 +43,7 @@ from consent.imports.rows import Refusal, Registry, Row, RowReader
 from consent.imports.writing import BatchWriter, Tally
 from consent.models import ImportBatch, ImportEvidence
 from contacts import bulk, fields
+from contacts.models import Sentence
 
 __all__ = [
     "BoughtList",
@@ -127,7 +127,6 @@ def start(
         declared=said,
         mapping=dict(mapping),
         staff_id=staff.pk if staff else None,
-        spoken=translation.get_language() or "",
     )
 
 
@@ -149,7 +148,7 @@ def _check_declared(declared: declaration.Declaration, registry: Registry) -> No
         for topic in declared.topics:
             registry.topic(topic)
     except RowRefused as error:
-        raise DeclarationRefused(error) from error
+        raise DeclarationRefused(Sentence.of(error)) from error
 
 
 @transaction.atomic
@@ -178,7 +177,7 @@ def keep_evidence(batch: ImportBatch, *, name: str, content: bytes) -> ImportEvi
 
 def rehearse(
     batch: ImportBatch, *, rows: int = REHEARSED_ROWS
-) -> tuple[Tally, list[tuple[int, str]]]:
+) -> tuple[Tally, list[tuple[int, Sentence | str]]]:
     """What would become of the first rows, and why some would be refused: done, read off, and taken back."""
     work = _Run(batch, first_rows=rows)
     chunk = next(work.chunks(rows), None)
@@ -208,13 +207,11 @@ def run(
 
     Each transaction takes at most `batch_rows` rows, as few as it needs to be over in a quarter of a
     second, or in a second where nobody in it was known; only acts of people in it wait for it. Raises an
-    `ImportRefused`; what was imported before stays, and the batch can be run again. Reasons are given in
-    the language of whoever started it.
+    `ImportRefused`; what was imported before stays, and the batch can be run again.
     """
     stop_at = time.monotonic() + for_seconds
     was_running = batch.state == ImportBatch.State.RUNNING
-    spoken = translation.override(batch.spoken or None)
-    with _only_once(batch), _seldom_collecting(), _soon_sending(), spoken:
+    with _only_once(batch), _seldom_collecting(), _soon_sending():
         batch.refresh_from_db()
         is_stopped = was_running and batch.state == ImportBatch.State.FAILED
         if is_stopped or batch.state == ImportBatch.State.FINISHED:
@@ -235,12 +232,17 @@ def run(
             batch.refresh_from_db()
             raise
         except Exception as error:
-            _set(batch, state=ImportBatch.State.FAILED, failure=str(error)[:2000])
+            _set(batch, state=ImportBatch.State.FAILED, failure=_said(error))
             raise
         _set(batch, state=ImportBatch.State.FINISHED, finished_at=Now())
     if batch.is_upload:
         Path(batch.path).unlink(missing_ok=True)
     return batch
+
+
+def _said(error: Exception) -> Sentence | str:
+    said = Sentence.of(error)
+    return said if isinstance(said, Sentence) else said[:2000]
 
 
 @dataclass(frozen=True, slots=True)

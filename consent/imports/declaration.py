@@ -6,12 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from django.utils.text import slugify
-from django.utils.translation import gettext_lazy as _
 
 from consent.imports.errors import BoughtList, DeclarationRefused, NoSuchList, RowRefused
 from consent.imports.values import STATUSES, channels_of, latest_moment, moment, split_words
 from consent.models import ImportBatch
-from contacts.models import StaticList
+from contacts.models import Sentence, StaticList
 
 KEYS = frozenset(
     "topic channel occurred_at wording status language region day_first acquisition tag list".split()
@@ -44,12 +43,12 @@ def of(batch: ImportBatch) -> Declaration:
 
 def read(declared: Mapping[str, Any], *, source: str) -> Declaration:
     if unknown := set(declared) - KEYS:
-        raise DeclarationRefused(_("“%s” cannot be declared.") % min(unknown))
+        raise DeclarationRefused(Sentence("“%s” cannot be declared.") % min(unknown))
     if declared.get("acquisition", OWN) != OWN:
         raise BoughtList
     status = str(declared.get("status") or "")
     if status and status not in STATUSES:
-        raise DeclarationRefused(_("The status “%s” is not known.") % status[:60])
+        raise DeclarationRefused(Sentence("The status “%s” is not known.") % status[:60])
     try:
         occurred_at = declared.get("occurred_at")
         return Declaration(
@@ -66,7 +65,7 @@ def read(declared: Mapping[str, Any], *, source: str) -> Declaration:
             list_id=_list_id(declared.get("list")),
         )
     except RowRefused as error:
-        raise DeclarationRefused(error) from error
+        raise DeclarationRefused(Sentence.of(error)) from error
 
 
 def _list_id(named: object) -> int | None:
@@ -82,5 +81,5 @@ def _list_id(named: object) -> int | None:
 def _past(text: str, day_first: bool | None) -> datetime:
     at = moment(text, day_first)
     if at > latest_moment():
-        raise DeclarationRefused(_("The date “%s” lies in the future.") % text[:40])
+        raise DeclarationRefused(Sentence("The date “%s” lies in the future.") % text[:40])
     return at

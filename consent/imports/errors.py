@@ -1,13 +1,13 @@
 """What stops an import, and what keeps one row out of it; the docstring is the message."""
 
-from django.utils.translation import gettext
+from contacts.models import Sentence
 
 
 class ImportRefused(Exception):
     """This file cannot be imported."""
 
-    def __init__(self, message: object = "") -> None:
-        super().__init__(str(message or gettext(self.__doc__ or "")))
+    def __init__(self, message: Sentence | str = "") -> None:
+        super().__init__(message or Sentence(self.__doc__ or ""))
 
 
 class FileUnreadable(ImportRefused):
@@ -53,5 +53,5 @@ class ImportStopped(ImportRefused):
 class RowRefused(ValueError):
     """This row cannot be taken."""
 
-    def __init__(self, message: object = "") -> None:
-        super().__init__(str(message or gettext(self.__doc__ or "")))
+    def __init__(self, message: Sentence | str = "") -> None:
+        super().__init__(message or Sentence(self.__doc__ or ""))

@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from consent.imports.errors import MappingRefused
-from contacts.models import DataField
+from contacts.models import DataField, Sentence
 
 TARGETS: dict[str, str | Promise] = {
     "email": _("email address"),
@@ -134,10 +134,12 @@ def check(
     """Raises `MappingRefused` where a column or target is not there, or nobody could be found."""
     for column, target in mapping.items():
         if column not in columns:
-            raise MappingRefused(_("There is no column “%s”.") % column[:60])
+            raise MappingRefused(Sentence("There is no column “%s”.") % column[:60])
         if target.startswith(FIELD) and target.removeprefix(FIELD) not in fields:
-            raise MappingRefused(_("There is no registered field “%s”.") % target[:60])
+            raise MappingRefused(Sentence("There is no registered field “%s”.") % target[:60])
         if target and target not in TARGETS and not target.startswith(FIELD):
-            raise MappingRefused(_("Nothing can be imported as “%s”.") % target[:60])
+            raise MappingRefused(Sentence("Nothing can be imported as “%s”.") % target[:60])
     if not {"email", "phone"} & set(mapping.values()):
-        raise MappingRefused(_("One column has to hold the email address or the phone number."))
+        raise MappingRefused(
+            Sentence("One column has to hold the email address or the phone number.")
+        )

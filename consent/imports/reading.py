@@ -14,23 +14,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from django.utils.translation import gettext_lazy as _
-
 from consent.imports.errors import FileEmpty, FileUnreadable
+from contacts.models import Sentence
 
 DELIMITERS = (",", ";", "\t", "|")
 HEAD_BYTES = 65_536
 BLOCK_BYTES = 1 << 20
 _NO_TEXT = {
-    b"PK\x03\x04": _("This is a spreadsheet or an archive. Save it as CSV first."),
-    b"\xd0\xcf\x11\xe0": _("This is a spreadsheet. Save it as CSV first."),
-    b"%PDF": _("This is a PDF. A table in CSV is needed."),
-    b"\x1f\x8b": _("This file is compressed. Unpack it first."),
-    b"\x89PNG": _("This is a picture. A table in CSV is needed."),
-    b"\xff\xd8\xff": _("This is a picture. A table in CSV is needed."),
-    b"<": _("This is a web page, though its name says otherwise. Save it as CSV first."),
-    b"[": _("This is JSON. A table in CSV is needed."),
-    b"{": _("This is JSON. A table in CSV is needed."),
+    b"PK\x03\x04": Sentence("This is a spreadsheet or an archive. Save it as CSV first."),
+    b"\xd0\xcf\x11\xe0": Sentence("This is a spreadsheet. Save it as CSV first."),
+    b"%PDF": Sentence("This is a PDF. A table in CSV is needed."),
+    b"\x1f\x8b": Sentence("This file is compressed. Unpack it first."),
+    b"\x89PNG": Sentence("This is a picture. A table in CSV is needed."),
+    b"\xff\xd8\xff": Sentence("This is a picture. A table in CSV is needed."),
+    b"<": Sentence("This is a web page, though its name says otherwise. Save it as CSV first."),
+    b"[": Sentence("This is JSON. A table in CSV is needed."),
+    b"{": Sentence("This is JSON. A table in CSV is needed."),
 }
 # à, ç, é, è and ê, and within a word á, â, î, ï, ô, ù and ü of Mac Roman: signs of Windows-1252 (a dagger, a
 # bullet) and capitals that follow no small letter. And the accented small letters of Windows-1252.
@@ -69,7 +68,7 @@ def inspect(path: Path) -> Format:
             file.seek(0)
             encoding = _marked(head) or ("utf-8" if is_utf8 else _older(file_blocks(file)))
     except OSError as error:
-        raise FileUnreadable(_("%(file)s: %(reason)s.") % _names(path, error)) from error
+        raise FileUnreadable(Sentence("%(file)s: %(reason)s.") % _names(path, error)) from error
     # A decoder that waits for more forgives the character that the head cuts in two.
     text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(head)
     return Format(encoding, _delimiter(text), lines, digest)
@@ -144,7 +143,7 @@ def digest_of(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise FileUnreadable(_("%(file)s: %(reason)s.") % _names(path, error)) from error
+        raise FileUnreadable(Sentence("%(file)s: %(reason)s.") % _names(path, error)) from error
 
 
 def _delimiter(head: str) -> str:
@@ -185,7 +184,7 @@ def records(path: Path, written: Format, *, from_line: int = 1) -> Generator[Rec
         with path.open(encoding=written.encoding, errors="replace", newline="") as file:
             yield from _records(file, written.delimiter, from_line)
     except OSError as error:
-        raise FileUnreadable(_("%(file)s: %(reason)s.") % _names(path, error)) from error
+        raise FileUnreadable(Sentence("%(file)s: %(reason)s.") % _names(path, error)) from error
 
 
 class _Lines:

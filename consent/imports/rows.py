@@ -14,8 +14,6 @@ from functools import cache
 from zoneinfo import available_timezones
 
 from django.utils.text import slugify
-from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
 
 from consent.imports import values
 from consent.imports.declaration import Declaration
@@ -25,7 +23,7 @@ from consent.imports.reading import Record
 from consent.models import Kind, Topic, Wording
 from contacts import addresses, fields
 from contacts.bulk import Arrival
-from contacts.models import Channel, DataField
+from contacts.models import Channel, DataField, Sentence
 
 LONGEST_NAME = 200
 LONGEST_EVIDENCE = 4000
@@ -75,7 +73,7 @@ class Row:
     is_undeliverable: bool = False
     suppressed_at: datetime | None = None
     is_suppressed: bool = False
-    left_out: str = ""
+    left_out: Sentence | str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ class Refusal:
     """A row that cannot be taken, why, and the fingerprint of its address where that could be read."""
 
     record: Record
-    reason: str
+    reason: Sentence | str
     fingerprint: bytes | None = None
 
 
@@ -115,7 +113,7 @@ class Registry:
     def topic(self, name: str) -> Topic:
         found = self.topics.get(plain(name))
         if found is None:
-            raise RowRefused(_("There is no topic “%s”.") % name[:60])
+            raise RowRefused(Sentence("There is no topic “%s”.") % name[:60])
         return found
 
 
@@ -151,7 +149,7 @@ class RowReader:
             for target in _ASKING
             if len(places := [place for place, meant in self.places if meant == target]) > 1
         ]
-        self.left_out = ""
+        self.left_out: Sentence | str = ""
         # Brevo writes every number in full, without the plus.
         self.has_full_numbers = any(
             target == "phone" and plain(columns[place]) == "sms" for place, target in self.places
@@ -165,14 +163,14 @@ class RowReader:
     def read(self, record: Record) -> Row:
         cells = record.cells
         if not cells:
-            raise RowRefused(_("This line cannot be read: a quotation mark is missing."))
+            raise RowRefused(Sentence("This line cannot be read: a quotation mark is missing."))
         if len(cells) != self.width:
             raise RowRefused(
-                _("This row has %(count)d cells where the header has %(width)d.")
+                Sentence("This row has %(count)d cells where the header has %(width)d.")
                 % {"count": len(cells), "width": self.width}
             )
         if "\x00" in "".join(cells):
-            raise RowRefused(_("This row has characters that are no text."))
+            raise RowRefused(Sentence("This row has characters that are no text."))
         named = self._name(cells)
         self.left_out = ""
         row = Row(record, self._arrival(named), left_out=self.left_out)
@@ -185,7 +183,7 @@ class RowReader:
         None where it says none, or where nobody knows whose it is.
         """
         cells = self._name(record.cells) if len(record.cells) == self.width else {}
-        row = Row(record, Arrival(), left_out=gettext("Only the no was taken. %s") % reason)
+        row = Row(record, Arrival(), left_out=Sentence("Only the no was taken. %s") % reason)
         with suppress(RowRefused):
             self._read_addresses(cells, row.arrival)
         if not (row.arrival.email or row.arrival.phone):
@@ -221,7 +219,7 @@ class RowReader:
                 self._read_addresses(self._name(record.cells), arrival)
         found = arrival.email_fingerprint or arrival.phone_fingerprint
         found = found or self._any_address(record).email_fingerprint
-        return Refusal(record, str(reason), found or None)
+        return Refusal(record, Sentence.of(reason), found or None)
 
     def _any_address(self, record: Record) -> Arrival:
         """Of a row whose cells are not where they belong."""
@@ -274,12 +272,12 @@ class RowReader:
                 arrival.phone_fingerprint = self.fingerprint(arrival.phone)
         except addresses.PhoneNumberError as error:
             if not email:
-                raise RowRefused(gettext(str(error))) from error
-            self.left_out = gettext("The phone number was left out. %s") % gettext(str(error))
+                raise RowRefused(Sentence(str(error))) from error
+            self.left_out = Sentence("The phone number was left out. %s") % Sentence(str(error))
         except addresses.AddressError as error:
-            raise RowRefused(gettext(str(error))) from error
+            raise RowRefused(Sentence(str(error))) from error
         if not (email or phone):
-            raise RowRefused(_("This row has neither an email address nor a phone number."))
+            raise RowRefused(Sentence("This row has neither an email address nor a phone number."))
 
     def _phone(self, number: str) -> str:
         try:
@@ -295,7 +293,7 @@ class RowReader:
             first, _space, last = name.rpartition(" ")
             first, last = (first, last) if first else (last, "")
         if len(first) > LONGEST_NAME or len(last) > LONGEST_NAME:
-            raise RowRefused(_("A name has at most %d letters.") % LONGEST_NAME)
+            raise RowRefused(Sentence("A name has at most %d letters.") % LONGEST_NAME)
         arrival.first_name, arrival.last_name = first, last
 
     def _read_attributes(self, cells: Cells, arrival: Arrival) -> None:
@@ -308,7 +306,7 @@ class RowReader:
                 given = {key: each for key, each in _attributes(document).items() if key in known}
                 arrival.attributes |= fields.clean_attributes(given, fields=known)
         except fields.FieldError as error:
-            raise RowRefused(error) from error
+            raise RowRefused(Sentence.of(error)) from error
 
     # What the row says of permission
 
@@ -353,14 +351,14 @@ class RowReader:
         try:
             at = self._moment(cells, target)
         except RowRefused as reason:
-            self.left_out = gettext("A date was left out. %s") % reason
+            self.left_out = Sentence("A date was left out. %s") % reason
             return ""
         return at.isoformat() if at else ""
 
     def _past(self, cell: str) -> datetime:
         at = values.moment(cell, self.declaration.day_first)
         if at > self.latest:
-            raise RowRefused(_("The date “%s” lies in the future.") % cell[:40])
+            raise RowRefused(Sentence("The date “%s” lies in the future.") % cell[:40])
         return at
 
     def _topics(self, cells: Cells) -> Sequence[Topic]:
@@ -405,7 +403,7 @@ class RowReader:
         source = cells.get("source") or declared.source
         words = cells.get("wording") or declared.wording
         if len(source) > LONGEST_EVIDENCE or len(words) > LONGEST_EVIDENCE:
-            raise RowRefused(_("The evidence has at most %d letters.") % LONGEST_EVIDENCE)
+            raise RowRefused(Sentence("The evidence has at most %d letters.") % LONGEST_EVIDENCE)
         is_shown = bool(at and source and words)
         if not is_shown and (row.is_undeliverable or not (is_claimed or at or words)):
             return
@@ -427,11 +425,13 @@ class RowReader:
             for channel in channels or (_EMAIL if arrival.email else _SMS,):
                 if channel not in self.offered[topic.key]:
                     raise RowRefused(
-                        _("The topic “%(topic)s” is not offered by %(channel)s.")
+                        Sentence("The topic “%(topic)s” is not offered by %(channel)s.")
                         % {"topic": topic.key, "channel": Channel(channel).label}
                     )
                 if not (arrival.email if channel == _EMAIL else arrival.phone):
-                    raise RowRefused(_("This row has no address for %s.") % Channel(channel).label)
+                    raise RowRefused(
+                        Sentence("This row has no address for %s.") % Channel(channel).label
+                    )
                 yield topic, channel
 
     def _wording(self, topic: Topic, channel: str, words: str) -> Wording | None:
@@ -440,7 +440,7 @@ class RowReader:
         if asked not in self.known_wordings:
             found = self.registry.wordings.get((topic.id, channel, " ".join(words.split())))
             if found is None and _DIGEST.fullmatch(words) and words not in self.registry.digests:
-                raise RowRefused(_("There is no published wording “%s”.") % words)
+                raise RowRefused(Sentence("There is no published wording “%s”.") % words)
             if len(self.known_wordings) > MOST_WORDINGS:
                 self.known_wordings.clear()
             self.known_wordings[asked] = found
@@ -478,5 +478,5 @@ def _attributes(document: str) -> Mapping[str, object]:
     except ValueError:
         attributes = None
     if not isinstance(attributes, dict):
-        raise RowRefused(_("The attributes are not a JSON object."))
+        raise RowRefused(Sentence("The attributes are not a JSON object."))
     return attributes

@@ -6,11 +6,10 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
 
 from consent.imports.errors import RowRefused
 from consent.imports.mapping import plain
-from contacts.models import Channel, Lifecycle
+from contacts.models import Channel, Lifecycle, Sentence
 
 YES = "yes"
 PENDING = "pending"
@@ -78,7 +77,7 @@ def status(text: str) -> str:
     word = plain(text)
     found = STATUSES.get(word) or (WITHDRAWN if word.startswith(_NO_BEGINS) else None)
     if found is None:
-        raise RowRefused(_("The status “%s” is not known.") % text[:60])
+        raise RowRefused(Sentence("The status “%s” is not known.") % text[:60])
     return found
 
 
@@ -98,7 +97,7 @@ def channels_of(text: str) -> tuple[str, ...]:
     channels = []
     for word in split_words(text):
         if plain(word) not in _CHANNELS:
-            raise RowRefused(_("The channel “%s” is not known.") % word[:60])
+            raise RowRefused(Sentence("The channel “%s” is not known.") % word[:60])
         channels.append(_CHANNELS[plain(word)])
     return tuple(dict.fromkeys(channels))
 
@@ -116,7 +115,7 @@ def moment(text: str, day_first: bool | None = None) -> datetime:
     if at.tzinfo is not UTC:
         at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     if at.year < 1900:
-        raise RowRefused(_("The date “%s” is not one.") % text[:40])
+        raise RowRefused(Sentence("The date “%s” is not one.") % text[:40])
     return at
 
 
@@ -150,21 +149,23 @@ def latest_moment() -> datetime:
 def _with_year_last(text: str, day_first: bool | None) -> datetime:
     match = _SLASHED.fullmatch(text)
     if match is None:
-        raise RowRefused(_("The date “%s” is not one; write it like 2025-03-31.") % text[:40])
+        raise RowRefused(
+            Sentence("The date “%s” is not one; write it like 2025-03-31.") % text[:40]
+        )
     one, mark, two, year, hour, minute, second = match.groups()
     if int(one) > 12 or mark == ".":
         day_first = True
     elif int(two) > 12:
         day_first = False
     if day_first is None and one != two:
-        raise RowRefused(_("The date “%s” can be read in two ways.") % text[:40])
+        raise RowRefused(Sentence("The date “%s” can be read in two ways.") % text[:40])
     day, month = (one, two) if day_first is not False else (two, one)
     try:
         return datetime(  # noqa: DTZ001 - the caller gives it its zone
             int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0)
         )
     except ValueError:
-        raise RowRefused(_("The date “%s” is not one.") % text[:40]) from None
+        raise RowRefused(Sentence("The date “%s” is not one.") % text[:40]) from None
 
 
 @lru_cache(maxsize=1024)

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.utils.translation import gettext
 
 from consent import leaf, noes
 from consent.imports.errors import RowRefused
@@ -33,7 +32,7 @@ from consent.standing import NO, Act, Standing, follow
 from contacts import bulk
 from contacts.bulk import Held, Person
 from contacts.copying import NULL, Copies, bytea_array, next_ids, text
-from contacts.models import Channel, DataField
+from contacts.models import Channel, DataField, Sentence
 
 State = Permission.State
 Key = tuple[str | None, str]
@@ -153,7 +152,7 @@ class BatchWriter:
         self.language = language
         self.list_id = list_id
         self.tally = Tally()
-        self.reasons: dict[int, list[str]] = defaultdict(list)
+        self.reasons: dict[int, list[Sentence | str]] = defaultdict(list)
         self.histories: dict[int, _History] = defaultdict(_History)
         self.events: list[str] = []
         self.evidence: list[str] = []
@@ -219,7 +218,7 @@ class BatchWriter:
             if isinstance(person, Person):
                 people[id(row)] = person
             else:
-                self.reasons[row.record.line].append(str(person))
+                self.reasons[row.record.line].append(Sentence.of(person))
         return people
 
     def _load(self, people: Sequence[Person], listed: Iterable[Row]) -> None:
@@ -271,7 +270,7 @@ class BatchWriter:
             try:
                 self._say(said, person, ids)
             except RowRefused as reason:
-                self.reasons[row.record.line].append(str(reason))
+                self.reasons[row.record.line].append(Sentence.of(reason))
 
     def _suppress_by_list(self, row: Row) -> None:
         if row.left_out:
@@ -299,7 +298,7 @@ class BatchWriter:
                 self._stop(said.channel, fingerprint, stop)
         if noes:
             self.tally.stops += 1
-            self.reasons[row.record.line].insert(0, gettext("Only the no was taken."))
+            self.reasons[row.record.line].insert(0, Sentence("Only the no was taken."))
 
     def _is_stopped(self, mark: tuple[str, bytes], at: datetime | None) -> bool:
         """Whether the whole address is stopped already, and since then or later."""
@@ -578,7 +577,7 @@ class BatchWriter:
                     batch=batch,
                     line=line,
                     row=_as_it_stood(row.record),
-                    reason=" ".join(dict.fromkeys(reasons)),
+                    reason=Sentence.row(reasons),
                     fingerprint=row.arrival.email_fingerprint or row.arrival.phone_fingerprint,
                 )
             )

@@ -5,6 +5,8 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from contacts.models import SentenceField
+
 
 class ImportBatch(models.Model):
     """One file with its declared source and evidence; `next_line` is where a killed import goes on.
@@ -42,10 +44,7 @@ class ImportBatch(models.Model):
     unchanged = models.BigIntegerField(_("nothing new"), default=0)
     undeliverable = models.BigIntegerField(_("undeliverable"), default=0)
     refused = models.BigIntegerField(_("refused rows"), default=0)
-    spoken = models.CharField(
-        max_length=8, blank=True, default="", editable=False, help_text=_("Language of the report.")
-    )
-    failure = models.TextField(_("failure"), blank=True, default="")
+    failure = SentenceField(_("failure"), blank=True, default="")
     created_at = models.DateTimeField(_("created"), db_default=Now())
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     staff = models.ForeignKey(
@@ -108,7 +107,7 @@ class RefusedRow(models.Model):
     )
     line = models.BigIntegerField(_("line"))
     row = models.JSONField(_("row"))
-    reason = models.TextField(_("reason"))
+    reason = SentenceField(_("reason"))
     fingerprint = models.BinaryField(max_length=32, null=True, editable=False)
 
     class Meta:

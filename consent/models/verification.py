@@ -8,6 +8,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from contacts.models import SentenceField
+
 
 class LedgerVerificationQuerySet(models.QuerySet["LedgerVerification"]):
     def unfinished(self) -> Self:
@@ -32,7 +34,7 @@ class LedgerVerification(models.Model):
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     finished_at = models.DateTimeField(_("finished"), null=True)
     report = models.JSONField(_("report"), default=dict)
-    failure = models.TextField(_("failure"), blank=True, default="")
+    failure = SentenceField(_("failure"), blank=True, default="")
 
     objects = LedgerVerificationQuerySet.as_manager()
 

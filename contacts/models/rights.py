@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from contacts.models.people import Contact
+from contacts.models.sentences import SentenceField
 
 
 class SubjectRequestQuerySet(models.QuerySet["SubjectRequest"]):
@@ -42,10 +43,8 @@ class SubjectRequest(models.Model):
     state = models.CharField(_("state"), max_length=7, choices=State, default=State.OPEN)
     received_at = models.DateTimeField(_("received"), db_default=Now())
     due_at = models.DateTimeField(_("due"))
-    how = models.TextField(
-        _("how it came, and how the person was recognized"), blank=True, default=""
-    )
-    outcome = models.TextField(_("outcome"), blank=True, default="")
+    how = SentenceField(_("how it came, and how the person was recognized"), blank=True, default="")
+    outcome = SentenceField(_("outcome"), blank=True, default="")
     manifest = models.JSONField(_("rows touched, by table"), default=dict, blank=True)
     handler = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -1,10 +1,12 @@
 """A sentence of ours that is stored: in no language, with its figures, put into words where it is read."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.functional import Promise
 from django.utils.translation import gettext, override
 
@@ -69,17 +71,32 @@ class Sentence(Promise):
         return cls(stored["text"])
 
 
-class SentenceField(models.JSONField):
+if TYPE_CHECKING:
+    _TextField = models.TextField[Sentence | str, Sentence | str]
+else:
+    _TextField = models.TextField
+
+
+class SentenceField(_TextField):
     """A `Sentence`, or a string as somebody wrote it; as JSON, so that the two cannot be confused."""
 
-    _pyi_private_set_type: "Sentence | str"
-    _pyi_private_get_type: "Sentence | str"
+    def db_type(self, connection: BaseDatabaseWrapper) -> str:
+        return "jsonb"
 
-    def from_db_value(self, value: Any, expression: Any, connection: Any) -> "Sentence | str":
-        return Sentence.read(super().from_db_value(value, expression, connection))
+    def from_db_value(self, value: str, _expression: Any, _connection: Any) -> "Sentence | str":
+        return Sentence.read(json.loads(value))
+
+    def to_python(self, value: Any) -> Any:
+        return value if isinstance(value, Sentence) else super().to_python(value)
 
     def get_prep_value(self, value: Any) -> Any:
-        return value.stored() if isinstance(value, Sentence) else super().get_prep_value(value)
+        return value
+
+    def get_db_prep_value(
+        self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False
+    ) -> Any:
+        stored = value.stored() if isinstance(value, Sentence) else str(value)
+        return connection.ops.adapt_json_value(stored, None)
 
 
 def _figure(value: object) -> object:

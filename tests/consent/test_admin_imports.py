@@ -288,16 +288,24 @@ def test_it_goes_on_where_a_killed_worker_left_it(declared, client, monkeypatch)
     assert uploads.unfinished() == []
 
 
-def test_it_says_why_in_the_language_of_whoever_started_it(sign_in, send, client):
-    sign_in(*IMPORTER)
+def test_it_says_why_in_the_language_of_whoever_reads_it(sign_in, send, client):
+    sign_in(*IMPORTER, "consent.view_refusedrow")
     client.defaults["HTTP_ACCEPT_LANGUAGE"] = "fr"
-    assert send().status_code == 302
+    assert send(FILE.replace("not-an-address,Cy,free,2025", "cy@example.org,Cy,free,2099"))
     batch = ImportBatch.objects.get()
     client.post(at("columns", batch), COLUMNS | EVIDENCE)
     uploads.begin(batch=batch)
     while uploads.work(batch_id=batch.pk):
         pass
-    assert "adresse" in batch.refused_rows.get().reason
+    rows = reverse("admin:consent_refusedrow_changelist")
+    for language, words in {
+        "fr": "La date «\u00a02099-01-04\u00a0»",
+        "en": "The date “2099-01-04” lies in the future.",
+    }.items():
+        client.defaults["HTTP_ACCEPT_LANGUAGE"] = language
+        assert words in text_of(client.get(at("change", batch)))
+        assert words in text_of(client.get(rows, {"batch__id__exact": batch.pk}))
+        assert words in client.get(at("refused", batch)).getvalue().decode()
 
 
 def test_it_stops_when_somebody_says_so_and_goes_on_where_it_was(declared, client, monkeypatch):

@@ -72,7 +72,7 @@ def reason(email, topic, channel=Channel.EMAIL):
 
 
 def refusals(batch):
-    return {row.line: row.reason for row in batch.refused_rows.all()}
+    return {row.line: str(row.reason) for row in batch.refused_rows.all()}
 
 
 # What counts as a yes
@@ -587,7 +587,8 @@ def test_it_says_what_would_happen_and_takes_it_back(file, topic):
     batch = imports.start(path=file(YES.format(email="a@example.org"), "b@,,,,,,,,"))
     tally, refused = imports.rehearse(batch)
     assert (tally.contacts, tally.grants) == (1, 1)
-    assert refused == [(3, "This is not a complete email address, like name@example.org.")]
+    said = [(line, str(reason)) for line, reason in refused]
+    assert said == [(3, "This is not a complete email address, like name@example.org.")]
     assert (
         Contact.objects.count() == ConsentEvent.objects.count() == RefusedRow.objects.count() == 0
     )

@@ -79,7 +79,7 @@ def test_it_notes_what_should_be_corrected(ada):
     stranger().post(path, {"ask": "correct", "words": "My name is Ada King."})
     request = SubjectRequest.objects.get()
     assert request.kind == "rectification"
-    assert request.how.endswith(": My name is Ada King.")
+    assert str(request.how).endswith(": My name is Ada King.")
 
 
 def test_it_changes_nothing_when_it_is_only_looked_at_or_asked_for_something_else(ada):
@@ -147,7 +147,7 @@ def test_it_corrects_name_language_and_time_zone_at_once_and_notes_it(ada):
     assert (ada.identity.first_name, ada.identity.last_name) == ("Ada", "King")
     request = SubjectRequest.objects.get()
     assert (request.kind, request.state) == ("rectification", "done")
-    assert request.outcome == "done at once: language, last_name, timezone"
+    assert str(request.outcome) == "Done at once: language, last_name, timezone."
     assert request.received_at <= request.settled_at < request.due_at
 
 
@@ -172,7 +172,7 @@ def test_it_corrects_takes_back_and_adds_answers_and_touches_no_other(ada):
     stranger().post(path, filled(**answers, **{"field-secret": "x"}))
     ada.refresh_from_db()
     assert ada.attributes == {"books": 13, "genres": ["Plays"], "vip": True}
-    assert SubjectRequest.objects.get().outcome == "done at once: books, city, genres"
+    assert SubjectRequest.objects.get().outcome.figures == ("books, city, genres",)
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,9 @@ def test_it_erases_at_once_and_notes_the_request_as_fulfilled(ada, news):
     assert ada.erased_at
     assert not Identity.objects.exists()
     request = SubjectRequest.objects.get()
-    assert (request.kind, request.state, request.outcome) == ("erasure", "done", "done at once")
+    assert (request.kind, request.state, str(request.outcome)) == (
+        "erasure", "done", "Done at once.",
+    )  # fmt: skip
     assert request.manifest["contacts.Identity"] == 1
     assert request.received_at <= request.settled_at < request.due_at
     assert [event.kind for event in ConsentEvent.objects.order_by("pk")][-2:] == [

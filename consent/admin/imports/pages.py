@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
@@ -91,5 +90,4 @@ class RefusedRowAdmin(ReadOnly, BigList):
 
     @display(description=_("reason"))
     def why(self, row: RefusedRow) -> str:
-        """In the reader's language, where it is one of our sentences and quotes nothing of the row."""
-        return gettext(row.reason) if row.reason else "-"
+        return str(row.reason)

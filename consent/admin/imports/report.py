@@ -71,7 +71,7 @@ def _facts(request: HttpRequest, batch: ImportBatch) -> dict[str, Any]:
     return {
         "counts": [(words, getattr(batch, name)) for name, words in wizard.COUNTS.items()],
         "percent": percent(batch),
-        "failure": samples.mask(batch.failure),
+        "failure": samples.mask(str(batch.failure)),
         "took": batch.finished_at - batch.created_at if batch.finished_at else None,
         "reasons": _reasons(batch) if is_over and batch.refused else [],
         "refused_until": uploads.refused_until(batch) if is_over else None,
@@ -130,7 +130,7 @@ def download_evidence(
 def _reasons(batch: ImportBatch) -> list[tuple[str, int]]:
     counted = batch.refused_rows.values("reason").annotate(rows=Count("pk"))
     most = counted.order_by("-rows", "reason")[:SHOWN_REASONS]
-    return [(samples.mask_reason(_(each["reason"])), each["rows"]) for each in most]
+    return [(samples.mask_reason(each["reason"]), each["rows"]) for each in most]
 
 
 def _may_export(request: HttpRequest) -> bool:
@@ -201,9 +201,9 @@ def _csv(batch: ImportBatch, *, is_whole: bool) -> Iterator[str]:
             table.writerow([line, samples.mask_reason(reason)])
         elif columns:
             cells = [*row, *[""] * (len(columns) - len(row))]
-            table.writerow([*cells, line, reason])
+            table.writerow([*cells, line, str(reason)])
         else:
-            table.writerow([line, reason, *row])
+            table.writerow([line, str(reason), *row])
         if number % ROWS_AT_ONCE == 0:
             yield text.getvalue()
             text.seek(0)

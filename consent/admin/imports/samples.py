@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from django.utils.translation import gettext_lazy as _
-
 from consent import imports
 from consent.imports import mapping, reading
 from consent.imports.reading import Format
 from consent.models import ImportBatch
 from contacts import addresses
-from contacts.models import Channel, DataField
+from contacts.models import Channel, DataField, Sentence
 
 SHOWN = 3
 READ_ROWS = 50
@@ -49,9 +47,9 @@ def mask(text: str) -> str:
     return _PHONE.sub(lambda found: addresses.mask(Channel.SMS, found[0]), text)
 
 
-def mask_reason(reason: str) -> str:
+def mask_reason(reason: Sentence | str) -> str:
     """A reason quotes what stood in the row; the examples it gives stay as they are."""
-    return _QUOTED.sub(lambda found: mask(found[0]), reason)
+    return _QUOTED.sub(lambda found: mask(found[0]), str(reason))
 
 
 def _hide(value: str) -> str:
@@ -63,10 +61,10 @@ def columns_of(path: Path, written: Format) -> list[Column]:
     """The columns with a few values of each; raises `FileUnreadable` where it is no table with names."""
     names = reading.header(path, written)
     if len(names) > MOST_COLUMNS:
-        raise imports.FileUnreadable(_("This file has more than %d columns.") % MOST_COLUMNS)
+        raise imports.FileUnreadable(Sentence("This file has more than %d columns.") % MOST_COLUMNS)
     if any("@" in name for name in names):
         raise imports.FileUnreadable(
-            _("The first line has to name the columns, but there is an address in it.")
+            Sentence("The first line has to name the columns, but there is an address in it.")
         )
     with closing(reading.records(path, written)) as records:
         rows = [
