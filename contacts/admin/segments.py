@@ -146,11 +146,11 @@ def show_count(request: HttpRequest, model_admin: DjangoModelAdmin) -> HttpRespo
     try:
         rule = json.loads(request.POST.get("rule") or "{}")
         segments.validate(rule)
+        context["words"] = segments.describe(rule)
     except (ValueError, RecursionError) as error:
         is_ours = isinstance(error, segments.RuleError)
         context["problem"] = str(error) if is_ours else _("This rule cannot be read.")
     else:
-        context["words"] = segments.describe(rule)
         context |= figures(
             rule,
             asked=request.POST.get("asked", ""),

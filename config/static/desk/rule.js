@@ -52,6 +52,7 @@
       byName.get(part.condition)?.operators.find((operator) => operator.name === part.operator);
 
     const changed = () => {
+      nameAll();
       source.value = JSON.stringify(write(top) || {}, null, 1);
       source.dispatchEvent(new Event("change", { bubbles: true }));
       clearTimeout(waiting);
@@ -66,12 +67,44 @@
       const asked = source.value;
       const answer = await fetch(words.countUrl, { method: "POST", body, credentials: "same-origin" });
       const text = await answer.text();
-      if (answer.ok && asked === source.value) count.innerHTML = text;
+      if (answer.ok && asked === source.value) show(text);
     };
-    const redraw = (focus) => {
+    // Whoever is in the figures meanwhile stays where they are, or at the first control of them.
+    const show = (text) => {
+      const controls = () => [...count.querySelectorAll("select, button, a")];
+      const held = document.activeElement;
+      const place = controls().indexOf(held);
+      count.innerHTML = text;
+      if (place < 0) return;
+      const [first, same] = [controls()[0], controls()[place]];
+      (same?.tagName === held.tagName ? same : first)?.focus();
+    };
+    // Who works by keyboard goes on where the redrawn tree shows the part they worked on.
+    const redraw = (part) => {
+      for (const drawn of [firstOf, adders, named]) drawn.clear();
       tree.replaceChildren(drawGroup(top, null));
-      if (focus) tree.querySelector(`#${focus}`)?.focus();
+      if (part) (firstOf.get(part) || adders.get(part))?.focus();
       changed();
+    };
+    const firstOf = new Map();
+    const adders = new Map();
+
+    // A part in words, so that what removes it can be told from what removes another.
+    const textOf = (choices, value) =>
+      choices.find(([known]) => String(known) === String(value))?.[1] ?? String(value ?? "");
+    const say = (part) => {
+      if (part.parts) return `${words[part.how]} (${part.parts.map(say).join("; ")})`;
+      const condition = byName.get(part.condition);
+      const operator = operatorOf(part);
+      if (!condition || !operator) return JSON.stringify(part);
+      const values = operator.takes === "nothing" ? [] : [part.value].flat();
+      const value = values.map((each) => textOf(condition.choices, each)).join(", ");
+      const asked = operator.label.includes("…") ? operator.label.replace("…", () => value) : `${operator.label} ${value}`;
+      return `${condition.label} ${asked}`.trim();
+    };
+    const named = new Map();
+    const nameAll = () => {
+      for (const [part, name] of named) name(say(part));
     };
 
     const select = (label, options, chosen, onchange, attributes = {}) => {
@@ -149,50 +182,83 @@
         groups.get(each.group).push([each.name, each.label]);
       }
       const names = [...groups].map(([label, options]) => ({ label, options }));
-      const chooseCondition = (event) => {
+      const row = make("div", { class: "desk-rule-row", role: "group" });
+      named.set(part, (said) => row.setAttribute("aria-label", said));
+      if (condition) row.append(drawAsked(part, names));
+      else row.append(make("code", {}, JSON.stringify(part)));
+      const remove = removal(part, parent);
+      if (!condition) firstOf.set(part, remove);
+      row.append(remove);
+      return row;
+    };
+    // The select that is changed stays, whatever it changes behind itself: the keyboard never loses its place.
+    const drawAsked = (part, names) => {
+      const asked = make("div", { class: "desk-rule-asked" });
+      const replaceAfter = (kept, ...nodes) => {
+        while (kept.nextSibling) kept.nextSibling.remove();
+        asked.append(...nodes);
+      };
+      const value = () => drawValue(part, byName.get(part.condition), operatorOf(part));
+      const what = select(words.what, names, part.condition, (event) => {
         const chosen = byName.get(event.target.value);
         part.condition = chosen.name;
         part.operator = chosen.operators[0].name;
         part.value = firstValue(chosen, chosen.operators[0]);
-        redraw();
-      };
-      const chooseOperator = (event) => {
-        const before = operatorOf(part)?.takes;
-        part.operator = event.target.value;
-        if (operatorOf(part).takes !== before) part.value = firstValue(condition, operatorOf(part));
-        redraw();
-      };
-      const row = make("div", { class: "desk-rule-row" });
-      if (!condition) row.append(make("code", {}, JSON.stringify(part)));
-      else {
+        replaceAfter(what, ...follow());
+        changed();
+      });
+      const follow = () => {
+        const condition = byName.get(part.condition);
         const operators = condition.operators.map((operator) => [operator.name, operator.label]);
-        row.append(make("div", { class: "desk-rule-asked" },
-          select(words.what, names, part.condition, chooseCondition),
-          select(words.how, operators, part.operator, chooseOperator),
-          ...drawValue(part, condition, operatorOf(part)),
-        ));
-      }
-      row.append(removal(part, parent));
-      return row;
+        const how = select(words.how, operators, part.operator, (event) => {
+          const before = operatorOf(part)?.takes;
+          part.operator = event.target.value;
+          if (operatorOf(part).takes !== before) {
+            part.value = firstValue(condition, operatorOf(part));
+            replaceAfter(how, ...value());
+          }
+          changed();
+        });
+        return [how, ...value()];
+      };
+      asked.append(what, ...follow());
+      firstOf.set(part, what);
+      return asked;
     };
-    const removal = (part, parent) =>
-      make("button", {
-        type: "button", class: "desk-rule-remove", "aria-label": words.remove, title: words.remove,
-        onclick: () => { parent.parts.splice(parent.parts.indexOf(part), 1); redraw(); },
-      }, "×");
+    const removal = (part, parent) => {
+      const remove = () => {
+        const place = parent.parts.indexOf(part);
+        parent.parts.splice(place, 1);
+        redraw(parent.parts[place] || parent.parts[place - 1] || parent);
+      };
+      const button = make("button", { type: "button", class: "desk-rule-remove", title: words.remove, onclick: remove }, "×");
+      const before = named.get(part);
+      named.set(part, (said) => {
+        before?.(said);
+        button.setAttribute("aria-label", words.removePart.replace("{part}", () => said));
+      });
+      return button;
+    };
 
     const drawGroup = (group, parent) => {
       const hows = [["all", words.all], ["any", words.any], ["none", words.none]];
-      const head = make("div", { class: "desk-rule-head" },
-        select(words.how, hows, group.how, (event) => { group.how = event.target.value; changed(); }));
-      if (parent) head.append(removal(group, parent));
+      const how = select(words.how, hows, group.how, (event) => { group.how = event.target.value; changed(); });
+      const head = make("div", { class: "desk-rule-head" }, how);
+      const fieldset = make("fieldset", { class: "desk-rule-group" }, head);
+      named.set(group, () => fieldset.setAttribute("aria-label", words[group.how]));
+      if (parent) {
+        firstOf.set(group, how);
+        head.append(removal(group, parent));
+      }
       const parts = group.parts.map((part) => (part.parts ? drawGroup(part, group) : drawCondition(part, group)));
-      const add = (part) => () => { group.parts.push(part()); redraw(); };
-      const feet = make("div", { class: "desk-rule-feet" },
-        make("button", { type: "button", onclick: add(fresh) }, `+ ${words.addCondition}`),
-        make("button", { type: "button", onclick: add(() => ({ how: "any", parts: [fresh()] })) }, `+ ${words.addGroup}`));
+      const add = (part) => () => { group.parts.push(part()); redraw(group.parts.at(-1)); };
+      const addCondition = make("button", { type: "button", onclick: add(fresh) }, `+ ${words.addCondition}`);
+      const addGroup = make("button", { type: "button", onclick: add(() => ({ how: "any", parts: [fresh()] })) }, `+ ${words.addGroup}`);
+      const feet = make("div", { class: "desk-rule-feet" }, addCondition, addGroup);
+      adders.set(group, addCondition);
       const empty = !parent && !parts.length ? [make("p", { class: "desk-quiet" }, words.everybody)] : [];
-      return make("fieldset", { class: "desk-rule-group" }, head, ...empty, ...parts, feet);
+      fieldset.append(...empty, ...parts, feet);
+      return fieldset;
     };
 
     let top;
@@ -205,7 +271,6 @@
       if (!event.target.matches("[data-rule-asked]")) return;
       question = event.target.value;
       await look();
-      count.querySelector("[data-rule-asked]")?.focus();
     });
     count.addEventListener("click", (event) => {
       if (event.target.matches("[data-rule-exactly]")) look(true);

@@ -1,0 +1,194 @@
+"""The builder of segments by keyboard alone, in a real browser."""
+
+import os
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.contrib.auth.models import Group
+from django.test import Client
+from playwright.sync_api import Page, expect
+
+from config import roles
+from contacts.models import Segment, Tag
+from tests import make
+
+NESTED = {
+    "all": [
+        {"condition": "lifecycle", "operator": "is", "value": "lead"},
+        {"condition": "created", "operator": "in_the_last", "value": 30},
+        {
+            "any": [
+                {"condition": "field.plan", "operator": "is_any_of", "value": ["pro", "team"]},
+                {"condition": "tag", "operator": "is", "value": "vip"},
+            ]
+        },
+        {"not": {"any": [{"condition": "language", "operator": "is", "value": "de"}]}},
+    ]
+}
+
+
+@pytest.fixture
+def desk(visit):
+    """Sign in as a marketer."""
+
+    def open_desk(path: str, **how: object) -> Page:
+        roles.hold()
+        staff = make.staff("nora", superuser=False)
+        staff.groups.add(Group.objects.get(name="Marketer"))
+        client = Client()
+        client.force_login(staff)
+        page: Page = visit("/", **how)
+        session = client.cookies["sessionid"].value
+        page.context.add_cookies([{"name": "sessionid", "value": session, "url": page.url}])
+        page.goto(path)
+        return page
+
+    return open_desk
+
+
+@pytest.fixture
+def nested():
+    make.field("plan", "choice", choices=["free", "pro", "team"])
+    Tag.objects.create(name="vip")
+    news = make.topic()
+    for name in ("ada", "bo", "cy"):
+        contact = make.contact(f"{name}@example.org", lifecycle="lead", attributes={"plan": "pro"})
+        make.granted(contact, news)
+    return Segment.objects.create(name="Nested", rule=NESTED)
+
+
+def focused(page: Page) -> tuple[str, str]:
+    """What has the keyboard: its tag and its name."""
+    tag, name = page.evaluate(
+        "() => { const held = document.activeElement;"
+        " return [held.tagName.toLowerCase(), held.getAttribute('aria-label') || held.textContent.trim()] }"
+    )
+    return tag, name
+
+
+def step_to(page: Page, name: str) -> None:
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if focused(page)[1] == name:
+            return
+    raise AssertionError(f"Tab never comes to {name}.")
+
+
+def test_it_never_loses_the_keyboard_while_a_rule_is_built(desk):
+    page = desk("/admin/contacts/segment/add/")
+    press, words = page.keyboard.press, page.locator(".desk-rule-words")
+    page.get_by_label("Name").focus()
+    page.keyboard.type("By keys")
+    step_to(page, "+ Add a condition")
+    press("Enter")
+    assert focused(page) == ("select", "What")
+    # Chromium chooses with each letter: a select that was drawn anew would forget the letters before.
+    page.keyboard.type("lif")
+    expect(page.get_by_label("What")).to_have_value("lifecycle")
+    assert focused(page) == ("select", "What")
+    press("Tab")
+    for operator in ("is_any_of", "is_not"):
+        press("ArrowDown")
+        expect(page.get_by_label("How").nth(1)).to_have_value(operator)
+        assert focused(page) == ("select", "How")
+    press("Tab")
+    assert focused(page) == ("select", "Value")
+    press("End")
+    press("Home")
+    expect(words).to_have_text("Lifecycle stage is not lead")
+    assert focused(page) == ("select", "Value")
+    press("Tab")
+    assert focused(page) == ("button", "Remove: lifecycle stage is not lead")
+
+    step_to(page, "+ Add a group")
+    press("Enter")
+    assert focused(page) == ("select", "How")
+    press("Tab")
+    press("Tab")
+    assert focused(page) == ("select", "What")
+    page.keyboard.type("sign")
+    press("Tab")
+    press("Tab")
+    press("ArrowUp")
+    expect(words).to_contain_text("sign-up in the last 31 days")
+    press("Tab")
+    assert focused(page) == ("button", "Remove: sign-up in the last 31 days")
+
+    press("Enter")
+    assert focused(page) == ("select", "How")
+    press("Tab")
+    press("Enter")
+    assert focused(page) == ("select", "What")
+    step_to(page, "Remove: lifecycle stage is not lead")
+    press("Enter")
+    assert focused(page) == ("button", "+ Add a condition")
+    expect(page.locator(".desk-rule-row")).to_have_count(0)
+
+
+def test_it_keeps_the_keyboard_in_the_figures_when_they_are_counted_anew(desk, nested):
+    Segment.objects.filter(pk=nested.pk).update(rule={})
+    page = desk(f"/admin/contacts/segment/{nested.pk}/change/")
+    asked = page.get_by_label("Of these, on")
+    asked.focus()
+    with page.expect_response("**/count/"):
+        page.locator("textarea[name=rule]").evaluate(
+            "(rule) => { rule.value = '{\"condition\": \"lifecycle\", \"operator\": \"is\", \"value\": \"lead\"}';"
+            " rule.dispatchEvent(new Event('input', { bubbles: true })) }"
+        )
+    expect(page.locator(".desk-rule-words")).to_have_text("Lifecycle stage is lead")
+    expect(asked).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    ("language", "names"),
+    [
+        (
+            "en",
+            [
+                "Remove: lifecycle stage is lead",
+                "Remove: sign-up in the last 30 days",
+                "Remove: Any of these (Plan is any of pro, team; tag is vip)",
+                "Remove: Plan is any of pro, team",
+                "Remove: tag is vip",
+                "Remove: None of these (language is de)",
+                "Remove: language is de",
+            ],
+        ),
+        (
+            "fr",
+            [
+                "Enlever\N{NO-BREAK SPACE}: étape de la relation est prospect",
+                "Enlever\N{NO-BREAK SPACE}: inscription dans les 30 derniers jours",
+                "Enlever\N{NO-BREAK SPACE}: Une de ces conditions (Plan est parmi pro, team; étiquette est vip)",
+                "Enlever\N{NO-BREAK SPACE}: Plan est parmi pro, team",
+                "Enlever\N{NO-BREAK SPACE}: étiquette est vip",
+                "Enlever\N{NO-BREAK SPACE}: Aucune de ces conditions (langue est de)",
+                "Enlever\N{NO-BREAK SPACE}: langue est de",
+            ],
+        ),
+    ],
+)
+def test_it_names_what_each_button_removes(desk, nested, language, names):
+    page = desk(f"/admin/contacts/segment/{nested.pk}/change/", language=language)
+    page.locator(".desk-rule-figure").wait_for()
+    removals = page.locator(".desk-rule-remove")
+    expect(removals).to_have_count(7)
+    assert [each.get_attribute("aria-label") for each in removals.all()] == names
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_it_shuts_nobody_out(desk, nested, language, dark, width):
+    page = desk(
+        f"/admin/contacts/segment/{nested.pk}/change/", language=language, dark=dark, width=width
+    )
+    expect(page.locator(".desk-rule-figure")).to_have_text("3")
+    page.wait_for_load_state("networkidle")
+    if folder := os.environ.get("SCREENSHOTS"):
+        name = f"builder-{language}-{'dark' if dark else 'light'}-{width}.png"
+        page.screenshot(path=Path(folder) / name, full_page=True)
+    found = Axe().run(page, context=".desk-rule")
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
