@@ -29,7 +29,7 @@ class CampaignsConfig(AppConfig):
         segments.register(measured_conditions.measured)
         counting.register(audience.KIND, audience.count, permission="campaigns.view_campaign")
         in_flight.register(claims.is_in_flight)
-        uses.register(measurement.forget_unpermitted)
+        uses.register(measurement.forget_unpermitted, sweep=measurement.forget_all_unpermitted)
         justified.register(justification.messages_of)
         known_parties.register_recipients(parties.recipients)
         holders.register(holding.HOLDER)

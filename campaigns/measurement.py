@@ -110,10 +110,19 @@ def forget_unpermitted(contact: Contact) -> None:
         forget(contact)
 
 
+def forget_all_unpermitted() -> None:
+    """The same for everybody."""
+    _forget_all(_unpermitted())
+
+
+def _unpermitted() -> HitQuerySet:
+    return Hit.objects.exclude(contact__in=permitting().values("contact"))
+
+
 def overdue() -> list[Overdue]:
     """For the job of retention: hits kept long enough, and those of people who do not permit them now."""
     old = Hit.objects.filter(last_at__lt=Now() - timedelta(days=settings.MEASUREMENT_DAYS))
-    unpermitted = Hit.objects.exclude(contact__in=permitting().values("contact"))
+    unpermitted = _unpermitted()
     label = _("What people opened and clicked")
     return [
         Overdue("hits", label, Cause.EXPIRED, partial(_people, old), partial(_erase, old)),

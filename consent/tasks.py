@@ -10,6 +10,7 @@ from consent import (
     service_mail,
     services,
     uploads,
+    uses,
     verifications,
 )
 from consent.sms import service_texts, short_links
@@ -52,6 +53,11 @@ def seal() -> None:
 def run_import(*, batch_id: int) -> None:
     if uploads.work(batch_id=batch_id):
         run_import.apply_async(kwargs={"batch_id": batch_id}, expires=60)
+
+
+@shared_task(name="consent.end_uses")
+def end_uses() -> None:
+    uses.sweep()
 
 
 @shared_task(name="consent.resume_imports")

@@ -21,7 +21,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from consent import ledger
+from consent import ledger, uses
 from consent.imports import declaration, reading
 from consent.imports import mapping as mappings
 from consent.imports.errors import (
@@ -220,7 +220,7 @@ def run(
         try:
             work = _Run(batch)
             work.check_file()
-            fields.note_use_in_import(mappings.fields_of(batch.mapping))
+            work.note_use(mappings.fields_of(batch.mapping))
             ahead = _Ahead(work.chunks(batch_rows))
             while chunk := ahead.take():
                 work.take(chunk, meanwhile=ahead.read)
@@ -234,6 +234,8 @@ def run(
         except Exception as error:
             _set(batch, state=ImportBatch.State.FAILED, failure=_said(error))
             raise
+        finally:
+            _end_uses(batch)
         _set(batch, state=ImportBatch.State.FINISHED, finished_at=Now())
     if batch.is_upload:
         Path(batch.path).unlink(missing_ok=True)
@@ -243,6 +245,12 @@ def run(
 def _said(error: Exception) -> Sentence | str:
     said = Sentence.of(error)
     return said if isinstance(said, Sentence) else said[:2000]
+
+
+def _end_uses(batch: ImportBatch) -> None:
+    """What was made of permissions that these rows took back goes now, not with the next daily job."""
+    if batch.stops:
+        uses.sweep_soon()
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +331,7 @@ class _Run:
         self.registry = Registry.load()
         self.declared = declaration.of(batch)
         self.actor = ledger.staff(batch.staff_id)
+        self.noted: set[str] = set()
 
     def check_file(self) -> None:
         if reading.digest_of(self.path) != self.written.digest:
@@ -372,9 +381,17 @@ class _Run:
             except (IntegrityError, OperationalError):
                 if not tries_left or not connection.is_usable():
                     raise
+        if mappings.ATTRIBUTES in self.batch.mapping.values():
+            self.note_use({key for row in chunk.rows for key in row.arrival.attributes})
         pace = most_s / max(time.monotonic() - began, 0.001)
         self.rows = max(FEWEST_ROWS, int(self.rows * min(2, pace)))
         self.batch.refresh_from_db()
+
+    def note_use(self, keys: set[str]) -> None:
+        """These registered fields are in the file, by their own columns or within the one of attributes."""
+        if fresh := keys - self.noted:
+            fields.note_use_in_import(fresh)
+            self.noted |= fresh
 
     def write(self, chunk: _Chunk, *, meanwhile: Callable[[], object] = lambda: None) -> Tally:
         writer = BatchWriter(

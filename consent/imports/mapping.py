@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from consent.imports.errors import MappingRefused
 from contacts.models import DataField, Sentence
 
+ATTRIBUTES = "attributes"
 TARGETS: dict[str, str | Promise] = {
     "email": _("email address"),
     "phone": _("phone number"),
@@ -23,7 +24,7 @@ TARGETS: dict[str, str | Promise] = {
     "tags": _("tags"),
     "created_at": _("first known on"),
     "last_active_at": _("last active on"),
-    "attributes": _("attributes (JSON)"),
+    ATTRIBUTES: _("attributes (JSON)"),
     "status": _("status"),
     "topic": _("topic"),
     "channel": _("channel"),

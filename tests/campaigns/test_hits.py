@@ -4,13 +4,15 @@ import threading
 from datetime import timedelta
 
 import pytest
+from celery import current_app
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.utils import timezone
+from kombu import Queue
 
 from campaigns import holding
 from campaigns.models import Delivery, Destination, Hit
-from consent import links
+from consent import imports, links, tasks
 from consent import services as consent
 from consent.models import Method, Permission
 from contacts import processing, retention, rights
@@ -279,6 +281,49 @@ def test_the_job_of_retention_goes_on_until_all_are_erased(campaign, monkeypatch
     assert [found.people for found in retention.erase_expired()] == [2]
     assert hits() == []
     assert not Delivery.objects.filter(is_measured=True).exists()
+
+
+def queued():
+    """What was asked of the workers of long tasks, as (name, arguments); the queue is empty then."""
+    asked = []
+    with current_app.connection_for_read() as broker:
+        queue = Queue("long", channel=broker.channel())
+        queue.declare()
+        while message := queue.get(no_ack=True, accept=["json"]):
+            asked.append((message.headers["task"], message.payload[1]))
+    return asked
+
+
+def test_an_import_that_takes_the_permission_back_erases_the_hits_as_soon_as_it_is_over(
+    campaign, tmp_path
+):
+    ask(campaign, "ada", LINK)
+    queued()
+    path = tmp_path / "gone.csv"
+    path.write_text("email,status,topic\nada@example.org,unsubscribed,measurement\n")
+    assert imports.run(imports.start(path=path)).stops == 1
+    [(task, arguments)] = queued()
+    assert task == tasks.end_uses.name
+    tasks.end_uses(**arguments)
+    assert hits() == []
+    assert not Delivery.objects.filter(is_measured=True).exists()
+
+
+def test_an_import_that_takes_nothing_back_asks_no_worker_and_a_no_to_letters_leaves_the_hits(
+    campaign, tmp_path
+):
+    ask(campaign, "ada", LINK)
+    queued()
+    path = tmp_path / "people.csv"
+    path.write_text("email,first name\nada@example.org,Ada\n")
+    imports.run(imports.start(path=path))
+    assert queued() == []
+    path.write_text("email,status,topic\nada@example.org,unsubscribed,product-news\n")
+    imports.run(imports.start(path=path))
+    [(task, arguments)] = queued()
+    assert task == tasks.end_uses.name
+    tasks.end_uses(**arguments)
+    assert len(hits()) == 1
 
 
 def test_the_record_of_processing_names_it_once_people_can_permit_it(campaign):

@@ -555,3 +555,11 @@ def test_it_lets_nobody_import_without_the_permission(batch, client, sign_in):
     client.force_login(make.staff("pia", superuser=False))
     assert client.get(at("change", batch)).status_code == 403
     assert client.get(at("progress", batch)).status_code == 403
+
+
+def test_it_says_in_words_what_was_declared(declared, client):
+    said = {"channel": "sms", "status": "unsubscribed", "occurred_at": "2025-01-02"}
+    ImportBatch.objects.update(state="finished", declared=declared.declared | said)
+    page = text_of(client.get(at("change", declared)))
+    for words in ("<dd>text message</dd>", "<dd>Unsubscribed</dd>", "<dd>2 January 2025</dd>"):
+        assert words in page

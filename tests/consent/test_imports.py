@@ -978,3 +978,16 @@ def test_it_runs_once_at_a_time(file):
     imports.run(batch, progress=again)
     assert len(refused) == 1
     assert Contact.objects.count() == 2
+
+
+def test_it_notes_the_fields_that_come_in_the_column_of_attributes(file):
+    for key in ("city", "plan", "shoe"):
+        make.field(key)
+    lines = [
+        'ada@example.org,"{""city"": ""Lyon"", ""hat"": ""red""}"',
+        'bo@example.org,"{""plan"": ""pro""}"',
+        "cy@example.org,",
+    ]
+    brought_in(file(*lines, header="email,attributes"))
+    noted = DataField.objects.exclude(used_in_import_at=None).order_by("key")
+    assert [field.key for field in noted] == ["city", "plan"]

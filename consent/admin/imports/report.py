@@ -5,20 +5,23 @@ from collections.abc import Iterator
 from typing import Any
 
 from defusedcsv import csv
-from django import forms
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count
+from django.forms import CharField, Form
 from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
+from django.utils.dateparse import parse_date
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from consent import uploads
-from consent.admin.imports import samples, wizard
+from consent.admin.imports import forms, samples, wizard
+from consent.imports import values
 from consent.models import ImportBatch, ImportEvidence, Topic
 from contacts import services as contacts
 from contacts.admin import acts
@@ -32,8 +35,8 @@ SHOWN_REASONS = 20
 ROWS_AT_ONCE = 1000
 
 
-class ReasonForm(forms.Form):
-    reason = forms.CharField(
+class ReasonForm(Form):
+    reason = CharField(
         label=gettext_lazy("Why do you need the rows themselves?"),
         max_length=500,
         widget=UnfoldAdminTextInputWidget,
@@ -100,7 +103,11 @@ def declared_of(batch: ImportBatch) -> list[tuple[str, Any]]:
         "wording": _("The words they were shown"),
         "tag": _("Tag"),
     }
-    said = [(words[key], batch.declared[key]) for key in words if batch.declared.get(key)]
+    said = [
+        (words[key], _in_words(key, str(batch.declared[key])))
+        for key in words
+        if batch.declared.get(key)
+    ]
     topic = Topic.objects.filter(key=batch.declared.get("topic") or "").first()
     listed = StaticList.objects.filter(pk=batch.declared.get("list") or 0).first()
     return [
@@ -109,6 +116,16 @@ def declared_of(batch: ImportBatch) -> list[tuple[str, Any]]:
         *said,
         *([(_("List"), listed.name)] if listed else []),
     ]
+
+
+def _in_words(key: str, said: str) -> str:
+    """As the page that asked for it says it; what a command declared otherwise stands as it was written."""
+    if key == "status":
+        return str(dict(forms.STATUSES).get(values.STATUSES.get(said, said), said))
+    if key == "channel":
+        return str(dict(forms.CHANNELS).get(said, said))
+    day = parse_date(said) if key == "occurred_at" else None
+    return date_format(day, "DATE_FORMAT") if day else said
 
 
 def download_evidence(
