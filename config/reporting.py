@@ -1,7 +1,8 @@
 """What a reporting role of the database may read: pseudonyms, permissions, the ledger, what was sent.
 
 Never the vault, values of fields, fingerprints, evidence, service mail, files or staff. What is not
-named here is not granted, so that a new table stays closed until somebody opens it.
+named here is not granted, so that a new table stays closed until somebody opens it. What everybody may do
+(PUBLIC) the role may do too: that is taken back as well, and what is left open by other ways is looked for.
 """
 
 from django.db import connection, transaction
@@ -53,11 +54,42 @@ class RoleIsOurs(RoleError):
     """This role owns the tables or is a superuser: nothing can be kept from it."""
 
 
+class RoleReadsMore(RoleError):
+    """By a role that it belongs to, or a grant of somebody else, this role can use more: %(things)s."""
+
+
+# Whatever the role, or one that it can become, may use of relations that are not named above, columns
+# of named ones that are not, and of functions that act with the rights of their owner.
+_MORE = """
+    WITH ways AS (SELECT oid FROM pg_roles WHERE pg_has_role(%(role)s, oid, 'MEMBER')),
+    ours AS (SELECT oid FROM pg_namespace
+        WHERE nspname <> 'information_schema' AND nspname !~ '^pg_'),
+    things AS (
+        SELECT c.relname AS name FROM pg_class c, ways w
+        WHERE c.relnamespace IN (SELECT oid FROM ours) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+            AND (has_any_column_privilege(w.oid, c.oid, 'INSERT, UPDATE, REFERENCES')
+                OR has_table_privilege(w.oid, c.oid, 'DELETE, TRUNCATE, TRIGGER')
+                OR (c.relname <> ALL (%(tables)s) OR c.relnamespace <> 'public'::regnamespace)
+                    AND has_any_column_privilege(w.oid, c.oid, 'SELECT'))
+        UNION
+        SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid, ways w
+        WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
+            AND c.relname = ANY (%(partly)s) AND c.relname || '.' || a.attname <> ALL (%(columns)s)
+            AND has_column_privilege(w.oid, c.oid, a.attnum, 'SELECT')
+        UNION
+        SELECT p.proname || '()' FROM pg_proc p, ways w
+        WHERE p.pronamespace IN (SELECT oid FROM ours) AND p.prosecdef
+            AND has_function_privilege(w.oid, p.oid, 'EXECUTE')
+    )
+    SELECT name FROM things ORDER BY name
+"""
+
+
 @transaction.atomic
 def grant(role: str) -> int:
     """Let an existing role read what is named here and nothing else; returns how many tables that is.
 
-    Raises `RoleError`.
+    Nobody but the owner keeps what PUBLIC was granted. Raises `RoleError`.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -71,14 +103,30 @@ def grant(role: str) -> int:
             raise RoleIsOurs(str(RoleIsOurs.__doc__))
         for statement in statements(role):
             cursor.execute(statement.as_string(cursor.connection))
+    if things := more(role):
+        raise RoleReadsMore(str(RoleReadsMore.__doc__) % {"things": ", ".join(things)})
     return len(READABLE)
+
+
+def more(role: str) -> list[str]:
+    """What the role can use besides what is named here, by whatever way, as the database judges it."""
+    partly = {table: columns for table, columns in READABLE.items() if columns is not None}
+    known = {
+        "role": role,
+        "tables": list(READABLE),
+        "partly": list(partly),
+        "columns": [f"{table}.{column}" for table in partly for column in partly[table]],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_MORE, known)
+        return [name for (name,) in cursor.fetchall()]
 
 
 def statements(role: str) -> list[sql.Composed]:
     """Everything is taken away first, so that a grant that was dropped here is dropped there."""
     name = sql.Identifier(role)
     revoked = [
-        sql.SQL("REVOKE ALL ON ALL {} IN SCHEMA public FROM {}").format(sql.SQL(kind), name)
+        sql.SQL("REVOKE ALL ON ALL {} IN SCHEMA public FROM {}, PUBLIC").format(sql.SQL(kind), name)
         for kind in ("TABLES", "SEQUENCES", "FUNCTIONS")
     ]
     columns = [
