@@ -3,17 +3,16 @@
 import itertools
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 
-import pgtrigger
 import pytest
 from django.conf import LazySettings
 from django.core.cache import cache
 from django.db import connection
-from django.db.backends.postgresql.operations import DatabaseOperations
 from django.utils import translation
 from pytest_django import DjangoDbBlocker
 
-from tests import gateway
+from tests import emptying, gateway
 
 _journals = itertools.count()
 
@@ -24,26 +23,15 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """What a killed worker had asked the server may outlive it, and keep the database from being dropped."""
-    yield
+    with ExitStack() as emptied:
+        with django_db_blocker.unblock():
+            emptied.enter_context(emptying.quickly())
+        yield
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _let_a_flush_empty_the_ledger() -> Iterator[None]:
-    """Tests with real transactions end by emptying every table; only they may."""
-    execute = DatabaseOperations.execute_sql_flush
-
-    def execute_sql_flush(self: DatabaseOperations, sql_list: list[str]) -> None:
-        with pgtrigger.ignore():
-            execute(self, sql_list)
-
-    DatabaseOperations.execute_sql_flush = execute_sql_flush  # type: ignore[method-assign, assignment]
-    yield
-    DatabaseOperations.execute_sql_flush = execute  # type: ignore[method-assign]
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ One thread, one epoll loop, no object per message but a line in the log: monoton
 clock is shared by all processes of a machine), recipient and return path. It keeps no content unless asked.
 
 Besides SMTP it understands `XCOUNT` (answers how many messages it took), `XFLUSH` (writes the log
-out) and `XMODE {json}` (changes its `Mode` while it runs).
+out), `XMODE {json}` (changes its `Mode` while it runs) and `XNEW` (forgets whatever it took).
 """
 
 import argparse
@@ -91,6 +91,11 @@ class Sink:
         """Behave like this from now on."""
         self._ask("XMODE " + json.dumps(asdict(mode)))
 
+    def forget(self) -> None:
+        """Behave as it did at first, and forget what it took."""
+        self.change(self._mode)
+        self._ask("XNEW")
+
     def taken(self) -> list[Taken]:
         """The messages it took, in order."""
         self._ask("XFLUSH")
@@ -173,7 +178,7 @@ class _Server:
             for number, _ in events:
                 if number == listener:
                     self._accept()
-                else:
+                elif number in self._peers:
                     self._read(self._peers[number])
         self._flush()
 
@@ -279,11 +284,23 @@ class _Server:
             self._flush()
         elif verb == b"XMOD":
             self._set(Mode(**json.loads(line[6:])))
+        elif verb == b"XNEW":
+            self._forget(peer)
         elif verb == b"QUIT":
             raise _Dropped
         elif verb not in {b"RSET", b"NOOP"}:
             return b"500 5.5.2 not known\r\n"
         return b"250 2.0.0 Ok\r\n"
+
+    def _forget(self, asking: _Peer) -> None:
+        for peer in [*self._peers.values()]:
+            if peer is not asking:
+                self._close(peer)
+        self._count = self._seen = 0
+        for file in filter(None, (self._log, self._keep)):
+            file.flush()
+            if file.seekable():
+                file.truncate(0)
 
     def _flush(self) -> None:
         self._log.flush()

@@ -7,9 +7,15 @@ from tests.campaigns import engine
 from tests.sink import Sink
 
 
-@pytest.fixture
-def sink(settings: LazySettings) -> Iterator[Sink]:
-    """A relay that takes everything and keeps it."""
+@pytest.fixture(scope="session")
+def _relay() -> Iterator[Sink]:
     with Sink(keep=True) as started:
-        engine.use(started, settings)
         yield started
+
+
+@pytest.fixture
+def sink(_relay: Sink, settings: LazySettings) -> Sink:
+    """A relay that takes everything and keeps it."""
+    _relay.forget()
+    engine.use(_relay, settings)
+    return _relay
