@@ -80,15 +80,27 @@ class Reference:
     is_one_of_few: bool = False
 
     def is_lost(self) -> str:
-        """A condition in SQL: a row of `fresh` names nothing."""
+        """A condition in SQL: a row of `fresh` names nothing.
+
+        Of a table that was analyzed while its first rows were being written the planner believes that it
+        is empty, and takes any index that holds the key, to read it whole for each row. Asked for keys in
+        order, which costs more, it has to take their own.
+        """
+        key = f"named.{self.key}"
+        named = f"fresh.{self.column}"
+        return f"""(CASE WHEN (SELECT reltuples FROM pg_class WHERE oid = '{self.table}'::regclass) = 0
+            THEN {self._is_lost(f"{key} >= {named} AND {key} <= {named}", f"ORDER BY {key}")}
+            ELSE {self._is_lost(f"{key} = {named}")} END)"""
+
+    def _is_lost(self, condition: str, order: str = "") -> str:
         rows = (
             f"(SELECT DISTINCT {self.column} FROM fresh) fresh" if self.is_one_of_few else "fresh"
         )
-        narrowed = f" AND {self.when}" if self.when else ""
+        narrowed = f"AND {self.when}" if self.when else ""
         # A scalar subquery is looked up row by row, whatever the planner believes of the tables' sizes.
         return (
             f"EXISTS (SELECT FROM {rows} WHERE fresh.{self.column} IS NOT NULL AND (SELECT named.{self.key}"
-            f" FROM {self.table} named WHERE named.{self.key} = fresh.{self.column}{narrowed}) IS NULL)"
+            f" FROM {self.table} named WHERE {condition} {narrowed} {order}) IS NULL)"
         )
 
 
