@@ -111,7 +111,7 @@ def grant(role: str) -> int:
 def more(role: str) -> list[str]:
     """What the role can use besides what is named here, by whatever way, as the database judges it."""
     partly = {table: columns for table, columns in READABLE.items() if columns is not None}
-    known = {
+    known: dict[str, str | list[str]] = {
         "role": role,
         "tables": list(READABLE),
         "partly": list(partly),

@@ -72,6 +72,16 @@ def object_to_everything(*, contact: Contact, details: Mapping[str, str]) -> Con
     return event
 
 
+@transaction.atomic
+def keep_only_name(*, contact: Contact, details: Mapping[str, str]) -> ConsentEvent:
+    """Every permission ends, and what is noted beside the name goes with its reason."""
+    event = services.withdraw(
+        contact=contact, topic=None, channel="", method=Method.PREFERENCES, details=details
+    )
+    contacts.keep_only_name(contact=contact)
+    return event
+
+
 def erase(*, contact: Contact, details: Mapping[str, str]) -> bool:
     """Stop everything, wait for what is on its way, then erase the person.
 

@@ -183,6 +183,17 @@ def _change_attributes(contact: Contact, given: Mapping[str, object]) -> None:
     locked.save(update_fields=["attributes"])
 
 
+@transaction.atomic
+def keep_only_name(*, contact: Contact) -> None:
+    """Forget what is noted beside the name of a person and is not needed to know: useful fields, tags."""
+    locked = lock(contact.pk)
+    needed = DataField.objects.in_use().filter(need=DataField.Need.NEED_TO_KNOW)
+    keys = set(needed.values_list("key", flat=True))
+    locked.attributes = {key: value for key, value in locked.attributes.items() if key in keys}
+    locked.save(update_fields=["attributes"])
+    locked.tags.clear()
+
+
 def _check_permitted(contact: Contact, attributes: Mapping[str, object]) -> None:
     for field in DataField.objects.in_use().exclude(topic_key="").filter(key__in=list(attributes)):
         permitted = retention.permitting(field)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from consent import forms, history, links, proving, self_service, services
 from consent.budgets import Budget, network_of
-from consent.models import ConsentEvent, Kind, Method, Organization, Topic
+from consent.models import ConsentEvent, Kind, Organization, Topic
 from consent.preferences import groups_of
 from consent.proving import NotSealedYet
 from consent.receipts import NoConsentStandsError
@@ -164,9 +164,7 @@ def _save(request: HttpRequest, contact: Contact) -> str:
         services.resume(contact=contact)
         return _("Welcome back. From now on you get again what you permit.")
     if pressed == "stop":
-        stopped = services.withdraw(
-            contact=contact, topic=None, channel="", method=Method.PREFERENCES, details=details
-        )
+        stopped = self_service.keep_only_name(contact=contact, details=details)
         return _wait_for(contact, [stopped])
     if pressed == "object":
         objected = self_service.object_to_everything(contact=contact, details=details)

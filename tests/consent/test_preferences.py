@@ -11,7 +11,7 @@ from consent import gate, links, services
 from consent.models import ConsentEvent, Kind, Method, Permission, ServiceMail, Suppression
 from consent.views import preferences
 from contacts import services as contacts
-from contacts.models import Channel, Contact, SubjectRequest
+from contacts.models import Channel, Contact, SubjectRequest, Tag
 from tests import make
 from tests.consent.public import mailed, manage_link, stop_link, stranger
 
@@ -202,6 +202,31 @@ def test_it_stops_everything_at_once_on_every_channel(button, state, news, offer
     assert reason(ada, news) == state
     assert reason(ada, offers, Channel.SMS) == state
     assert ada.identity.first_name == ""
+
+
+def test_it_keeps_only_the_name_of_whoever_asks_for_that(ada, news):
+    make.field("city")
+    make.field("seats", "number", need="need_to_know")
+    contacts.update_contact(
+        contact=ada,
+        first_name="Ada",
+        attributes={"city": "Lyon", "seats": 2},
+        tags=[Tag.objects.create(name="vip")],
+    )
+    path, form, text = open_page(ada)
+    assert "what we noted beside your name is erased" in text
+    stranger().get(path, {"do": "stop"})
+    stranger().post(path, form | {"do": "save"})
+    ada.refresh_from_db()
+    assert ada.attributes == {"city": "Lyon", "seats": 2}
+    before = ConsentEvent.objects.count()
+    stranger().post(path, form | {"do": "stop"})
+    ada.refresh_from_db()
+    assert (ada.identity.first_name, ada.attributes) == ("Ada", {"seats": 2})
+    assert not ada.tags.exists()
+    assert reason(ada, news) == "withdrawn"
+    assert ConsentEvent.objects.count() == before + 1
+    assert Contact.objects.living().filter(pk=ada.pk).exists()
 
 
 def test_it_takes_text_messages_only_where_a_number_is_known(ada, news, settings):
