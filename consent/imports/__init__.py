@@ -376,6 +376,9 @@ class _Run:
                         bulk.keep_others_out()
                     tally = self.write(chunk, meanwhile=meanwhile)
                     self._advance(chunk, tally)
+                    # What a crash undoes is read again. But a no is on disk before the journal knows it.
+                    if not tally.stops:
+                        cursor.execute("SET LOCAL synchronous_commit = off")
                 most_s = TRANSACTION_S if tally.known else AMONG_STRANGERS_S
                 break
             except (IntegrityError, OperationalError):

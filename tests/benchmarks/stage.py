@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -116,6 +117,29 @@ class Stage:
         except subprocess.TimeoutExpired:
             kill_tree(process.pid)
             process.wait()
+
+    def signal_engine(self, name: str, how: signal.Signals) -> None:
+        """To PostgreSQL (`postgres`) or Redis (`redis`); its supervisor starts it again."""
+        for pid in engine_pids(self.folder):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process = psutil.Process(pid)
+                if name in process.cmdline()[0]:
+                    process.send_signal(how)
+
+
+def again(question: Any) -> Any:
+    """Ask until the database answers: it may be down on purpose."""
+    from django.db import DatabaseError, InterfaceError, connection
+
+    give_up_at = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return question()
+        except (DatabaseError, InterfaceError):
+            connection.close()
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.2)
 
 
 def refuse_foreign_engines() -> None:

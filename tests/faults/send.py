@@ -208,7 +208,7 @@ class _Run:
 
         campaign = stage.campaign(f"Round {number}", stage.newsletter())
         before = self._sink.count()
-        _again(
+        stage.again(
             lambda: services.schedule_campaign(
                 campaign=campaign, send_at=timezone.now(), actor_id=None
             )
@@ -217,7 +217,7 @@ class _Run:
         stage.wait_for(lambda: self._sink.count() > before, seconds=120, what="the start")
         self._sending.set()
         stage.wait_for(
-            lambda: self._trouble or _again(lambda: self._has_ended(campaign)),
+            lambda: self._trouble or stage.again(lambda: self._has_ended(campaign)),
             seconds=300 + self._options.recipients / 50, what="the campaign", every=0.25,
         )  # fmt: skip
         self._sending.clear()
@@ -244,7 +244,7 @@ class _Run:
         rows = Delivery.objects.filter(campaign=campaign).values_list(
             "contact__identity__email", "state"
         )
-        states = dict(_again(lambda: list(rows)))
+        states = dict(stage.again(lambda: list(rows)))
         accounted = {"withheld", "failed", "unknown"}
         out = self._outcome
         out.recipients += len(states)
@@ -304,18 +304,11 @@ class _Run:
     def _restart_postgresql(self, how: signal.Signals) -> None:
         """Its supervisor starts it again."""
         self._outcome.faults[f"PostgreSQL {how.name}"] += 1
-        self._signal_engine("postgres", how)
+        self._stage.signal_engine("postgres", how)
 
     def _restart_redis(self) -> None:
         self._outcome.faults["Redis killed"] += 1
-        self._signal_engine("redis", signal.SIGKILL)
-
-    def _signal_engine(self, name: str, how: signal.Signals) -> None:
-        for pid in stage.engine_pids(self._stage.folder):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process = psutil.Process(pid)
-                if name in process.cmdline()[0]:
-                    process.send_signal(how)
+        self._stage.signal_engine("redis", signal.SIGKILL)
 
     def _flush_redis(self) -> None:
         import redis
@@ -357,7 +350,7 @@ class _Run:
                 if self._over.is_set():
                     return
             time.sleep(random.uniform(0.0, 0.05))
-            target = _again(self._target)
+            target = stage.again(self._target)
             if target is not None:
                 self._post(*target)
 
@@ -420,21 +413,6 @@ def _stop_link(delivery: Any) -> str:
         )
     )
     return f"/u/{token}/"
-
-
-def _again(question: Any) -> Any:
-    """Ask until the database answers: it may be down on purpose."""
-    from django.db import DatabaseError, InterfaceError, connection
-
-    give_up_at = time.monotonic() + stage.PATIENCE_S
-    while True:
-        try:
-            return question()
-        except (DatabaseError, InterfaceError):
-            connection.close()
-            if time.monotonic() > give_up_at:
-                raise
-            time.sleep(0.2)
 
 
 if __name__ == "__main__":
