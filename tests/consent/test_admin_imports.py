@@ -563,3 +563,4 @@ def test_it_says_in_words_what_was_declared(declared, client):
     page = text_of(client.get(at("change", declared)))
     for words in ("<dd>text message</dd>", "<dd>Unsubscribed</dd>", "<dd>2 January 2025</dd>"):
         assert words in page
+    assert ">people.csv</a>" in page  # a file is called as it is called
