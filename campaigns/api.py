@@ -1,22 +1,63 @@
 """Campaigns and deliveries over the API: drafts are written, everything else is a move or a question."""
 
+from collections.abc import Container
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404
+from django.utils.http import parse_etags
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema
-from rest_framework import mixins, permissions, serializers, viewsets
+from django.utils.translation import gettext_lazy as _lazy
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import exceptions, mixins, permissions, serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns import audience, results, services
+from campaigns import audience, results, services, versions
 from campaigns.models import Campaign, CampaignContent, Delivery, Sender
 from consent.models import Topic
 from contacts.models import Channel, Contact, Segment
+
+WRITTEN = versions.COMPOSED + versions.PACED
+_TAG = OpenApiParameter(
+    "ETag",
+    str,
+    OpenApiParameter.HEADER,
+    response=[200, 201],
+    description="The campaign as it is saved now, for If-Match.",
+)
+_IF_MATCH = OpenApiParameter(
+    "If-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="The ETag with which the campaign was read: saved meanwhile, nothing is changed (412).",
+)
+
+
+class Overtaken(exceptions.APIException):
+    """RFC 9110 §13.1.1: the campaign is not the one that If-Match names."""
+
+    status_code = status.HTTP_412_PRECONDITION_FAILED
+    default_code = "overtaken"
+    default_detail = _lazy(
+        "Somebody saved this campaign after you read it. Nothing was changed: read it again."
+    )
+
+
+def tag_of(campaign_id: int) -> str:
+    """The strong validator of a campaign, as it stands in ETag and If-Match."""
+    return f'"{versions.digest(campaign_id, written=WRITTEN)}"'
+
+
+def _refuse_overtaken(request: Request, campaign: Campaign) -> None:
+    """Raises `Overtaken`; a tag that a proxy made weak on its way still names the same campaign."""
+    given = request.headers.get("If-Match", "").strip()
+    tags = {tag.removeprefix("W/") for tag in parse_etags(given)}
+    if given and not tags & {"*", tag_of(campaign.pk)}:
+        raise Overtaken
 
 
 class MaySend(permissions.BasePermission):
@@ -37,10 +78,17 @@ class LanguageField(serializers.ChoiceField):
     """One of the configured languages; the refusal names them."""
 
     def to_internal_value(self, data: Any) -> str:
-        if str(data) not in self.choices:
+        if str(data) not in self.choices and str(data) not in self._kept():
             known = ", ".join(self.choices)
             raise serializers.ValidationError(_("Choose one of these languages: %s.") % known)
         return str(data)
+
+    def _kept(self) -> Container[str]:
+        """Languages in which the campaign holds words already: they stay, whatever is configured by now."""
+        campaign = getattr(self.root, "instance", None)
+        if not isinstance(campaign, Campaign):
+            return ()
+        return set(campaign.contents.values_list("language", flat=True))
 
 
 class ContentSerializer(serializers.ModelSerializer[CampaignContent]):
@@ -66,6 +114,7 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
     )
     contents = ContentSerializer(many=True)
     state_reason = serializers.CharField(read_only=True)
+    tag = ""
 
     class Meta:
         model = Campaign
@@ -106,12 +155,15 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
         instance = Campaign.objects.select_for_update().get(pk=instance.pk)
         if instance.state != Campaign.State.DRAFT:
             raise services.NotADraft
+        _refuse_overtaken(self.context["request"], instance)
         contents = validated_data.pop("contents", None)
         campaign: Campaign = super().update(instance, validated_data)
         campaign.editors.add(self.context["request"].user)
         if contents is not None:
             campaign.contents.all().delete()
             _write(campaign, contents)
+        # While others are held off: what is answered is what this tag names.
+        self.tag = tag_of(campaign.pk)
         return campaign
 
 
@@ -163,6 +215,31 @@ class CampaignViewSet(
         "segments", "excluded_segments", "contents"
     )
     http_method_names = ["get", "head", "options", "post", "patch"]
+
+    @extend_schema(parameters=[_TAG])
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        # Before the campaign is read: what is saved in between counts as not seen.
+        tag = tag_of(self.get_object().pk)
+        answer: Response = super().retrieve(request, *args, **kwargs)
+        answer["ETag"] = tag
+        return answer
+
+    @extend_schema(parameters=[_TAG])
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        answer: Response = super().create(request, *args, **kwargs)
+        answer["ETag"] = tag_of(answer.data["id"])
+        return answer
+
+    @extend_schema(parameters=[_IF_MATCH, _TAG])
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        found = self.get_object()
+        written = CampaignSerializer(
+            found, data=request.data, partial=True, context=self.get_serializer_context()
+        )
+        written.is_valid(raise_exception=True)
+        written.save()
+        campaign = self.get_queryset().get(pk=found.pk)
+        return Response(self.get_serializer(campaign).data, headers={"ETag": written.tag})
 
     @extend_schema(responses=ReasonCountSerializer(many=True))
     @action(detail=True, pagination_class=None)

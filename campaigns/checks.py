@@ -13,7 +13,7 @@ from liquid.builtin.expressions import FilteredExpression, Path
 from liquid.builtin.output import OutputNode
 
 from campaigns.content import Compiled, ContentError, Pieces, Rendered
-from campaigns.letters import NOWHERE, Letters
+from campaigns.letters import NOWHERE, Letters, nobody
 from campaigns.models import Campaign, CampaignContent
 from campaigns.texts import Texts, letters_of, said
 from consent.models import Organization, Topic
@@ -24,6 +24,12 @@ from contacts.models import Channel
 GMAIL_CLIPS_BYTES = 102 * 1024
 SUBJECT_SHOWN = 60
 PREHEADER_SHOWN = 120
+_UNSEEN = {"style", "script", "title"}
+# Styles of a writer's own, which MJML lets them add, must not take away what the law asks for.
+_HIDES_FOOTER = re.compile(
+    r"\.footer\b[^{}]*\{[^{}]*(display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0|opacity\s*:\s*0)",
+    re.IGNORECASE,
+)
 _STAND_INS = re.compile(
     r"(^|\.)(example\.(com|org|net)|localhost|your-?site\.\w+)$|\.(test|invalid)$"
 )
@@ -72,8 +78,6 @@ def _house(campaign: Campaign) -> Iterator[Finding]:
         yield _error(
             "", _("The organization has no postal address: every footer needs it."), "organization"
         )
-    else:
-        yield _passed("", _("Every message carries an unsubscribe link and the postal address."))
     if campaign.topic.status != Topic.Status.PUBLISHED:
         yield _error(
             "",
@@ -138,11 +142,43 @@ def _words(letters: Letters, content: CampaignContent) -> Iterator[Finding]:
     if compiled.fields:
         names = ", ".join(sorted(compiled.fields))
         yield _passed(language, _("All fields are registered: %s.") % names)
+    yield from _footer(letters, content, rendered)
     yield from _fallbacks(compiled, language)
     yield from _lines(content, rendered)
     yield from _links(rendered, language)
     yield from _images(rendered, language)
     yield _size(rendered, language)
+
+
+def _footer(letters: Letters, content: CampaignContent, rendered: Rendered) -> Iterator[Finding]:
+    """What each part of the message has to show, in what its reader gets (GDPR art. 7(3), 13)."""
+    language = content.language
+    stop = letters.values(nobody(language), token=NOWHERE)["unsubscribe_url"]
+    identity = letters.identity(language)
+    wanted = [identity.legal_name, *identity.postal_address.splitlines()]
+    seen = _read(rendered.html)
+    in_html = any(url == stop and words.strip() for url, words in seen.links)
+    is_hidden = _HIDES_FOOTER.search(seen.styles) is not None
+    shows_who = _shows(seen.text, wanted) and not is_hidden
+    found = {
+        _("The HTML part shows no unsubscribe link."): in_html and not is_hidden,
+        _("The text part shows no unsubscribe link."): stop in rendered.text.split(),
+        _("The HTML part does not show who sends it, with the postal address."): shows_who,
+        _("The text part does not show who sends it, with the postal address."): _shows(
+            rendered.text, wanted
+        ),
+    }
+    missing = [sentence for sentence, is_there in found.items() if not is_there]
+    for sentence in missing:
+        yield _error(language, sentence)
+    if not missing and identity.postal_address.strip():
+        yield _passed(language, _("Both parts show an unsubscribe link and the postal address."))
+
+
+def _shows(text: str, lines: list[str]) -> bool:
+    """Whether each line stands there; where a line was broken does not matter."""
+    shown = " ".join(text.split())
+    return all(" ".join(line.split()) in shown for line in lines)
 
 
 def _fallbacks(compiled: Compiled, language: str) -> Iterator[Finding]:
@@ -283,16 +319,20 @@ def _size(rendered: Rendered, language: str) -> Finding:
 
 
 class _Reader(HTMLParser):
-    """Links with their words, and images with theirs, in the order of the message."""
+    """Links and images with their words in the order of the message, its text and its styles."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.links: list[tuple[str, str]] = []
         self.images: list[tuple[str, str]] = []
+        self.text = self.styles = ""
+        self._unseen = ""
         self._open: tuple[str, list[str]] | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
+        if tag in _UNSEEN:
+            self._unseen = tag
         if tag == "a":
             self._open = (given.get("href", ""), [])
         elif tag == "img":
@@ -301,12 +341,18 @@ class _Reader(HTMLParser):
                 self._open[1].append(given.get("alt", ""))
 
     def handle_endtag(self, tag: str) -> None:
+        if tag == self._unseen:
+            self._unseen = ""
         if tag == "a" and self._open:
             url, words = self._open
             self.links.append((url, "".join(words)))
             self._open = None
 
     def handle_data(self, data: str) -> None:
+        if self._unseen == "style":
+            self.styles += data
+        elif not self._unseen:
+            self.text += data
         if self._open:
             self._open[1].append(data)
 

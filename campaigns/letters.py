@@ -108,7 +108,7 @@ class Letters(Contents):
         """The content of one language, compiled; raises `ContentError`."""
         return compile_source(
             _source(content),
-            identity=self._identity(content.language),
+            identity=self.identity(content.language),
             fields=self._fields,
             measuring=measuring,
         )
@@ -210,7 +210,8 @@ class Letters(Contents):
             feedback_id=f"{campaign.pk}:{campaign.topic.key}:newsletter:{sender.pk}",
         )
 
-    def _identity(self, language: str) -> PostalIdentity:
+    def identity(self, language: str) -> PostalIdentity:
+        """Who sends, as the footer in this language names them."""
         organization = self._organization
         return PostalIdentity(
             legal_name=organization.legal_name if organization else "",

@@ -10,12 +10,14 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import linebreaksbr
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import StackedInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from campaigns import versions
 from campaigns.admin import (
     audience,
     dashboard,
@@ -48,6 +50,14 @@ class ContentForm(forms.ModelForm):
     language = forms.ChoiceField(
         label=_("Language"), choices=settings.LANGUAGES, widget=UnfoldAdminSelectWidget
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        kept = self.instance.language
+        if kept and kept not in dict(settings.LANGUAGES):
+            # Words that were written stay, whatever this house writes in by now.
+            known = [*settings.LANGUAGES, (kept, kept)]
+            self.fields["language"].choices = known  # type: ignore[attr-defined]
 
     class Meta:
         model = CampaignContent
@@ -192,6 +202,16 @@ class CampaignAdmin(BigList):
         is_written = obj is None or self.has_change_permission(request, obj)
         return () if is_written else ("topic_name",)
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What goes with it, without the rows that only tie it to segments, which stay."""
+        listed, counts, missing, protected = super().get_deleted_objects(objs, request)
+        ties = [field.remote_field.through._meta for field in self.opts.many_to_many]
+        for tie in ties:
+            counts.pop(tie.verbose_name_plural, None)
+        starts = tuple(f"{capfirst(tie.verbose_name)}: " for tie in ties)
+        kept = [_without(each, starts) for each in listed]
+        return kept, counts, missing, protected
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _is_draft(obj) and bool(super().has_change_permission(request, obj))
 
@@ -236,7 +256,7 @@ class CampaignAdmin(BigList):
         context = extra_context or {}
         if request.method == "GET" and object_id and object_id.isdecimal():
             # Before the form is filled: what is saved in between counts as not seen.
-            context[overwriting.CONTEXT] = overwriting.digest(int(object_id))
+            context[overwriting.CONTEXT] = versions.digest(int(object_id))
         return super().changeform_view(request, object_id, form_url, context)
 
     def render_change_form(
@@ -280,6 +300,17 @@ def _is_saved(request: HttpRequest, page: HttpResponse) -> HttpResponse:
             samesite="Strict",
         )
     return page
+
+
+def _without(listed: Any, starts: tuple[str, ...]) -> Any:
+    """A nested list of lines without those that start so."""
+    if not isinstance(listed, list):
+        return listed
+    return [
+        _without(each, starts)
+        for each in listed
+        if isinstance(each, list) or not str(each).startswith(starts)
+    ]
 
 
 def _is_draft(campaign: object) -> bool:

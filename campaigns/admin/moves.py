@@ -33,7 +33,8 @@ class LanguageForm(forms.Form):
     def __init__(self, campaign: Campaign, data: Any) -> None:
         super().__init__(data)
         languages = campaign.contents.order_by("pk").values_list("language", flat=True)
-        self.fields["language"].choices = [(each, each) for each in languages]  # type: ignore[attr-defined]
+        named = [(each, workspace.language_name(each)) for each in languages]
+        self.fields["language"].choices = named  # type: ignore[attr-defined]
 
 
 class WhyForm(forms.Form):

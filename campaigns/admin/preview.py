@@ -45,7 +45,8 @@ class PreviewForm(forms.Form):
     def __init__(self, campaign: Campaign, *, may_choose: bool, data: Any) -> None:
         super().__init__(data)
         languages = campaign.contents.order_by("pk").values_list("language", flat=True)
-        self.fields["language"].choices = [(each, each) for each in languages]  # type: ignore[attr-defined]
+        named = [(each, workspace.language_name(each)) for each in languages]
+        self.fields["language"].choices = named  # type: ignore[attr-defined]
         if not may_choose:
             del self.fields["person"]
 

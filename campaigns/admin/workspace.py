@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.enums import ActionVariant
 
@@ -71,6 +72,11 @@ def load(page: ModelAdmin, request: HttpRequest, object_id: int, permission: str
 
 def url(campaign: Campaign, name: str) -> str:
     return reverse(f"admin:campaigns_campaign_{name}", args=[campaign.pk])
+
+
+def language_name(code: str) -> str:
+    """What a language is called; its code where this house does not write in it any more."""
+    return capfirst(str(dict(settings.LANGUAGES).get(code, code)))
 
 
 def can(request: HttpRequest, campaign: Campaign, move: str) -> bool:
@@ -138,6 +144,7 @@ def approval_of(campaign: Campaign) -> dict[str, Any] | None:
         "is_needed": settings.CAMPAIGN_NEEDS_APPROVAL,
         "is_open": is_open,
         "stands": is_open and approval.stands(campaign),
+        "has_words": is_open or bool(campaign.approved_by_id or campaign.asked_at),
         "editors": campaign.editors.order_by("pk") if is_open else [],
     }
 

@@ -688,3 +688,51 @@ def test_it_says_without_scripts_what_works(client):
     client.force_login(make.staff())
     page = client.get(reverse("admin:index")).content.decode()
     assert "JavaScript is off." in page.partition("<noscript>")[2].partition("</noscript>")[0]
+
+
+def test_it_saves_words_in_a_language_that_is_not_configured_any_more(client, campaign):
+    allowed(client, *MARKETER)
+    german = campaign.contents.create(language="de", subject="Neues", body="Hallo")
+    english = campaign.contents.get(language="en")
+    page = client.get(at("change", campaign)).content.decode()
+    assert '<option value="de" selected>de</option>' in page
+    form = {
+        "name": "Kept", "topic": campaign.topic_id, "channel": "email", "sender": campaign.sender_id,
+        **content_form(**{
+            "contents-TOTAL_FORMS": "2", "contents-INITIAL_FORMS": "2",
+            "contents-0-id": str(english.pk), "contents-1-id": str(german.pk),
+            "contents-1-language": "de", "contents-1-layout": "newsletter",
+            "contents-1-markup": "markdown", "contents-1-subject": "Neueres",
+            "contents-1-preheader": "", "contents-1-body": "Hallo",
+        }),
+    }  # fmt: skip
+    assert client.post(at("change", campaign), form).status_code == 302
+    german.refresh_from_db()
+    assert german.subject == "Neueres"
+    form["contents-0-language"] = "nl"
+    assert client.post(at("change", campaign), form).status_code == 200
+
+
+def test_it_names_what_goes_with_a_campaign_and_not_what_stays(client, campaign):
+    allowed(client, *MARKETER, "campaigns.delete_campaign")
+    campaign.segments.add(Segment.objects.create(name="French", rule={}))
+    page = client.get(at("delete", campaign)).content.decode()
+    assert "New this month" in page
+    assert "object (" not in page
+    assert "relationship" not in page
+    client.post(at("delete", campaign), {"post": "yes"})
+    assert not Campaign.objects.filter(pk=campaign.pk).exists()
+    assert Segment.objects.filter(name="French").exists()
+
+
+def test_it_shows_no_empty_box_of_an_approval_that_nobody_asked_for(client, campaign, settings):
+    started(campaign)
+    settings.CAMPAIGN_NEEDS_APPROVAL = True
+    allowed(client, *MARKETER)
+    assert 'id="approval"' not in client.get(at("progress", campaign)).content.decode()
+
+
+def test_it_names_the_languages_of_a_message(client, campaign):
+    allowed(client, *MARKETER)
+    page = client.get(at("preview", campaign), headers={"Accept-Language": "fr"}).content.decode()
+    assert ">Anglais</option>" in page

@@ -6,6 +6,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from campaigns.models import Campaign
+from contacts.models import Segment
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -103,3 +104,68 @@ def test_it_says_who_would_get_it_and_why_the_others_would_not():
 @pytest.mark.parametrize("query", [{"state": "lost"}, {"campaign": "x"}, {"contact": "nobody"}])
 def test_it_answers_a_malformed_question_with_a_sentence(query):
     assert client(superuser=True).get("/api/deliveries/", query).status_code == 400
+
+
+@pytest.fixture
+def written():
+    """A draft as it is in the database, its address, and a client that may change it."""
+    api = client(superuser=True)
+    made = api.post("/api/campaigns/", draft(), format="json")
+    path = f"/api/campaigns/{made.json()['id']}/"
+    assert made.headers["ETag"] == api.get(path).headers["ETag"]
+    return api, path, Campaign.objects.get()
+
+
+MEANWHILE = {
+    "name": lambda campaign: Campaign.objects.update(name="Theirs"),
+    "body": lambda campaign: campaign.contents.update(body="Theirs"),
+    "language": lambda campaign: campaign.contents.create(language="fr", subject="x", body="y"),
+    "segments": lambda campaign: campaign.segments.add(Segment.objects.create(name="A", rule={})),
+    "pace": lambda campaign: Campaign.objects.update(per_minute=7),
+    "quiet": lambda campaign: Campaign.objects.update(quiet_from="22:00", quiet_until="06:00"),
+}
+
+
+@pytest.mark.parametrize("part", MEANWHILE)
+def test_it_refuses_to_overwrite_what_was_saved_meanwhile(written, part):
+    api, path, campaign = written
+    seen = api.get(path).headers["ETag"]
+    MEANWHILE[part](campaign)
+    mine = {"contents": [CONTENT | {"body": "Mine"}]}
+    refused = api.patch(path, mine, format="json", headers={"If-Match": seen})
+    assert refused.status_code == 412
+    assert "Somebody saved this campaign" in refused.json()["detail"]
+    assert not campaign.contents.filter(body="Mine").exists()
+    again = api.get(path).headers["ETag"]
+    assert api.patch(path, mine, format="json", headers={"If-Match": again}).status_code == 200
+
+
+@pytest.mark.parametrize("given", ['"{}"', 'W/"{}"', '"other", "{}"', "*"])
+def test_it_writes_what_nobody_saved_meanwhile_and_names_what_it_is_now(written, given):
+    api, path, _campaign = written
+    seen = api.get(path).headers["ETag"].strip('"')
+    changed = api.patch(
+        path, {"name": "Mine"}, format="json", headers={"If-Match": given.format(seen)}
+    )
+    assert changed.status_code == 200
+    assert changed.json()["name"] == "Mine"
+    assert changed.headers["ETag"] == api.get(path).headers["ETag"] != f'"{seen}"'
+
+
+@pytest.mark.parametrize("given", ['""', "nonsense", '"nonsense"', ","])
+def test_it_refuses_a_tag_that_names_nothing(written, given):
+    api, path, campaign = written
+    refused = api.patch(path, {"name": "Mine"}, format="json", headers={"If-Match": given})
+    assert refused.status_code == 412
+    campaign.refresh_from_db()
+    assert campaign.name == "June"
+
+
+def test_it_keeps_words_in_a_language_that_is_not_configured_any_more(written):
+    api, path, campaign = written
+    campaign.contents.create(language="de", subject="Neues", body="Hallo")
+    contents = [CONTENT, CONTENT | {"language": "de", "subject": "Neueres"}]
+    assert api.patch(path, {"contents": contents}, format="json").status_code == 200
+    assert campaign.contents.get(language="de").subject == "Neueres"
+    dutch = {"contents": [*contents, CONTENT | {"language": "nl"}]}
+    assert api.patch(path, dutch, format="json").status_code == 400

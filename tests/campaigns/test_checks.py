@@ -1,8 +1,13 @@
 """The list before scheduling: each check fires on its fault, and passes what is almost one."""
 
+from pathlib import Path
+
 import pytest
+from django.conf import settings
+from django.utils import timezone
 
 from campaigns import services
+from campaigns.models import CampaignContent
 from consent.models import Organization, Topic
 from tests import make
 
@@ -114,5 +119,96 @@ def test_it_stops_what_may_not_go_out(campaign, change, words):
 def test_it_looks_at_every_language(campaign):
     campaign.contents.create(language="fr", subject="Bonjour", preheader="Ici", body="![](#)")
     assert {finding.language for finding in services.check_content(campaign=campaign)} == {
-        "", "en", "fr",
+        "en", "fr",
     }  # fmt: skip
+
+
+LAYOUTS = Path(settings.BASE_DIR) / "templates/campaigns/layouts"
+
+
+@pytest.fixture
+def own_layouts(settings, tmp_path):
+    """An installation with a layout of its own in place of ours; gives a function that changes a file."""
+    folder = tmp_path / "campaigns/layouts"
+    folder.mkdir(parents=True)
+
+    def change(name: str, part: str, put: str = "") -> None:
+        original = (LAYOUTS / name).read_text()
+        assert part in original
+        (folder / name).write_text(original.replace(part, put))
+        [engine] = settings.TEMPLATES
+        settings.TEMPLATES = [{**engine, "DIRS": [tmp_path, *engine["DIRS"]]}]
+
+    return change
+
+
+STOP_HTML = '<a href="{{ unsubscribe_url }}"'
+LINES_HTML = "{% for line in address_lines %}{{ line }}<br>\n{% endfor %}"
+LINES_TEXT = "{% for line in address_lines %}{{ line }}\n{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "put", "sentence"),
+    [
+        ("_footer.html", STOP_HTML, '<a href="/stop"', "The HTML part shows no unsubscribe link."),
+        (
+            "_footer.html",
+            STOP_HTML,
+            f"<!-- {STOP_HTML}",
+            "The HTML part shows no unsubscribe link.",
+        ),
+        ("footer.txt", "{{ unsubscribe_url }}", "", "The text part shows no unsubscribe link."),
+        ("_footer.html", LINES_HTML, "", "The HTML part does not show who sends it"),
+        ("_footer.html", LINES_HTML, f"<title>{LINES_HTML}</title>", "The HTML part does not show"),
+        ("footer.txt", LINES_TEXT, "", "The text part does not show who sends it"),
+        ("footer.txt", "{{ identity.legal_name }}", "", "The text part does not show who sends"),
+    ],
+)
+@pytest.mark.parametrize("markup", ["markdown", "mjml"])
+def test_it_stops_when_a_part_lost_what_the_law_asks_for(
+    campaign, own_layouts, markup, name, part, put, sentence
+):
+    own_layouts(name, part, put)
+    campaign.contents.update(**({"markup": "mjml", "body": MJML} if markup == "mjml" else {}))
+    assert any(sentence in each for each in stopped(campaign))
+    with pytest.raises(services.NotReady):
+        services.schedule_campaign(campaign=campaign, send_at=timezone.now(), actor_id=None)
+
+
+def test_it_stops_when_nothing_names_who_sends_it(campaign, own_layouts):
+    own_layouts("_footer.html", "{{ identity.legal_name }}")
+    assert stopped(campaign) == []  # the head of the ready layout names them, too
+    campaign.contents.update(markup="mjml", body=MJML)
+    assert "The HTML part does not show who sends it" in stopped(campaign)[0]
+
+
+def test_it_names_the_language_whose_message_lost_its_unsubscribe_link(campaign, own_layouts):
+    CampaignContent.objects.create(
+        campaign=campaign, language="fr", subject="Nouvelles", body="Bonjour"
+    )
+    link = "{{ unsubscribe_url }}"
+    but = '{%% get_current_language as now %%}{%% if now != "fr" %%}%s{%% endif %%}'
+    own_layouts("footer.txt", link, but % link)
+    [found] = [each for each in services.check_content(campaign=campaign) if each.is_error]
+    assert (found.language, found.message) == ("fr", "The text part shows no unsubscribe link.")
+
+
+def test_it_passes_a_layout_that_breaks_the_address_elsewhere(campaign, own_layouts):
+    own_layouts("footer.txt", LINES_TEXT, "{{ address_lines|join:' ' }}\n")
+    assert stopped(campaign) == []
+
+
+HIDING = (
+    "<mjml><mj-head><mj-style>{}</mj-style></mj-head><mj-body><mj-section><mj-column>"
+    "<mj-text>News</mj-text></mj-column></mj-section></mj-body></mjml>"
+)
+
+
+def test_it_stops_when_styles_hide_the_footer(campaign):
+    campaign.contents.update(markup="mjml", body=HIDING.format("td.footer { display: none }"))
+    assert len(stopped(campaign)) == 2
+
+
+def test_it_passes_styles_that_color_the_footer(campaign):
+    campaign.contents.update(markup="mjml", body=HIDING.format(".footer { color: #333333 }"))
+    assert stopped(campaign) == []
