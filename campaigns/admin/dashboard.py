@@ -15,7 +15,9 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from redis.exceptions import RedisError
 
 from campaigns import figures
@@ -24,14 +26,26 @@ from campaigns.admin.charts import HUES, Chart, Series
 from campaigns.admin.progress import progress_of
 from campaigns.models import AudienceDay, Campaign, Delivery, MoveDay, Sender, Tally
 from consent.models import Permission, Topic, UnwrittenNo
-from contacts import counting
-from contacts.models import DataField, SubjectRequest
+from contacts import counting, exports
+from contacts.models import DataField, Export, SubjectRequest
 
 State = Campaign.State
 _D = Delivery.State
 SHOWN = 6
+LABEL = 24
 SENDERS = 3
 CAMPAIGNS = 12
+# The cards that stand there for whoever may see them, and those that appear with what they hold.
+ALWAYS = {"next", "audience"}
+SOMETIMES = (
+    "to_approve",
+    "exports",
+    "deliverability",
+    "to_review",
+    "requests",
+    "unwritten",
+    "steps",
+)
 
 
 def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -39,10 +53,13 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     user = request.user
     if user.has_perm("campaigns.view_campaign"):
         context |= {"running": running_of(request), "next": _next()}
-        context["drafts"] = Campaign.objects.filter(state=State.DRAFT).order_by("-pk")[:SHOWN]
+        drafts = Campaign.objects.filter(state=State.DRAFT).select_related("topic")
+        context["drafts"] = drafts.order_by("-pk")[:SHOWN]
         context["recent"] = _recent()
     if user.has_perm(workspace.APPROVE) and settings.CAMPAIGN_NEEDS_APPROVAL:
         context["to_approve"] = _to_approve(user.pk)
+    if user.has_perm("contacts.approve_export") and settings.EXPORT_NEEDS_SECOND_PERSON:
+        context["exports"] = _exports(user.pk)
     if user.has_perm("campaigns.view_delivery"):
         context["deliverability"] = _deliverability()
     if user.has_perm("consent.view_permission"):
@@ -59,6 +76,7 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     context["unwritten"] = UnwrittenNo.objects.exists()
     context["now"] = timezone.now()
     context["steps"] = [] if begin.is_over() else begin.steps(request)
+    context["is_quiet"] = not (context.keys() & ALWAYS or any(map(context.get, SOMETIMES)))
     return context
 
 
@@ -134,6 +152,13 @@ def _to_approve(staff_id: int | None) -> list[Campaign]:
     asked = Campaign.objects.filter(unanswered, state=State.DRAFT, asked_at__isnull=False)
     others = asked.exclude(author=staff_id).exclude(editors=staff_id)
     return list(others.select_related("topic", "asked_by").order_by("asked_at", "pk")[:SHOWN])
+
+
+def _exports(staff_id: int | None) -> list[Export]:
+    """Files of people that wait for a second person, and that this staff member may approve."""
+    asked = Export.objects.filter(approved_by=None, asked_at__gt=timezone.now() - exports.KEPT)
+    others = asked.exclude(asked_by=staff_id).select_related("asked_by")
+    return list(others.order_by("asked_at", "pk")[:SHOWN])
 
 
 def _days() -> list[date]:
@@ -233,16 +258,24 @@ def _outcomes(campaigns: list[Campaign], counts: dict[int, dict[str, int]]) -> C
         is_drawn = state != _D.SENT
         series.append(Series(str(_D(state).label), list(percent), color, shown, is_drawn))
     labels = [_label(campaign) for campaign in campaigns]
-    parts = [
-        f"{intcomma(totals[state])} {_D(state).label}"
-        for state, *_rest in _OUTCOMES
-        if totals[state]
-    ]
+    parts = [_counted(state, totals[state]) for state, *_rest in _OUTCOMES if totals[state]]
     sentence = _("%(total)s handed over: %(parts)s.") % {
         "total": intcomma(sum(handed)),
         "parts": ", ".join(parts) or "0",
     }
     return Chart(labels, series, sentence, is_stacked=True, most=2)
+
+
+def _counted(state: str, count: int) -> str:
+    """So many, and what became of them: a word that agrees with the number where languages ask for it."""
+    words = {
+        _D.SENT: ngettext("%s sent", "%s sent", count),
+        _D.UNKNOWN: ngettext("%s unknown", "%s unknown", count),
+        _D.FAILED: ngettext("%s failed", "%s failed", count),
+        _D.BOUNCED: ngettext("%s bounced", "%s bounced", count),
+        _D.COMPLAINED: ngettext("%s complained", "%s complained", count),
+    }
+    return words[_D(state)] % intcomma(count)
 
 
 def _handed_over(counts: dict[str, int]) -> int:
@@ -253,7 +286,7 @@ def _handed_over(counts: dict[str, int]) -> int:
 
 def _label(campaign: Campaign) -> str:
     day = date_format(campaign.started_at, "MONTH_DAY_FORMAT") if campaign.started_at else ""
-    return f"{campaign.name[:24]} ({day})"
+    return f"{Truncator(campaign.name).chars(LABEL)} ({day})"
 
 
 def _moves() -> Chart:

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.utils.html import format_html, format_html_join
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 from unfold.decorators import display
@@ -36,7 +37,7 @@ class UploadForm(forms.Form):
         ),
     )
     alt = forms.CharField(
-        label=_("alternative text"),
+        label=capfirst(_("alternative text")),
         max_length=250,
         widget=UnfoldAdminTextInputWidget,
         help_text=_(

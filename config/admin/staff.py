@@ -17,7 +17,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.text import capfirst
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -112,7 +112,7 @@ class GroupAdmin(OwnFilters, DjangoGroupAdmin, ModelAdmin):
     def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         return PermissionsField(
             roles.permissions().select_related("content_type").order_by(*BY_MODEL),
-            label=_("May"),
+            label=pgettext_lazy("role", "May"),
             required=False,
             widget=UnfoldAdminCheckboxSelectMultipleWidget,
         )

@@ -72,6 +72,11 @@ class SubjectRequestAdmin(Noted):
         "settled_at", "processors_told_at",
     )  # fmt: skip
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What was touched is told once there is something to tell."""
+        fields = super().get_fields(request, obj)
+        return fields if obj is None or obj.manifest else [f for f in fields if f != "manifest"]
+
     def get_ordering(self, request: HttpRequest) -> tuple[Any, ...]:
         return (F("settled_at").desc(nulls_first=True), "due_at", "-pk")
 

@@ -192,7 +192,7 @@ class ContactAdmin(Kept, BigList):
     def has_ask_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return names.may_ask_for_identity(request, object_id)
 
-    @action(description=_("Show name and addresses"), url_path="name", permissions=["ask"])
+    @action(description=_("Show name, addresses and fields"), url_path="name", permissions=["ask"])
     def show_name(self, request: HttpRequest, object_id: str) -> HttpResponse:
         contact = acts.load(self, request, object_id)
         form = acts.ReasonForm(request.POST or None)
@@ -200,7 +200,7 @@ class ContactAdmin(Kept, BigList):
             self,
             request,
             contact,
-            title=_("Show name and addresses"),
+            title=_("Show name, addresses and fields"),
             sentence=_(
                 "Of this person, for a quarter of an hour. That you looked, and why, is noted."
             ),

@@ -35,6 +35,10 @@ class FieldList(ChangeList):
 
 @admin.register(DataField)
 class DataFieldAdmin(Kept, ModelAdmin):
+    empty_text = _(
+        "A field is one thing that may be known of a person, with the case for keeping it. What is "
+        "not registered here is not kept."
+    )
     form = TranslatedDataFieldForm
     list_display = (
         "label",

@@ -99,6 +99,11 @@ class StaticListAdmin(OwnFilters, ModelAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("name", *self.get_readonly_fields(request, obj))
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """The list alone: the people on it stay, and there may be a million of them."""
+        name = self.opts.verbose_name_plural
+        return [str(each) for each in objs], {name: len(objs)}, set(), []
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """What a segment asks for is not taken from under it."""
         may = super().has_delete_permission(request, obj)

@@ -70,7 +70,7 @@ def test_it_does_a_privacy_officers_day(sign_in, ada, tmp_path):
     expect(page.get_by_text("Lovelace")).to_have_count(0)
 
     # Look: with a reason, for this person.
-    page.get_by_role("link", name="Show name and addresses").first.click()
+    page.get_by_role("link", name="Show name, addresses and fields").first.click()
     page.get_by_label("Why?").fill("She asked by phone what we know")
     page.get_by_role("button", name="Show").click()
     expect(page.locator("[name=last_name]")).to_have_value("Lovelace")

@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
@@ -13,7 +13,10 @@ from django.utils.formats import date_format
 from campaigns import figures, progress, services, tally, tasks
 from campaigns.admin import dashboard
 from campaigns.models import AudienceDay, Campaign, MoveDay, Tally
+from config import roles
 from consent.models import UnwrittenNo
+from contacts import exports
+from contacts.models import Export
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -269,3 +272,47 @@ def test_it_shows_what_the_clock_counted_where_counting_takes_long(topic):
         other.close()
     assert dashboard._moved_by_day(days_ago(1))[days_ago(0)] == (1, 0)
     assert dashboard._granted() == {(topic.pk, "email"): 1}
+
+
+def test_it_says_so_when_nothing_waits_for_an_administrator(client):
+    roles.hold()
+    staff = make.staff("ines", superuser=False)
+    staff.groups.add(Group.objects.get(name="Administrator"))
+    make.campaign(make.topic(), state="scheduled", send_at=timezone.now())
+    client.force_login(staff)
+    assert "Nothing waits for you" in first_page(client).content.decode()
+
+
+def test_it_says_nothing_of_waiting_when_there_is_something_to_see(client, topic):
+    signed_in(client, "campaigns.view_campaign")
+    assert "Nothing waits for you" not in first_page(client).content.decode()
+
+
+@pytest.fixture
+def asked(settings):
+    settings.EXPORT_NEEDS_SECOND_PERSON = True
+    return exports.ask(segment=None, reason="An audit", staff_id=make.staff("olga").pk)
+
+
+def test_it_shows_files_of_people_to_whoever_may_approve_them(client, asked):
+    signed_in(client, "contacts.view_export", "contacts.approve_export")
+    page = first_page(client)
+    assert list(page.context_data["exports"]) == [asked]
+    assert reverse("admin:contacts_export_change", args=[asked.pk]) in page.content.decode()
+
+
+def test_it_shows_no_file_when_it_is_approved_over_or_ones_own(client, asked):
+    nora = signed_in(client, "contacts.view_export", "contacts.approve_export")
+    exports.approve(export=asked, staff_id=nora.pk)
+    exports.ask(segment=None, reason="Mine", staff_id=nora.pk)
+    old = exports.ask(segment=None, reason="Old", staff_id=asked.asked_by_id)
+    Export.objects.filter(pk=old.pk).update(asked_at=timezone.now() - timedelta(days=8))
+    assert list(first_page(client).context_data["exports"]) == []
+
+
+def test_it_counts_outcomes_in_words_that_agree(client, topic):
+    sent(topic, "sent", "sent", "unknown")
+    tally.keep_due()
+    signed_in(client, "campaigns.view_delivery")
+    page = client.get(reverse("admin:index"), headers={"Accept-Language": "fr"}).content.decode()
+    assert "3 remis\u00a0: 2 envoyés, 1 inconnu." in page

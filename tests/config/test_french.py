@@ -1,14 +1,18 @@
 """The door and the pages of access speak French without a gap."""
 
 import ast
+import calendar
 import gettext
 import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
+import django
 import pytest
 import unfold
 from django.utils import translation
+from django.utils.formats import date_format
 
 from config import environment
 from config.access import tokens
@@ -94,3 +98,11 @@ def test_it_sets_french_as_typography_asks():
 def test_it_says_one_french_word_for_one_thing():
     """A consent event is an « acte », a hold a « gel », a suppression a « blocage »."""
     assert {text for text in french() if re.search(r"[ée]vénement", text, re.IGNORECASE)} == set()
+
+
+@pytest.mark.parametrize("month", range(1, 13))
+def test_it_leaves_the_months_their_names(month):
+    """A word of the desk that is spelled like a month has a context of its own, or takes its place."""
+    own = gettext.translation("django", str(Path(django.__file__).parent / "conf/locale"), ["fr"])
+    with translation.override("fr"):
+        assert date_format(date(2025, month, 19), "F") == own.gettext(calendar.month_name[month])

@@ -14,11 +14,12 @@ document.addEventListener("DOMContentLoaded", () => {
 
 // Select2 draws its fields anew whenever it likes, each without a name.
 function nameSearches() {
-  for (const field of document.querySelectorAll(".select2-search__field:not([aria-label])")) {
+  const unnamed = ":is(.select2-search__field, .select2-selection[role=combobox]):not([aria-label], [aria-labelledby])";
+  for (const field of document.querySelectorAll(unnamed)) {
     const select = field.closest(".select2-container")?.previousElementSibling;
     const row = field.closest(".field-line, .field-row, .form-row");
     const label = select?.labels?.[0] ?? row?.querySelector("label");
-    if (label) field.setAttribute("aria-label", label.textContent.trim());
+    if (label) field.setAttribute("aria-label", label.textContent.replace("*", "").trim());
   }
 }
 
