@@ -11,7 +11,7 @@ The rules, in the order of their weight:
   place of a consent that ended.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -89,23 +89,12 @@ def follow(standing: Standing | None, act: Act) -> Standing | None:
     """What stands after one more act."""
     if standing and standing.state == State.ERASED:
         return standing
-    if act.kind == Kind.ERASED:
-        return _stopped(State.ERASED, act, None)
-    if act.kind in NO:
-        return _after_no(standing, act)
-    if act.kind in END:
-        return _after_end(standing, act)
-    if act.kind in {Kind.GIVEN, Kind.RENEWED}:
-        return _after_yes(standing, act)
-    if act.kind == Kind.BASIS_RECORDED:
-        return _after_basis(standing, act)
-    if act.kind == Kind.REQUESTED:
-        return _after_request(standing, act)
-    if act.kind == Kind.ASSERTED:
-        return standing or Standing(State.CLAIMED, False, act.occurred_at, act.event_id)
-    if act.kind == Kind.UNDONE:
-        return _after_undo(standing, act)
-    return standing
+    after = _AFTER.get(act.kind)
+    return after(standing, act) if after else standing
+
+
+def _after_erasure(standing: Standing | None, act: Act) -> Standing:
+    return _stopped(State.ERASED, act, None)
 
 
 def _after_no(standing: Standing | None, act: Act) -> Standing:
@@ -153,15 +142,15 @@ def _after_basis(standing: Standing | None, act: Act) -> Standing:
 def _granted(act: Act, fresh_at: datetime | None = None) -> Standing:
     return Standing(
         State.GRANTED,
-        stopped=False,
-        since=act.occurred_at,
-        event_id=act.event_id,
-        basis=act.basis,
-        method=act.method,
-        address_id=act.address_id,
-        wording_id=act.wording_id,
-        valid_until=act.valid_until,
-        fresh_at=fresh_at,
+        False,
+        act.occurred_at,
+        act.event_id,
+        act.basis,
+        act.method,
+        act.address_id,
+        act.wording_id,
+        act.valid_until,
+        fresh_at,
     )
 
 
@@ -171,6 +160,10 @@ def _after_request(standing: Standing | None, act: Act) -> Standing:
     return Standing(
         State.PENDING, bool(standing and standing.stopped), act.occurred_at, act.event_id
     )
+
+
+def _after_claim(standing: Standing | None, act: Act) -> Standing:
+    return standing or Standing(State.CLAIMED, False, act.occurred_at, act.event_id)
 
 
 def _after_undo(standing: Standing | None, act: Act) -> Standing | None:
@@ -185,3 +178,16 @@ def _after_undo(standing: Standing | None, act: Act) -> Standing | None:
     ):
         return standing
     return standing.before._replace(event_id=act.event_id, fresh_at=act.occurred_at)
+
+
+_AFTER: dict[str, Callable[[Standing | None, Act], Standing | None]] = {
+    Kind.ERASED: _after_erasure,
+    **dict.fromkeys(NO, _after_no),
+    **dict.fromkeys(END, _after_end),
+    Kind.GIVEN: _after_yes,
+    Kind.RENEWED: _after_yes,
+    Kind.BASIS_RECORDED: _after_basis,
+    Kind.REQUESTED: _after_request,
+    Kind.ASSERTED: _after_claim,
+    Kind.UNDONE: _after_undo,
+}

@@ -138,6 +138,7 @@ class RowReader:
         self.offered = {topic.key: topic.channels for topic in registry.topics.values()}
         self.known_topics: dict[str, Sequence[Topic]] = {}
         self.known_wordings: dict[tuple[int, str, str], Wording | None] = {}
+        self.known_asked: dict[tuple[str, str, bool, bool], Sequence[tuple[Topic, str]]] = {}
         # Backwards: the first column of a meaning is the one that stays.
         self.places = [
             (place, target)
@@ -414,21 +415,32 @@ class RowReader:
             wording = self._wording(topic, channel, words) if words else None
             row.said.append(Said(kind, topic, channel, at, wording, details if wording else quoted))
 
-    def _asked(self, row: Row, cells: Cells) -> Iterable[tuple[Topic, str]]:
+    def _asked(self, row: Row, cells: Cells) -> Sequence[tuple[Topic, str]]:
         """Each topic with each channel it is for; raises `RowRefused` where one cannot be."""
-        arrival = row.arrival
+        reached = bool(row.arrival.email), bool(row.arrival.phone)
+        asked = (cells.get("topic", ""), cells.get("channel", ""), *reached)
+        known = self.known_asked.get(asked)
+        if known is None:
+            if len(self.known_asked) > MOST_WORDINGS:
+                self.known_asked.clear()
+            known = self.known_asked[asked] = list(self._channels_asked(cells, *reached))
+        return known
+
+    def _channels_asked(
+        self, cells: Cells, has_email: bool, has_phone: bool
+    ) -> Iterable[tuple[Topic, str]]:
         channels = self._channels(cells)
         for topic in self._topics(cells):
             if topic.use == Topic.Use.DATA:
                 yield topic, _DATA
                 continue
-            for channel in channels or (_EMAIL if arrival.email else _SMS,):
+            for channel in channels or (_EMAIL if has_email else _SMS,):
                 if channel not in self.offered[topic.key]:
                     raise RowRefused(
                         Sentence("The topic “%(topic)s” is not offered by %(channel)s.")
                         % {"topic": topic.key, "channel": Channel(channel).label}
                     )
-                if not (arrival.email if channel == _EMAIL else arrival.phone):
+                if not (has_email if channel == _EMAIL else has_phone):
                     raise RowRefused(
                         Sentence("This row has no address for %s.") % Channel(channel).label
                     )
