@@ -15,34 +15,72 @@ from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 OUT = Path(__file__).parent.parent / "docs" / "screenshots"
 SIZE: ViewportSize = {"width": 1280, "height": 800}
+DRAFT = "Product news, issue 3"
 Theme = Literal["light", "dark"]
 THEMES: tuple[Theme, ...] = ("light", "dark")
-FIRST = "/admin/campaigns/campaign/1"
-DESK = {
-    "dashboard": "/admin/",
-    "audience": f"{FIRST}/audience/",
-    "result": f"{FIRST}/result/",
-}
+SENT = "/admin/campaigns/campaign/1"
 LARGEST = 150_000
 SETTLES_MS = 1_500
 
 
-def take(browser: Browser, asked: argparse.Namespace, theme: Theme) -> None:
+def signed_in(browser: Browser, asked: argparse.Namespace, theme: Theme) -> Page:
     context = browser.new_context(
         base_url=asked.url, locale="en", viewport=SIZE, color_scheme=theme
     )
     page = context.new_page()
-    page.goto(asked.preferences)
-    keep(page, f"preferences-{theme}")
     page.goto("/admin/")
     page.locator("[name=login]").fill("admin")
     page.locator("[name=password]").fill(asked.password)
     page.locator("main button[type=submit]").first.click()
     page.wait_for_url("**/admin/")
-    for name, address in DESK.items():
-        page.goto(address)
-        keep(page, f"{name}-{theme}")
-    context.close()
+    return page
+
+
+def draft(page: Page) -> str:
+    """The address of a draft to write in, made once."""
+    page.goto("/admin/campaigns/campaign/?q=issue+3")
+    if not page.get_by_role("link", name=DRAFT).count():
+        page.goto(f"{SENT}/duplicate/")
+        page.get_by_label("Name").fill(DRAFT)
+        page.get_by_role("button", name="Duplicate").click()
+        page.goto("/admin/campaigns/campaign/?q=issue+3")
+    page.get_by_role("link", name=DRAFT).first.click()
+    page.wait_for_url("**/change/**")
+    return page.url.partition("/change/")[0]
+
+
+def take(page: Page, asked: argparse.Namespace, theme: Theme) -> None:
+    page.goto(asked.preferences)
+    keep(page, f"preferences-{theme}")
+    page.goto(f"{SENT}/result/")
+    keep(page, f"result-{theme}")
+    compose(page, f"{draft(page)}/change/")
+    keep(page, f"composer-{theme}")
+    page.set_viewport_size(SIZE)
+    page.goto(f"{draft(page)}/audience/")
+    keep(page, f"audience-{theme}")
+    build(page)
+    keep(page, f"segment-{theme}")
+
+
+def compose(page: Page, address: str) -> None:
+    page.goto(address)
+    page.get_by_role("button", name="Preview as you write").first.click()
+    page.locator(".desk-live-subject:not(:empty)").first.wait_for()
+    page.set_viewport_size({"width": 1280, "height": 1100})
+    page.evaluate("document.getElementById('id_contents-0-subject').scrollIntoView()")
+
+
+def build(page: Page) -> None:
+    """A segment of two conditions with its figures, not saved."""
+    page.goto("/admin/contacts/segment/add/")
+    page.get_by_label("Name").fill("French subscribers")
+    page.get_by_role("button", name="Add a condition").click()
+    page.get_by_label("Value").fill("fr")
+    page.get_by_role("button", name="Add a condition").click()
+    page.get_by_label("What").nth(1).select_option("lifecycle")
+    page.get_by_label("Value").nth(1).select_option("subscriber")
+    page.locator(".desk-rule-figure").wait_for()
 
 
 def keep(page: Page, name: str) -> None:
@@ -66,8 +104,13 @@ def main() -> None:
     program = os.environ.get("CHROMIUM") or shutil.which("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        for theme in THEMES:
-            take(browser, asked, theme)
+        pages = {theme: signed_in(browser, asked, theme) for theme in THEMES}
+        # Before there is a draft, which would stand on the first page of the second theme only.
+        for theme, page in pages.items():
+            page.goto("/admin/")
+            keep(page, f"dashboard-{theme}")
+        for theme, page in pages.items():
+            take(page, asked, theme)
         browser.close()
 
 
