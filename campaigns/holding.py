@@ -13,7 +13,6 @@ from contacts.holders import Holder, Line, Section
 from contacts.models import Contact, DataField
 
 MOST_TOLD = 20
-HOLDER_TABLES = frozenset({"campaigns.Delivery", "campaigns.Hit"})
 IMPERSONAL = (
     "campaigns.AudienceDay",
     "campaigns.MoveDay",
@@ -31,6 +30,20 @@ IMPERSONAL = (
     "campaigns.Tally",
     "campaigns.Unit",
 )
+
+
+def kept() -> Mapping[str, str]:
+    """How long the rows of each table are kept."""
+    return {
+        "campaigns.Delivery": _(
+            "For good; once the person is erased without what mail servers said"
+        ),
+        "campaigns.Hit": _hits_kept(),
+    }
+
+
+def _hits_kept() -> str:
+    return _("%d days after the last; counts without names stay") % settings.MEASUREMENT_DAYS
 
 
 def export(contact: Contact) -> dict[str, Any]:
@@ -116,12 +129,11 @@ def record() -> list[Mapping[str, str]]:
             "justification": _(
                 "Counted only of people who permit it: which message, which link, first, last and how often."
             ),
-            "kept": _("%d days after the last; counts without names stay")
-            % settings.MEASUREMENT_DAYS,
+            "kept": _hits_kept(),
             "depends_on_permission": topic.key,
         }
         for topic in Topic.objects.measuring()
     ]
 
 
-HOLDER = Holder("campaigns", HOLDER_TABLES, export, erase, tell, measurement.overdue, record)
+HOLDER = Holder("campaigns", kept, export, erase, tell, measurement.overdue, record)

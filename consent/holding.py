@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from consent import ledger
 from consent.models import (
@@ -19,18 +22,6 @@ from consent.models import (
 from contacts.holders import Holder
 from contacts.models import Address, Contact
 
-HOLDER_TABLES = frozenset(
-    {
-        "consent.ConsentEvent",
-        "consent.ConsentEvidence",
-        "consent.Permission",
-        "consent.RefusedRow",
-        "consent.RenewalRequest",
-        "consent.ServiceMail",
-        "consent.Suppression",
-        "consent.UnwrittenNo",
-    }
-)
 IMPERSONAL = (
     "consent.ImportBatch",
     "consent.ImportEvidence",
@@ -47,6 +38,28 @@ IMPERSONAL = (
     "consent.Unsealed",
     "consent.Wording",
 )
+
+
+def kept() -> Mapping[str, str]:
+    """How long the rows of each table are kept."""
+    until_erased = _("Until the person is erased")
+    return {
+        "consent.ConsentEvent": _("For good: it proves what was said, and names a pseudonym only"),
+        "consent.ConsentEvidence": until_erased,
+        "consent.Permission": _("For good; once the person is erased without their address"),
+        "consent.Suppression": _(
+            "For good: a keyed hash that keeps an address from being written to"
+        ),
+        "consent.RefusedRow": ngettext(
+            "%d day after its import ended",
+            "%d days after its import ended",
+            settings.REFUSED_ROWS_DAYS,
+        )
+        % settings.REFUSED_ROWS_DAYS,
+        "consent.RenewalRequest": until_erased,
+        "consent.ServiceMail": until_erased,
+        "consent.UnwrittenNo": _("Until it stands in the journal, within minutes"),
+    }
 
 
 def export(contact: Contact) -> dict[str, Any]:
@@ -162,4 +175,4 @@ def _suppress(contact: Contact) -> int:
     return suppressed
 
 
-HOLDER = Holder("consent", HOLDER_TABLES, export, erase)
+HOLDER = Holder("consent", kept, export, erase)

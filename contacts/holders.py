@@ -67,7 +67,7 @@ def _nothing_recorded() -> list[Mapping[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """`tables` are model labels like `contacts.Contact`.
+    """`kept` says of each table, by model label like `contacts.Contact`, how long its rows are kept.
 
     `export` gives plain values (texts, numbers, lists, mappings) under the holder's name; `erase` returns
     the rows it touched by table, in the transaction of the erasure; `tell` says it to the person in words,
@@ -76,12 +76,16 @@ class Holder:
     """
 
     name: str
-    tables: frozenset[str]
+    kept: Callable[[], Mapping[str, str]]
     export: Callable[[Contact], Any]
     erase: Callable[[Contact], Mapping[str, int]]
     tell: Callable[[Contact], list[Section]] = _nothing_told
     overdue: Callable[[], list[Overdue]] = _nothing_overdue
     record: Callable[[], list[Mapping[str, str]]] = _nothing_recorded
+
+    @property
+    def tables(self) -> frozenset[str]:
+        return frozenset(self.kept())
 
 
 _holders: dict[str, Holder] = {}

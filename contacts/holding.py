@@ -8,23 +8,12 @@ from typing import Any
 
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from contacts import fields
 from contacts.holders import Holder
 from contacts.models import Contact, Export, Identity, IdentityView, StaticList
 
-HOLDER_TABLES = frozenset(
-    {
-        "contacts.Address",
-        "contacts.Contact",
-        "contacts.Contact_tags",
-        "contacts.Hold",
-        "contacts.Identity",
-        "contacts.IdentityView",
-        "contacts.StaticList_contacts",
-        "contacts.SubjectRequest",
-    }
-)
 IMPERSONAL = (
     "contacts.Count",
     "contacts.DataField",
@@ -36,6 +25,22 @@ IMPERSONAL = (
     "contacts.StaticList",
     "contacts.Tag",
 )
+
+
+def kept() -> Mapping[str, str]:
+    """How long the rows of each table are kept; registered values have periods of their own."""
+    until_erased = _("Until the person is erased")
+    without_words = _("For good; once the person is erased without a word about them")
+    return {
+        "contacts.Contact": _("Until the person is erased; then a pseudonym, for the ledger"),
+        "contacts.Identity": until_erased,
+        "contacts.Address": _("Until the person is erased, former addresses too"),
+        "contacts.Contact_tags": until_erased,
+        "contacts.StaticList_contacts": until_erased,
+        "contacts.SubjectRequest": without_words,
+        "contacts.Hold": without_words,
+        "contacts.IdentityView": without_words,
+    }
 
 
 def export(contact: Contact) -> dict[str, Any]:
@@ -154,4 +159,4 @@ def _forget_in_reasons(identity: Identity) -> None:
             written.filter(pk=pk).update(reason=pattern.sub("…", reason))
 
 
-HOLDER = Holder("contact", HOLDER_TABLES, export, erase)
+HOLDER = Holder("contact", kept, export, erase)

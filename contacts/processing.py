@@ -4,7 +4,9 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
+from django.db.models import Model
 from django.utils.translation import gettext as _
 
 from contacts import holders, parties
@@ -40,9 +42,28 @@ def whole() -> dict[str, Any]:
         "controller": asdict(who) if who else None,
         "people": [str(stage.label) for stage in Lifecycle],
         "processing": record(),
+        "retention": retention(),
         "recipients": [asdict(recipient) for recipient in parties.recipients()],
         "measures": measures(),
     }
+
+
+def retention() -> list[dict[str, str]]:
+    """How long each table with personal data keeps it: `table` (its label), `name` and `kept` in words."""
+    return [
+        {"table": table, "name": _name(apps.get_model(table)), "kept": kept}
+        for holder in holders.registered()
+        for table, kept in holder.kept().items()
+    ]
+
+
+def _name(model: type[Model]) -> str:
+    """In words; a table between two others is called after what it gives to the first of them."""
+    for owner in apps.get_models():
+        for given in owner._meta.many_to_many:
+            if given.remote_field.through is model and model._meta.auto_created:
+                return f"{owner._meta.verbose_name_plural}: {given.verbose_name}"
+    return str(model._meta.verbose_name_plural)
 
 
 def measures() -> list[str]:

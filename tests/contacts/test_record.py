@@ -42,7 +42,7 @@ def test_it_says_who_answers_whose_data_why_for_whom_and_how_safe(client, office
     page = client.get(RECORD).content.decode()
     for words in (
         "Lumen Books SARL", "Email address and phone number", "City", "730 days", "Printshop Dupont",
-        "mail.lumen.example", "How it is kept safe", "Subscriber", "CNIL",
+        "mail.lumen.example", "How it is kept safe", "Subscriber", "CNIL", "90 days after its import ended",
     ):  # fmt: skip
         assert words.lower() in page.lower(), words
 

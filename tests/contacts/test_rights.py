@@ -16,7 +16,7 @@ from campaigns.models import Delivery
 from consent import gate, imports, ledger, replay, sealing, services, verification
 from consent import rights as consent_rights
 from consent.models import ConsentEvent, ConsentEvidence, Suppression
-from contacts import holders, journal, rights
+from contacts import holders, journal, processing, rights
 from contacts import services as contacts
 from contacts.models import Channel, Contact, Identity, StaticList, SubjectRequest, Tag
 from tests import make
@@ -80,6 +80,14 @@ def everything_stored():
 
 def test_it_has_a_holder_for_every_table():
     assert holders.unaccounted() == set()
+
+
+def test_it_says_of_every_table_how_long_it_is_kept():
+    told = {row["table"]: row for row in processing.whole()["retention"]}
+    assert set(told) == {table for holder in holders.registered() for table in holder.tables}
+    assert all(row["name"] and row["kept"] for row in told.values())
+    assert told["consent.RefusedRow"]["kept"] == "90 days after its import ended"
+    assert told["contacts.Contact_tags"]["name"] == "contacts: tags"
 
 
 # What the holders' tables have that is not read for a person, or stays as it is, and why.
