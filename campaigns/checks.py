@@ -15,6 +15,7 @@ from liquid.builtin.output import OutputNode
 from campaigns.content import Compiled, ContentError, Pieces, Rendered
 from campaigns.letters import NOWHERE, Letters, nobody
 from campaigns.models import Campaign, CampaignContent
+from campaigns.shown import Look
 from campaigns.texts import Texts, letters_of, said
 from consent.models import Organization, Topic
 from consent.sms import gsm
@@ -26,10 +27,9 @@ SUBJECT_SHOWN = 60
 PREHEADER_SHOWN = 120
 _UNSEEN = {"style", "script", "title"}
 # Styles of a writer's own, which MJML lets them add, must not take away what the law asks for.
-_HIDES_FOOTER = re.compile(
-    r"\.footer\b[^{}]*\{[^{}]*(display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0|opacity\s*:\s*0)",
-    re.IGNORECASE,
-)
+_ON_FOOTER = re.compile(r"\.footer\b[^{}]*\{([^{}]*)\}")
+# Elements without an end: nothing stands inside them.
+_VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
 _STAND_INS = re.compile(
     r"(^|\.)(example\.(com|org|net)|localhost|your-?site\.\w+)$|\.(test|invalid)$"
 )
@@ -157,8 +157,10 @@ def _footer(letters: Letters, content: CampaignContent, rendered: Rendered) -> I
     identity = letters.identity(language)
     wanted = [identity.legal_name, *identity.postal_address.splitlines()]
     seen = _read(rendered.html)
-    in_html = any(url == stop and words.strip() for url, words in seen.links)
-    is_hidden = _HIDES_FOOTER.search(seen.styles) is not None
+    in_html = any(url == stop and words.strip() for url, words in seen.shown_links)
+    is_hidden = any(
+        not seen.footer.under(style).is_seen for style in _ON_FOOTER.findall(seen.styles)
+    )
     shows_who = _shows(seen.text, wanted) and not is_hidden
     found = {
         _("The HTML part shows no unsubscribe link."): in_html and not is_hidden,
@@ -319,42 +321,64 @@ def _size(rendered: Rendered, language: str) -> Finding:
 
 
 class _Reader(HTMLParser):
-    """Links and images with their words in the order of the message, its text and its styles."""
+    """Links and images with their words in the order of the message, the text that is seen, the styles."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.links: list[tuple[str, str]] = []
+        self.shown_links: list[tuple[str, str]] = []
         self.images: list[tuple[str, str]] = []
         self.text = self.styles = ""
+        self.footer = Look()
         self._unseen = ""
-        self._open: tuple[str, list[str]] | None = None
+        self._around: list[tuple[str, Look]] = []
+        self._open: tuple[str, list[str], list[str]] | None = None
+
+    @property
+    def _look(self) -> Look:
+        return self._around[-1][1] if self._around else Look()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         if tag in _UNSEEN:
             self._unseen = tag
+        look = self._look.under(
+            f"background:{given.get('bgcolor', 'none')};{given.get('style', '')}"
+        )
+        if tag not in _VOID:
+            self._around.append((tag, look))
+        if "footer" in given.get("class", "").split():
+            self.footer = look
         if tag == "a":
-            self._open = (given.get("href", ""), [])
+            self._open = (given.get("href", ""), [], [])
         elif tag == "img":
             self.images.append((given.get("src", ""), given.get("alt", "")))
-            if self._open:
-                self._open[1].append(given.get("alt", ""))
+            self._say_in_link(given.get("alt", ""), look)
 
     def handle_endtag(self, tag: str) -> None:
         if tag == self._unseen:
             self._unseen = ""
+        if any(tag == each for each, _look in self._around):
+            while self._around.pop()[0] != tag:
+                pass
         if tag == "a" and self._open:
-            url, words = self._open
+            url, words, shown = self._open
             self.links.append((url, "".join(words)))
+            self.shown_links.append((url, "".join(shown)))
             self._open = None
 
     def handle_data(self, data: str) -> None:
         if self._unseen == "style":
             self.styles += data
-        elif not self._unseen:
+        elif not self._unseen and self._look.is_seen:
             self.text += data
+        self._say_in_link(data, self._look)
+
+    def _say_in_link(self, words: str, look: Look) -> None:
         if self._open:
-            self._open[1].append(data)
+            self._open[1].append(words)
+            if look.is_seen:
+                self._open[2].append(words)
 
 
 def _read(html: str) -> _Reader:

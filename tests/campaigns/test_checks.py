@@ -204,9 +204,74 @@ HIDING = (
 )
 
 
-def test_it_stops_when_styles_hide_the_footer(campaign):
-    campaign.contents.update(markup="mjml", body=HIDING.format("td.footer { display: none }"))
+UNSEEN = pytest.mark.parametrize(
+    "style",
+    [
+        "display: none", "DISPLAY:NONE !important", "visibility:hidden", "font-size:0", "font-size: 1px",
+        "opacity:0", "opacity:0.0", "color:#FFF", "color:white;background:rgb(255, 255, 255)",
+        "background-color:#5b6270",
+    ],
+)  # fmt: skip
+SEEN = pytest.mark.parametrize(
+    "style",
+    [
+        "display:block", "visibility:visible", "font-size:11px", "font-size:1em", "opacity:0.8",
+        "color:#333333", "color:#ffffff;background:#000 url(night.png)", "background:rgba(91,98,112,0)",
+        "background:transparent", "color:inherit", "color:var(--ink)", "font-size:calc(1px + 1em)",
+    ],
+)  # fmt: skip
+FOOTER_STYLE = 'color:#5b6270;{{ wrapped }}"'
+LINK_STYLE = 'style="color:#5b6270;text-decoration:underline">{% translate "Unsubscribe" %}'
+
+
+@UNSEEN
+def test_it_stops_when_styles_hide_the_footer(campaign, style):
+    campaign.contents.update(markup="mjml", body=HIDING.format(f"td.footer {{ {style} }}"))
     assert len(stopped(campaign)) == 2
+
+
+@UNSEEN
+@pytest.mark.parametrize("markup", ["markdown", "mjml"])
+def test_it_stops_when_the_footer_hides_itself(campaign, own_layouts, markup, style):
+    own_layouts("_footer.html", FOOTER_STYLE, f'background:#ffffff;{FOOTER_STYLE[:-1]};{style}"')
+    campaign.contents.update(**({"markup": "mjml", "body": MJML} if markup == "mjml" else {}))
+    refused = stopped(campaign)
+    assert "The HTML part does not show who sends it, with the postal address." in refused
+
+
+def test_it_stops_when_the_unsubscribe_link_alone_is_hidden(campaign, own_layouts):
+    own_layouts("_footer.html", LINK_STYLE, LINK_STYLE.replace("#5b6270", "#f2f4f7"))
+    assert stopped(campaign) == ["The HTML part shows no unsubscribe link."]
+
+
+def test_it_stops_when_what_stands_around_the_footer_hides_it(campaign, own_layouts):
+    own_layouts("_footer.html", "margin:0 auto", "margin:0 auto;visibility:hidden")
+    assert len(stopped(campaign)) == 2
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        '<mj-head><mj-attributes><mj-all background-color="#5b6270" /></mj-attributes></mj-head><mj-body>',
+        '<mj-body background-color="#5b6270">',
+    ],
+    ids=["attributes", "body"],
+)
+def test_it_stops_when_the_page_has_the_color_of_the_footer(campaign, begin):
+    said = "<mj-section><mj-column><mj-text>News</mj-text></mj-column></mj-section>"
+    body = f"<mjml>{begin}{said}</mj-body></mjml>"
+    campaign.contents.update(markup="mjml", body=body)
+    assert len(stopped(campaign)) == 2
+    campaign.contents.update(body=body.replace("#5b6270", "#eeeeee"))
+    assert stopped(campaign) == []
+
+
+@SEEN
+def test_it_passes_a_footer_that_is_styled_and_seen(campaign, own_layouts, style):
+    own_layouts("_footer.html", FOOTER_STYLE, f'{FOOTER_STYLE[:-1]};{style}"')
+    assert stopped(campaign) == []
+    campaign.contents.update(markup="mjml", body=HIDING.format(f".footer {{ {style} }}"))
+    assert stopped(campaign) == []
 
 
 def test_it_passes_styles_that_color_the_footer(campaign):
