@@ -27,13 +27,14 @@ _TAG = OpenApiParameter(
     str,
     OpenApiParameter.HEADER,
     response=[200, 201],
-    description="The campaign as it is saved now, for If-Match.",
+    description="The campaign as it is answered here, to be sent back as If-Match by whoever changes it.",
 )
 _IF_MATCH = OpenApiParameter(
     "If-Match",
     str,
     OpenApiParameter.HEADER,
-    description="The ETag with which the campaign was read: saved meanwhile, nothing is changed (412).",
+    description="The ETag with which the campaign was read: saved meanwhile, nothing is changed (412). "
+    "Without it, what somebody else saved meanwhile is overwritten.",
 )
 
 
@@ -232,6 +233,10 @@ class CampaignViewSet(
 
     @extend_schema(parameters=[_IF_MATCH, _TAG])
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Change a draft: read it, change it, and send the ETag of what you read as If-Match.
+
+        412: somebody saved it after you read it. 409: it is no draft any more. Nothing is changed then.
+        """
         found = self.get_object()
         written = CampaignSerializer(
             found, data=request.data, partial=True, context=self.get_serializer_context()
@@ -257,7 +262,7 @@ class CampaignViewSet(
             raise Http404
         return Response(ResultSerializer(found).data)
 
-    @extend_schema(request=ScheduleSerializer, responses=CampaignSerializer)
+    @extend_schema(request=ScheduleSerializer, responses=CampaignSerializer, parameters=[_TAG])
     @action(detail=True, methods=["post"], permission_classes=[MaySend])
     def schedule(self, request: Request, pk: str) -> Response:
         moment = ScheduleSerializer(data=request.data)
@@ -268,28 +273,28 @@ class CampaignViewSet(
         )
         return self._shown(campaign)
 
-    @extend_schema(request=None, responses=CampaignSerializer)
+    @extend_schema(request=None, responses=CampaignSerializer, parameters=[_TAG])
     @action(detail=True, methods=["post"], permission_classes=[MayApprove])
     def approve(self, request: Request, pk: str) -> Response:
         campaign = self.get_object()
         services.approve_campaign(campaign=campaign, actor_id=request.user.pk)
         return self._shown(campaign)
 
-    @extend_schema(request=None, responses=CampaignSerializer)
+    @extend_schema(request=None, responses=CampaignSerializer, parameters=[_TAG])
     @action(detail=True, methods=["post"], permission_classes=[MaySend])
     def pause(self, request: Request, pk: str) -> Response:
         campaign = self.get_object()
         services.pause_campaign(campaign=campaign)
         return self._shown(campaign)
 
-    @extend_schema(request=None, responses=CampaignSerializer)
+    @extend_schema(request=None, responses=CampaignSerializer, parameters=[_TAG])
     @action(detail=True, methods=["post"], permission_classes=[MaySend])
     def resume(self, request: Request, pk: str) -> Response:
         campaign = self.get_object()
         services.resume_campaign(campaign=campaign)
         return self._shown(campaign)
 
-    @extend_schema(request=None, responses=CampaignSerializer)
+    @extend_schema(request=None, responses=CampaignSerializer, parameters=[_TAG])
     @action(detail=True, methods=["post"], permission_classes=[MaySend])
     def cancel(self, request: Request, pk: str) -> Response:
         campaign = self.get_object()
@@ -297,8 +302,9 @@ class CampaignViewSet(
         return self._shown(campaign)
 
     def _shown(self, campaign: Campaign) -> Response:
-        campaign.refresh_from_db()
-        return Response(self.get_serializer(campaign).data)
+        tag = tag_of(campaign.pk)
+        shown = self.get_queryset().get(pk=campaign.pk)
+        return Response(self.get_serializer(shown).data, headers={"ETag": tag})
 
 
 class DeliverySerializer(serializers.ModelSerializer[Delivery]):

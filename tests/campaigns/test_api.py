@@ -152,6 +152,28 @@ def test_it_writes_what_nobody_saved_meanwhile_and_names_what_it_is_now(written,
     assert changed.headers["ETag"] == api.get(path).headers["ETag"] != f'"{seen}"'
 
 
+def test_it_names_what_a_campaign_is_in_every_answer_about_it(written):
+    api, path, _campaign = written
+    seen = api.get(path).headers["ETag"]
+    assert api.head(path).headers["ETag"] == seen
+    moment = {"send_at": timezone.now().isoformat()}
+    scheduled = api.post(f"{path}schedule/", moment, format="json")
+    cancelled = api.post(f"{path}cancel/")
+    assert [scheduled.headers["ETag"], cancelled.headers["ETag"]] == [seen, seen]
+    assert "ETag" not in api.post(f"{path}pause/").headers
+
+
+def test_it_describes_the_tag_and_what_happens_without_it(written):
+    api, _path, _campaign = written
+    described = api.get("/api/schema/", headers={"Accept": "application/json"}).json()["paths"]
+    campaign = described["/api/campaigns/{id}/"]
+    for method in ("get", "patch"):
+        assert "ETag" in campaign[method]["responses"]["200"]["headers"]
+    [given] = [each for each in campaign["patch"]["parameters"] if each["name"] == "If-Match"]
+    assert "is overwritten" in given["description"]
+    assert "412" in campaign["patch"]["description"]
+
+
 @pytest.mark.parametrize("given", ['""', "nonsense", '"nonsense"', ","])
 def test_it_refuses_a_tag_that_names_nothing(written, given):
     api, path, campaign = written
