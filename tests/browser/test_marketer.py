@@ -7,9 +7,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import Group
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext
 from playwright.sync_api import Page, expect
 
+from campaigns import services
 from campaigns.models import Campaign
 from config import roles
 from consent.models import ServiceMail
@@ -19,6 +21,10 @@ from tests import make, processes
 from tests.campaigns import engine
 from tests.sink import Mode, Sink
 
+NOBODY_YET = "Nobody has approved it yet: somebody else has to, before it is scheduled."
+APPROVED = "Approved by %(who)s on %(when)s."
+PROGRESS = "%(sent)s of %(allowed)s sent"
+SHOE = "Line %(line)d of the %(part)s: there is no registered field or name “%(name)s”."
 WORDS = "Hello {{ contact.first_name | default: 'reader' }},\n\nLook."
 
 
@@ -68,24 +74,70 @@ def desk(visit):
     return open_desk
 
 
-def test_it_takes_a_marketer_from_a_segment_to_the_result(desk, people, sink, settings, tmp_path):
+def said_in(language):
+    """Gives what the desk says for a source string; the language is active during the look-up only."""
+
+    def said(words, **holes):
+        with translation.override(language):
+            translated = gettext(words)
+        return translated % holes if holes else translated
+
+    return said
+
+
+def begin_of(words):
+    """What stands before the first hole of words, to look for a sentence whose rest is not known."""
+    return words.partition("%(")[0]
+
+
+def turn_to(page, name):
+    """Open one of the pages of a campaign; those that a phone has no room for stand in a menu."""
+    page.wait_for_load_state("load")
+    in_menu = page.locator("#tabs-dropdown a", has_text=name)
+    if in_menu.count():
+        page.locator("div:has(> #tabs-dropdown) > div").click()
+        in_menu.click()
+    else:
+        page.locator("#tabs-items").get_by_role("link", name=name).click()
+
+
+def choose(page, name):
+    """Press one of the acts of a campaign, which a phone keeps behind a button."""
+    page.wait_for_load_state("load")
+    more = page.locator("a[href='#']", has_text="more_horiz")
+    if more.is_visible():
+        more.click()
+    page.get_by_role("link", name=name).click()
+
+
+@pytest.mark.parametrize(
+    ("language", "topic", "width"), [("en", "Product news", 1280), ("fr", "Nouveautés", 390)]
+)
+def test_it_takes_a_marketer_from_a_segment_to_the_result(
+    desk, people, sink, settings, tmp_path, language, topic, width
+):
     settings.CAMPAIGN_NEEDS_APPROVAL = True
-    page = desk("/admin/contacts/segment/add/")
-    page.get_by_label("Name").fill("French readers")
-    page.get_by_role("button", name="Add a condition").click()
-    page.get_by_label("Value").fill("fr")
+    said = said_in(language)
+    look = {"language": language, "width": width}
+    page = desk("/admin/contacts/segment/add/", **look)
+    expect(page.locator("html")).to_have_attribute("lang", language)
+    page.get_by_label(said("name")).fill("French readers")
+    page.get_by_role("button", name=said("Add a condition")).click()
+    page.get_by_label(said("Value")).fill("fr")
     expect(page.locator(".desk-rule-figure")).to_have_text("3")
-    expect(page.get_by_label("Of these, on")).to_have_value("product-news.email")
-    expect(page.locator(".desk-rule-splits")).to_contain_text("may be mailed 1")
-    expect(page.locator(".desk-rule-splits")).to_contain_text("not: withdrew 1")
+    expect(page.get_by_label(said("Of these, on"))).to_have_value("product-news.email")
+    expect(page.locator(".desk-rule-splits")).to_contain_text(f"{said('may be mailed')} 1")
+    expect(page.locator(".desk-rule-splits")).to_contain_text(
+        f"{said('not: %(reason)s', reason=said('withdrew'))} 1"
+    )
     expect(page.locator(".desk-rule-sample a")).to_have_count(3)
-    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("button", name=said("Save"), exact=True).click()
     page.locator("#result_list").get_by_role("link", name="French readers").wait_for()
 
     page.goto("/admin/campaigns/campaign/add/")
-    page.get_by_label("Name").fill("Spring letter")
-    page.get_by_label("Topic").select_option(label="Product news")
-    page.get_by_label("Sender").select_option(label="Lumen")
+    page.get_by_label(said("name")).fill("Spring letter")
+    page.get_by_label(said("topic")).select_option(label=topic)
+    page.get_by_label(said("sender")).select_option(label="Lumen")
     segments = page.locator(".field-segments")
     segments.locator(".select2-search__field, .select2-selection").first.click()
     page.locator(".select2-search__field").first.fill("French")
@@ -93,70 +145,77 @@ def test_it_takes_a_marketer_from_a_segment_to_the_result(desk, people, sink, se
     page.locator("#id_contents-0-subject").fill("Twelve new books")
     page.locator("#id_contents-0-preheader").fill("For a wet April")
     page.locator("#id_contents-0-body").fill(WORDS)
-    page.get_by_role("button", name="Save and continue editing").click()
-    page.get_by_role("button", name="Preview as you write").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name=said("Save and continue editing")).click()
+    page.get_by_role("button", name=said("Preview as you write")).click()
     live = page.frame_locator(".desk-live iframe")
     expect(live.locator("body")).to_contain_text("Look.")
     page.locator("#id_contents-0-body").fill("Changed {{ contact.shoe }}")
-    expect(page.locator(".desk-live")).to_contain_text("no registered field")
+    expect(page.locator(".desk-live")).to_contain_text(
+        said(SHOE, line=1, part=said("body"), name="contact.shoe")
+    )
     page.locator("#id_contents-0-body").fill("Changed.\n\n")
-    page.get_by_label("Insert a field").select_option("first_name")
-    page.get_by_label("or else").fill("reader")
-    page.get_by_role("button", name="Insert", exact=True).click()
+    page.get_by_label(said("Insert a field")).select_option("first_name")
+    page.get_by_label(said("or else")).fill("reader")
+    page.get_by_role("button", name=said("Insert"), exact=True).click()
     expect(page.locator("#id_contents-0-body")).to_have_value(
         re.compile(r"{{ contact.first_name \| default: 'reader' }}")
     )
     expect(live.locator("body")).to_contain_text("Changed.")
     page.locator("#id_contents-0-body").fill(WORDS)
-    page.get_by_role("button", name="Save and continue editing").click()
-    expect(page.locator(".desk-verdict")).to_contain_text("Nothing stands against sending it.")
+    with page.expect_navigation():
+        page.get_by_role("button", name=said("Save and continue editing")).click()
+    expect(page.locator(".desk-verdict")).to_contain_text(
+        said("Nothing stands against sending it.")
+    )
 
-    page.locator("#tabs-items").get_by_role("link", name="Preview").click()
-    frame = page.frame_locator("iframe[title='The message']")
+    turn_to(page, said("Preview"))
+    frame = page.frame_locator(f"iframe[title='{said('The message')}']")
     expect(frame.locator("body")).to_contain_text("Hello reader,")
-    page.get_by_role("link", name="Text part").click()
+    page.get_by_role("link", name=said("Text part")).click()
     expect(page.locator(".desk-text")).to_contain_text("Hello reader,")
 
-    page.locator("#tabs-items").get_by_role("link", name="Audience").click()
-    expect(page.locator(".desk-figures")).to_contain_text("Will receive it")
+    turn_to(page, said("Audience"))
+    expect(page.locator(".desk-figures")).to_contain_text(said("Will receive it"))
     expect(page.locator(".desk-figure").first).to_contain_text("1")
-    row = page.get_by_role("row", name=re.compile("Withdrew"))
-    row.get_by_role("link", name="Who?").click()
+    row = page.get_by_role("row", name=re.compile(said("withdrew"), re.IGNORECASE))
+    row.get_by_role("link", name=said("Who?")).click()
     expect(page.locator("#people")).to_contain_text(people["cy"].pseudonym)
     expect(page.locator("#people")).to_contain_text("c***@e***.org")
 
-    page.get_by_role("link", name="Ask for approval").click()
-    page.get_by_role("button", name="Ask for approval").click()
-    expect(page.locator("#approval + p")).to_contain_text("Nobody has approved it yet")
-    page.get_by_role("link", name="Approve").click()
-    page.get_by_role("button", name="Approve").click()
-    expect(page.get_by_text("Somebody else has to approve this")).to_be_visible()
+    choose(page, said("Ask for approval"))
+    page.get_by_role("button", name=said("Ask for approval")).click()
+    expect(page.locator("#approval + p")).to_contain_text(said(NOBODY_YET))
+    choose(page, said("Approve"))
+    page.get_by_role("button", name=said("Approve")).click()
+    expect(page.get_by_text(said(services.SecondPersonNeeded.__doc__))).to_be_visible()
 
-    second = desk("/admin/", username="olga")
-    second.get_by_role("region", name="Waiting for your approval").get_by_role("link").click()
-    expect(second.frame_locator("iframe[title='The message']").locator("body")).to_contain_text(
-        "Hello reader,"
-    )
-    second.get_by_role("link", name="Approve").click()
-    second.get_by_role("button", name="Approve").click()
-    expect(second.locator("#approval + p")).to_contain_text("Approved by olga on")
+    approved = begin_of(said(APPROVED).replace("%(who)s", "olga"))
+    second = desk("/admin/", username="olga", **look)
+    second.get_by_role("region", name=said("Waiting for your approval")).get_by_role("link").click()
+    expect(
+        second.frame_locator(f"iframe[title='{said('The message')}']").locator("body")
+    ).to_contain_text("Hello reader,")
+    choose(second, said("Approve"))
+    second.get_by_role("button", name=said("Approve")).click()
+    expect(second.locator("#approval + p")).to_contain_text(approved)
 
-    page.get_by_role("link", name="Send a test").click()
-    page.get_by_role("button", name="Send the test").click()
-    expect(page.get_by_text("The test was sent.")).to_be_visible()
+    choose(page, said("Send a test"))
+    page.get_by_role("button", name=said("Send the test")).click()
+    expect(page.get_by_text(said("The test was sent."))).to_be_visible()
     [tested] = sink.taken()
     assert tested.recipient == "nora@lumen.example"
     assert b"Subject: [Test] Twelve new books" in sink.messages()[0]
 
-    page.get_by_role("link", name="Schedule").click()
-    expect(page.locator("#approval + p")).to_contain_text("Approved by olga on")
+    choose(page, said("Schedule"))
+    expect(page.locator("#approval + p")).to_contain_text(approved)
     soon = timezone.now() - timedelta(minutes=1)
-    page.get_by_label("Day").fill(soon.strftime("%Y-%m-%d"))
-    page.get_by_label("Time", exact=True).or_(page.locator("[name=hour]")).first.fill(
-        soon.strftime("%H:%M")
+    page.get_by_label(said("Day")).fill(soon.strftime("%Y-%m-%d"))
+    page.locator("[name=hour]").fill(soon.strftime("%H:%M"))
+    page.get_by_role("button", name=said("Schedule")).click()
+    expect(page.get_by_role("status").first).to_contain_text(
+        re.compile(said("scheduled"), re.IGNORECASE)
     )
-    page.get_by_role("button", name="Schedule").click()
-    expect(page.get_by_role("status").first).to_contain_text("Scheduled")
 
     # A slow relay, so that there is something to watch; beat starts it and a worker sends it.
     ServiceMail.objects.all().delete()
@@ -167,22 +226,34 @@ def test_it_takes_a_marketer_from_a_segment_to_the_result(desk, people, sink, se
         processes.running(processes.worker_command("one"), settled),
         processes.running(processes.beat_command(tmp_path), settled),
     ):
-        expect(page.locator("#counts")).to_contain_text("0 of 1 sent", timeout=60_000)
-        expect(page.locator("#counts")).to_contain_text("1 of 1 sent", timeout=60_000)
+        expect(page.locator("#counts")).to_contain_text(
+            said(PROGRESS, sent=0, allowed=1), timeout=60_000
+        )
+        expect(page.locator("#counts")).to_contain_text(
+            said(PROGRESS, sent=1, allowed=1), timeout=60_000
+        )
     assert [taken.recipient for taken in sink.taken()] == ["nora@lumen.example", "ada@example.org"]
     assert Campaign.objects.get().state == Campaign.State.SENT
 
-    page.locator("#tabs-items").get_by_role("link", name="Audience").click()
-    outcomes = page.get_by_role("region", name="What became of them")
-    expect(outcomes.get_by_role("row", name=re.compile("^Sent 1"))).to_be_visible()
-    expect(outcomes.get_by_role("row", name=re.compile("^Withheld 2"))).to_be_visible()
-    reasons = page.get_by_role("region", name="Why the others did not get it")
-    expect(reasons.get_by_role("row", name=re.compile("^Withdrew 1"))).to_be_visible()
+    turn_to(page, said("Audience"))
+    outcomes = page.get_by_role("region", name=said("What became of them"))
+    expect(
+        outcomes.get_by_role("row", name=re.compile(f"^{said('sent')} 1", re.IGNORECASE))
+    ).to_be_visible()
+    expect(
+        outcomes.get_by_role("row", name=re.compile(f"^{said('withheld')} 2", re.IGNORECASE))
+    ).to_be_visible()
+    reasons = page.get_by_role("region", name=said("Why the others did not get it"))
+    expect(
+        reasons.get_by_role("row", name=re.compile(f"^{said('withdrew')} 1", re.IGNORECASE))
+    ).to_be_visible()
 
-    page.locator("#tabs-items").get_by_role("link", name="One person").click()
-    page.get_by_label("Who?").fill(str(people["cy"].subject))
-    page.get_by_role("button", name="Why?").click()
-    expect(page.locator(".desk-no")).to_contain_text("Did not get it: withdrew.")
+    turn_to(page, said("One person"))
+    page.get_by_label(said("Who?")).fill(str(people["cy"].subject))
+    page.get_by_role("button", name=said("Why?")).click()
+    expect(page.locator(".desk-no")).to_contain_text(
+        said("Did not get it: %(reason)s.", reason=said("withdrew"))
+    )
 
 
 def test_it_builds_nested_groups_by_keyboard_and_says_them_in_words(desk, people):
