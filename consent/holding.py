@@ -43,6 +43,10 @@ IMPERSONAL = (
 def kept() -> Mapping[str, str]:
     """How long the rows of each table are kept."""
     until_erased = _("Until the person is erased")
+    days = settings.REFUSED_ROWS_DAYS
+    refused = (
+        ngettext("%d day after its import ended", "%d days after its import ended", days) % days
+    )
     return {
         "consent.ConsentEvent": _("For good: it proves what was said, and names a pseudonym only"),
         "consent.ConsentEvidence": until_erased,
@@ -50,12 +54,8 @@ def kept() -> Mapping[str, str]:
         "consent.Suppression": _(
             "For good: a keyed hash that keeps an address from being written to"
         ),
-        "consent.RefusedRow": ngettext(
-            "%d day after its import ended",
-            "%d days after its import ended",
-            settings.REFUSED_ROWS_DAYS,
-        )
-        % settings.REFUSED_ROWS_DAYS,
+        "consent.RefusedRow": refused,
+        "consent.RefusedAddress": refused,
         "consent.RenewalRequest": until_erased,
         "consent.ServiceMail": until_erased,
         "consent.UnwrittenNo": _("Until it stands in the journal, within minutes"),
@@ -118,9 +118,9 @@ def export(contact: Contact) -> dict[str, Any]:
         ],
         "refused_import_rows": [
             {"line": row.line, "row": row.row, "reason": str(row.reason)}
-            for row in RefusedRow.objects.filter(fingerprint__in=_fingerprints(contact)).order_by(
-                "pk"
-            )
+            for row in RefusedRow.objects.filter(
+                addresses__fingerprint__in=_fingerprints(contact)
+            ).order_by("pk")
         ],
     }
 
@@ -132,7 +132,8 @@ def _fingerprints(contact: Contact) -> list[bytes]:
 
 def erase(contact: Contact) -> Mapping[str, int]:
     """The events stay, and each commitment can still be checked against the person's own copy."""
-    refused = RefusedRow.objects.filter(fingerprint__in=_fingerprints(contact)).delete()[0]
+    rows = RefusedRow.objects.filter(addresses__fingerprint__in=_fingerprints(contact))
+    _all, refused = RefusedRow.objects.filter(pk__in=rows.values("pk")).delete()
     suppressed = _suppress(contact)
     asked = RenewalRequest.objects.filter(event__subject=contact.subject).delete()[0]
     mails = ServiceMail.objects.filter(contact=contact).delete()[0]
@@ -147,7 +148,7 @@ def erase(contact: Contact) -> Mapping[str, int]:
     evidence = ConsentEvidence.objects.filter(event__subject=contact.subject).delete()[0]
     Permission.objects.filter(contact=contact).update(address=None)
     return {
-        "consent.RefusedRow": refused,
+        **refused,
         "consent.Suppression": suppressed,
         "consent.RenewalRequest": asked,
         "consent.ServiceMail": mails,

@@ -148,7 +148,8 @@ def erase_refused(*, now: datetime) -> int:
     over = ImportBatch.objects.exclude(state=State.RUNNING).alias(
         ended_at=Coalesce("finished_at", "created_at")
     )
-    return RefusedRow.objects.filter(batch__in=over.filter(ended_at__lt=limit)).delete()[0]
+    old = RefusedRow.objects.filter(batch__in=over.filter(ended_at__lt=limit))
+    return old.delete()[1].get(RefusedRow._meta.label, 0)
 
 
 def refused_until(batch: ImportBatch) -> datetime:

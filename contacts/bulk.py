@@ -211,7 +211,7 @@ def complete(people: Sequence[Person]) -> None:
     known = [person for person in people if not person.is_new]
     _complete([person for person in known if not person.is_restricted])
     _mark_undeliverable(known)
-    _tag([person for person in people if person.facts.tags])
+    _tag([person for person in people if person.facts.tags and not person.is_restricted])
 
 
 def _contact_line(person: Person, language: str) -> str:
@@ -338,5 +338,5 @@ def enlist(people: Iterable[Person], list_id: int) -> None:
             INSERT INTO contacts_staticlist_contacts (staticlist_id, contact_id)
             SELECT %s, unnest(%s::bigint[]) ON CONFLICT DO NOTHING
             """,
-            [list_id, [person.contact_id for person in people]],
+            [list_id, [person.contact_id for person in people if not person.is_restricted]],
         )

@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -23,6 +25,7 @@ UNUSED_AFTER = timedelta(days=365)
 # The vault's names, which a message may greet with.
 NAMES = frozenset({"first_name", "last_name"})
 
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _YES = frozenset({"yes", "y", "true", "t", "1", "on", "oui", "vrai"})
 _NO = frozenset({"no", "n", "false", "f", "0", "off", "non", "faux"})
 _DATES = ("%Y-%m-%d", "%d/%m/%Y", "%d.%m.%Y", "%Y/%m/%d")
@@ -98,16 +101,21 @@ def shown(field: DataField, value: Value) -> str:
 
 
 def _text(_field: DataField, value: object) -> str | None:
-    fits = isinstance(value, str) and len(value) <= LONGEST_TEXT and "\x00" not in value
+    fits = isinstance(value, str) and len(value) <= LONGEST_TEXT and _is_text(value)
     return str(value) if fits and value else None
+
+
+def _is_text(value: str) -> bool:
+    """PostgreSQL takes no zero, and no half of a surrogate pair, which JSON can spell."""
+    return "\x00" not in value and not _SURROGATE.search(value)
 
 
 def _number(_field: DataField, value: object) -> int | float | None:
     if isinstance(value, str):
         return _parsed_number(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return _whole(value)
+    return _whole(value) if abs(value) <= sys.float_info.max else None
 
 
 @lru_cache(maxsize=4096)
@@ -160,11 +168,12 @@ def _list(field: DataField, value: object) -> list[str] | None:
         value = _parsed_list(value)
     if not isinstance(value, Iterable) or isinstance(value, Mapping | bytes):
         return None
-    items = list(dict.fromkeys(value))
-    fits = (
-        len(items) <= LONGEST_LIST
-        and all(_text(field, item) for item in items)
-        and (not field.choices or all(item in field.choices for item in items))
+    given = list(value)
+    if not all(_text(field, item) for item in given):
+        return None
+    items = list(dict.fromkeys(given))
+    fits = len(items) <= LONGEST_LIST and (
+        not field.choices or all(item in field.choices for item in items)
     )
     return items if fits and items else None
 

@@ -183,7 +183,8 @@ def rehearse(
     chunk = next(work.chunks(rows), None)
     if chunk is None:
         return Tally(), []
-    with transaction.atomic():
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [TURN])
         tally = work.write(chunk)
         refused = list(
             batch.refused_rows.order_by("line", "pk")
@@ -216,7 +217,11 @@ def run(
         is_stopped = was_running and batch.state == ImportBatch.State.FAILED
         if is_stopped or batch.state == ImportBatch.State.FINISHED:
             return batch
-        _set(batch, state=ImportBatch.State.RUNNING, failure="")
+        same = ImportBatch.objects.filter(pk=batch.pk, state=batch.state)
+        is_going_on = same.update(state=ImportBatch.State.RUNNING, failure="")
+        batch.refresh_from_db()
+        if not is_going_on:
+            return batch
         try:
             work = _Run(batch)
             work.check_file()
@@ -398,7 +403,7 @@ class _Run:
 
     def write(self, chunk: _Chunk, *, meanwhile: Callable[[], object] = lambda: None) -> Tally:
         writer = BatchWriter(
-            topics=self.registry.topics.values(),
+            topics=self.registry.topics,
             fields=self.registry.fields.values(),
             actor=self.actor,
             language=self.declared.language,

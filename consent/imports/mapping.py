@@ -70,7 +70,8 @@ _NAMES = {
     "stopped": """unsubscribed optout optedout donotcontact donotemail dnc unsubscribedfromallemail
         optedoutofemail desabonne desinscrit emailblacklisted emailblocklisted hasoptedoutofemail
         portalunsubscribe globalunsubscribe portalspamreport""",
-    "stopped_sms": "smsblacklisted smsblocklisted smsoptout optedoutofsms",
+    "stopped_sms": """smsblacklisted smsblocklisted smsoptout optedoutofsms smsunsubscribed
+        unsubscribedsms unsubscribedfromsms""",
     "stopped_at": """unsubtime unsubscribedat unsubscribedate optoutdate datedesabonnement
         optouttime desinscritle withdrawnat unsubscribedon withdrawnon stoppedon""",
     "bounced": """cleantime bounced hardbounce emailhardbouncereason hardbounced bouncedat portalbounce

@@ -20,6 +20,7 @@ from consent.imports.declaration import Declaration
 from consent.imports.errors import RowRefused
 from consent.imports.mapping import FIELD, plain
 from consent.imports.reading import Record
+from consent.imports.topics import Topics
 from consent.models import Kind, Topic, Wording
 from contacts import addresses, fields
 from contacts.bulk import Arrival
@@ -78,11 +79,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A row that cannot be taken, why, and the fingerprint of its address where that could be read."""
+    """A row that cannot be taken, why, and what could be read of its addresses."""
 
     record: Record
     reason: Sentence | str
-    fingerprint: bytes | None = None
+    arrival: Arrival
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +91,16 @@ class Registry:
     """What rows are read against, loaded once: registered fields, topics and published wordings."""
 
     fields: Mapping[str, DataField]
-    topics: Mapping[str, Topic]
+    topics: Topics
     wordings: Mapping[tuple[int, str, str], Wording]
     digests: frozenset[str]
 
     @classmethod
     def load(cls) -> "Registry":
-        topics = list(Topic.objects.all())
         wordings = list(Wording.objects.published().order_by("version"))
         return cls(
             fields.registered(),
-            {plain(topic.public_name): topic for topic in topics}
-            | {plain(topic.key): topic for topic in topics},
+            Topics(Topic.objects.all()),
             {
                 (each.topic_id, each.channel, name): each
                 for each in wordings
@@ -111,7 +110,7 @@ class Registry:
         )
 
     def topic(self, name: str) -> Topic:
-        found = self.topics.get(plain(name))
+        found = self.topics.find(name)
         if found is None:
             raise RowRefused(Sentence("There is no topic “%s”.") % name[:60])
         return found
@@ -135,7 +134,7 @@ class RowReader:
         self.batch_id = str(batch_id)
         self.latest = values.latest_moment()
         self.fingerprint = addresses.fingerprinter()
-        self.offered = {topic.key: topic.channels for topic in registry.topics.values()}
+        self.offered = {topic.key: topic.channels for topic in registry.topics}
         self.known_topics: dict[str, Sequence[Topic]] = {}
         self.known_wordings: dict[tuple[int, str, str], Wording | None] = {}
         self.known_asked: dict[tuple[str, str, bool, bool], Sequence[tuple[Topic, str]]] = {}
@@ -185,10 +184,7 @@ class RowReader:
         """
         cells = self._name(record.cells) if len(record.cells) == self.width else {}
         row = Row(record, Arrival(), left_out=Sentence("Only the no was taken. %s") % reason)
-        with suppress(RowRefused):
-            self._read_addresses(cells, row.arrival)
-        if not (row.arrival.email or row.arrival.phone):
-            row.arrival = self._any_address(record)
+        row.arrival = self._arrival_alone(record, cells)
         if not (row.arrival.email or row.arrival.phone):
             return None
         with suppress(RowRefused):
@@ -206,21 +202,26 @@ class RowReader:
             row.is_suppressed = True
         elif status in _NOES or _says_yes(cells, "stopped") or (at and not values.is_never(at)):
             kind = _NOES.get(status, Kind.WITHDRAWN)
-            topics = self._topics(cells) if status in (values.WITHDRAWN, values.REFUSED) else ()
-            if topics or kind != Kind.REFUSED:
+            is_of_topics = status in (values.WITHDRAWN, values.REFUSED)
+            names = self._topic_names(cells) if is_of_topics else ()
+            topics = [topic for name in names if (topic := self.registry.topics.find(name))]
+            if topics or (kind != Kind.REFUSED and not names):
                 self._stop(row, {}, kind, None, topics=topics)
-        elif _says_yes(cells, "stopped_sms"):
+        if _says_yes(cells, "stopped_sms"):
             self._stop_texts(row, cells)
 
     def refuse(self, record: Record, reason: RowRefused) -> Refusal:
         """The row as it is kept, to be found again when its person is erased."""
+        cells = self._name(record.cells) if len(record.cells) == self.width else {}
+        return Refusal(record, Sentence.of(reason), self._arrival_alone(record, cells))
+
+    def _arrival_alone(self, record: Record, cells: Cells) -> Arrival:
+        """Whatever can be read of the addresses, each by itself."""
         arrival = Arrival()
-        if len(record.cells) == self.width:
+        for kind in ("email", "phone"):
             with suppress(RowRefused):
-                self._read_addresses(self._name(record.cells), arrival)
-        found = arrival.email_fingerprint or arrival.phone_fingerprint
-        found = found or self._any_address(record).email_fingerprint
-        return Refusal(record, Sentence.of(reason), found or None)
+                self._read_addresses({kind: cells.get(kind, "")}, arrival)
+        return arrival if arrival.email or arrival.phone else self._any_address(record)
 
     def _any_address(self, record: Record) -> Arrival:
         """Of a row whose cells are not where they belong."""
@@ -366,9 +367,13 @@ class RowReader:
         cell = cells.get("topic", "")
         known = self.known_topics.get(cell)
         if known is None:
-            names = values.split_words(cell) if cell else self.declaration.topics
+            names = self._topic_names(cells)
             known = self.known_topics[cell] = [self.registry.topic(name) for name in names]
         return known
+
+    def _topic_names(self, cells: Cells) -> Sequence[str]:
+        cell = cells.get("topic", "")
+        return values.split_words(cell) if cell else self.declaration.topics
 
     def _channels(self, cells: Cells) -> Sequence[str]:
         cell = cells.get("channel")

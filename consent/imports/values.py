@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from functools import lru_cache
 
 from django.utils import timezone
@@ -50,7 +50,7 @@ _CHANNELS = {
     "phone": Channel.SMS.value,
     "mobile": Channel.SMS.value,
 }
-_EMPTY = frozenset({"", "0", "no", "false", "n", "non", "f", "none", "null"})
+_EMPTY = frozenset("0 no false n non f faux none null nil na never jamais".split())
 _STAGES = {plain(str(name)): key for key, label in Lifecycle.choices for name in (key, label)} | {
     "marketingqualifiedlead": "lead",
     "salesqualifiedlead": "lead",
@@ -63,8 +63,9 @@ _SLASHED = re.compile(
 )
 _YEAR_FIRST = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})(?=$|[ T])")
 _HALF_DAY = re.compile(r"(.*[ T])(\d{1,2})((?::\d{2}){1,2}) ?([ap])\.?m\.?", re.IGNORECASE)
-# What MySQL writes where nothing was ever said.
-_NEVER = "0000-00-00"
+_DASHES = " -\N{EN DASH}\N{EM DASH}./_"
+# What MySQL and programs written in Go write where nothing was ever said.
+_NEVER = ("0000-00-00", "0001-01-01")
 # As programs written in Go print a time: 2024-03-01 10:11:12.123456 +0000 UTC.
 _OF_GO = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) ([+-]\d{4})(?: \S+)?")
 _SEPARATORS = re.compile(r"[;|,]")
@@ -84,7 +85,9 @@ def status(text: str) -> str:
 @lru_cache(maxsize=4096)
 def says_yes(text: str) -> bool:
     """Whether a column of yes and no, or of dates and reasons, says that it is so."""
-    return plain(text) not in _EMPTY
+    word = plain(text)
+    said = word not in _EMPTY if word else bool(text.strip(_DASHES))
+    return said and not text.startswith(_NEVER)
 
 
 @lru_cache(maxsize=4096)
@@ -112,11 +115,12 @@ def moment(text: str, day_first: bool | None = None) -> datetime:
         at = datetime.fromisoformat(text)
     except ValueError:
         at = _spelled_otherwise(text, day_first)
-    if at.tzinfo is not UTC:
-        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    if at.year < 1900:
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=UTC)
+    # The last hours of year 9999 have no time in UTC.
+    if not 1900 <= at.year < MAXYEAR:
         raise RowRefused(Sentence("The date “%s” is not one.") % text[:40])
-    return at
+    return at if at.tzinfo is UTC else at.astimezone(UTC)
 
 
 def _spelled_otherwise(text: str, day_first: bool | None) -> datetime:
@@ -138,7 +142,7 @@ def _of_24_hours(found: re.Match[str]) -> str:
 
 def is_never(text: str) -> bool:
     """Whether a date says that there is none."""
-    return text.startswith(_NEVER)
+    return not says_yes(text)
 
 
 def latest_moment() -> datetime:

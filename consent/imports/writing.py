@@ -24,6 +24,7 @@ from consent.models import (
     Kind,
     Method,
     Permission,
+    RefusedAddress,
     RefusedRow,
     Suppression,
     Topic,
@@ -382,19 +383,20 @@ class BatchWriter:
 
     def _act(self, said: Said, address: Held | None, event_id: int) -> Act:
         """An act with a date of its own is never live, as in `ledger.record`."""
-        at, wording = said.occurred_at, said.wording
+        wording = said.wording
+        occurred_at = min(said.occurred_at, self.just_before) if said.occurred_at else self.now
         return Act(
             event_id,
             said.kind,
             _IMPORT,
             self.actor_role,
             _CONSENT if said.kind == _GIVEN else "",
-            min(at, self.just_before) if at else self.now,
+            occurred_at,
             self.now,
             None,
             address.id if address else None,
             wording.pk if wording else None,
-            at + wording.valid_for if at and wording else None,
+            occurred_at + wording.valid_for if wording else None,
         )
 
     def _record(self, said: Said, person: Person, address: Held | None, act: Act) -> None:
@@ -559,29 +561,18 @@ class BatchWriter:
             )
 
     def _refuse(self, batch: ImportBatch, rows: Sequence[Row], refused: Iterable[Refusal]) -> None:
-        marks = {row.record.line: row for row in rows}
-        kept = [
-            RefusedRow(
-                batch=batch,
-                line=each.record.line,
-                row=_as_it_stood(each.record),
-                reason=each.reason,
-                fingerprint=each.fingerprint,
-            )
-            for each in refused
-        ]
+        taken = {row.record.line: row for row in rows}
+        kept = [(_refused(batch, each.record, each.reason), each.arrival) for each in refused]
         for line, reasons in self.reasons.items():
-            row = marks[line]
-            kept.append(
-                RefusedRow(
-                    batch=batch,
-                    line=line,
-                    row=_as_it_stood(row.record),
-                    reason=Sentence.row(reasons),
-                    fingerprint=row.arrival.email_fingerprint or row.arrival.phone_fingerprint,
-                )
-            )
-        RefusedRow.objects.bulk_create(kept, batch_size=1000)
+            row = taken[line]
+            kept.append((_refused(batch, row.record, Sentence.row(reasons)), row.arrival))
+        RefusedRow.objects.bulk_create([row for row, _arrival in kept], batch_size=1000)
+        found = [
+            RefusedAddress(row=row, fingerprint=mark)
+            for row, arrival in kept
+            for _channel, mark in arrival.fingerprints()
+        ]
+        RefusedAddress.objects.bulk_create(found, batch_size=1000)
         self.tally.refused = len(kept)
 
 
@@ -594,6 +585,10 @@ def _line_of(said: Said, person: Person, act: Act) -> noes.Line:
         "channel": said.channel,
         "method": act.method,
     }
+
+
+def _refused(batch: ImportBatch, record: Record, reason: Sentence | str) -> RefusedRow:
+    return RefusedRow(batch=batch, line=record.line, row=_as_it_stood(record), reason=reason)
 
 
 def _as_it_stood(record: Record) -> list[str]:

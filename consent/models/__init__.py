@@ -1,6 +1,6 @@
 """What each person permits: topics and wording, the ledger, permissions, suppression."""
 
-from consent.models.imports import ImportBatch, ImportEvidence, RefusedRow
+from consent.models.imports import ImportBatch, ImportEvidence, RefusedAddress, RefusedRow
 from consent.models.ledger import (
     ActorRole,
     Basis,
@@ -38,6 +38,7 @@ __all__ = [
     "Method",
     "Organization",
     "Permission",
+    "RefusedAddress",
     "RefusedRow",
     "RenewalRequest",
     "RenewalRound",

@@ -97,10 +97,7 @@ class ImportEvidence(models.Model):
 
 
 class RefusedRow(models.Model):
-    """A row that was not taken, or not all of it: its line, the row as it stood, and the reason.
-
-    `fingerprint` is that of the row's address, so that erasing a person finds the row.
-    """
+    """A row that was not taken, or not all of it: its line, the row as it stood, and the reason."""
 
     batch = models.ForeignKey(
         ImportBatch, models.CASCADE, related_name="refused_rows", verbose_name=_("import")
@@ -108,7 +105,6 @@ class RefusedRow(models.Model):
     line = models.BigIntegerField(_("line"))
     row = models.JSONField(_("row"))
     reason = SentenceField(_("reason"))
-    fingerprint = models.BinaryField(max_length=32, null=True, editable=False)
 
     class Meta:
         verbose_name = _("refused row")
@@ -116,13 +112,23 @@ class RefusedRow(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["batch", "line"], name="refused_row_one_per_line")
         ]
-        indexes = [
-            models.Index(
-                fields=["fingerprint"],
-                condition=models.Q(fingerprint__isnull=False),
-                name="refused_row_of_address",
-            )
-        ]
 
     def __str__(self) -> str:
         return f"{_('line')} {self.line}"
+
+
+class RefusedAddress(models.Model):
+    """An address in a refused row, by its fingerprint, so that erasing a person finds the row."""
+
+    row = models.ForeignKey(
+        RefusedRow, models.CASCADE, related_name="addresses", verbose_name=_("refused row")
+    )
+    fingerprint = models.BinaryField(_("fingerprint"), max_length=32)
+
+    class Meta:
+        verbose_name = _("address in a refused row")
+        verbose_name_plural = _("addresses in refused rows")
+        indexes = [models.Index(fields=["fingerprint"], name="refused_row_of_address")]
+
+    def __str__(self) -> str:
+        return str(self.row)

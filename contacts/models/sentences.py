@@ -109,6 +109,9 @@ def _figure(value: object) -> object:
 
 
 def _stored(figure: object) -> Any:
+    """What PostgreSQL takes no JSON with is no letter: a zero, and half of a surrogate pair."""
+    if isinstance(figure, str):
+        return figure.replace("\x00", "\ufffd").encode(errors="replace").decode()
     return figure.stored() if isinstance(figure, Sentence) else figure
 
 

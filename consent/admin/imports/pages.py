@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
-from consent.admin.imports import report, wizard
+from consent.admin.imports import report, samples, wizard
 from consent.models import ImportBatch, RefusedRow
 from contacts.admin import acts
 from contacts.admin.lists import BigList, ReadOnly, figure
@@ -90,4 +90,4 @@ class RefusedRowAdmin(ReadOnly, BigList):
 
     @display(description=_("reason"))
     def why(self, row: RefusedRow) -> str:
-        return str(row.reason)
+        return samples.mask_reason(row.reason)

@@ -59,7 +59,7 @@ def may_import(request: HttpRequest) -> bool:
 
 
 def load(page: ModelAdmin, request: HttpRequest, object_id: int) -> ImportBatch:
-    """An uploaded batch, for staff who may import; 403 or 404 otherwise."""
+    """A batch, for staff who may import; 403 or 404 otherwise."""
     if not may_import(request):
         raise PermissionDenied
     batch: ImportBatch = acts.load(page, request, str(object_id))

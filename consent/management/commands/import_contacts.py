@@ -69,6 +69,8 @@ class Command(BaseCommand):
     def handle(
         self, *, file: str | None, resume: int | None, dry_run: bool, **options: Any
     ) -> None:
+        if resume and dry_run:
+            raise CommandError("A dry run begins with a file.")
         try:
             batch = self._resumed(resume) if resume else self._started(file, options)
             self._say_mapping(batch)

@@ -1,0 +1,175 @@
+"""Imports: however a file is written."""
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from consent import imports
+from consent.imports import mapping
+from consent.models import (
+    ConsentEvent,
+    RefusedRow,
+)
+from contacts import addresses
+from contacts.models import Contact
+from tests import make
+from tests.consent.importing import YES, brought_in, refusals
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def topic():
+    return make.topic()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_it_reads_any_usual_encoding_and_delimiter(file, encoding, delimiter):
+    lines = ["héloïse@example.org", "Héloïse", "Noël, Œuvre"]
+    header = delimiter.join(["email", "prénom", "nom"])
+    quoted = delimiter.join(
+        [lines[0].replace("é", "e").replace("ï", "i"), lines[1], f'"{lines[2]}"']
+    )
+    batch = brought_in(file(quoted, header=header, encoding=encoding))
+    assert refusals(batch) == {}
+    identity = Contact.objects.get().identity
+    assert (identity.first_name, identity.last_name) == ("Héloïse", "Noël, Œuvre")
+
+
+def test_it_keeps_each_refused_row_with_its_line_and_reason(file):
+    batch = brought_in(
+        file(
+            "a@example.org,,yes,product-news,email,2025-01-02,F,W,",
+            "b@example.org,,yes",
+            "not an address,,yes,,,,,,",
+            ",,yes,,,,,,",
+            '"c@example.org,,yes,,,,,,',
+            "d@example.org,,maybe,,,,,,",
+            "",
+            "e@example.org,,yes,no-such,email,2025-01-02,F,W,",
+            "f@example.org,,yes,product-news,pigeon,2025-01-02,F,W,",
+            "g@example.org,,yes,product-news,sms,2025-01-02,F,W,",
+            "h@example.org,,yes,product-news,email,2999-01-02,F,W,",
+            "i@example.org,,yes,product-news,email,03/04/2025,F,W,",
+            "j@example.org,+33000,yes,,,,,,",
+            "k@example.org,,yes,product-news,email,2025-01-02,F,W,",
+        )
+    )
+    assert {line: why.split(":")[0] for line, why in refusals(batch).items()} == {
+        3: "This row has 3 cells where the header has 9.",
+        4: "This is not a complete email address, like name@example.org.",
+        5: "This row has neither an email address nor a phone number.",
+        6: "This line cannot be read",
+        7: "The status “maybe” is not known.",
+        9: "There is no topic “no-such”.",
+        10: "The channel “pigeon” is not known.",
+        11: "This row has no address for text message.",
+        12: "The date “2999-01-02” lies in the future.",
+        13: "The date “03/04/2025” can be read in two ways.",
+        14: "The phone number was left out. This is not a phone number with its country code, like"
+        " +33612345678.",
+    }
+    assert batch.grants == 2
+    assert batch.refused_rows.get(line=3).row == ["b@example.org", "", "yes"]
+    found = batch.refused_rows.exclude(addresses=None)
+    assert set(found.values_list("line", flat=True)) == {3, 6, 7, 9, 10, 11, 12, 13, 14}
+    [address] = found.get(line=6).addresses.all()
+    assert bytes(address.fingerprint) == addresses.fingerprint("c@example.org")
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b"", imports.FileEmpty),
+        (b"\n \n", imports.FileEmpty),
+        (b"first name,city\nAda,Lyon\n", imports.MappingRefused),
+    ],
+)
+def test_it_refuses_a_file_with_nobody_in_it(tmp_path, content, error):
+    path = tmp_path / "people.csv"
+    path.write_bytes(content)
+    with pytest.raises(error):
+        imports.start(path=path)
+    with pytest.raises(imports.FileUnreadable):
+        imports.start(path=tmp_path / "missing.csv")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"mapping": {"nope": "email"}},
+        {"mapping": {"email": "shoe_size"}},
+        {"mapping": {"email": "email", "source": "field.shoe_size"}},
+        {"topic": "no-such"},
+        {"declared": {"status": "king"}},
+        {"declared": {"occurred_at": "yesterday"}},
+        {"declared": {"sql": "1"}},
+    ],
+)
+def test_it_refuses_what_cannot_be_mapped_or_declared(file, arguments):
+    with pytest.raises(imports.ImportRefused):
+        imports.start(path=file(YES.format(email="a@example.org")), **arguments)
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (
+            ["EMAIL", "LASTNAME", "FIRSTNAME", "SMS", "ADDED_TIME"],
+            ["email", "last_name", "first_name", "phone", "created_at"],
+        ),
+        (
+            ["uuid", "email", "name", "attributes", "status", "created_at", "updated_at"],
+            ["", "email", "name", "attributes", "status", "created_at", ""],
+        ),
+        (
+            ["id", "firstname", "lastname", "email", "preferred_locale", "date_added"],
+            ["", "first_name", "last_name", "email", "language", "created_at"],
+        ),
+        (
+            ["Record ID", "First Name", "Email", "Lifecycle Stage", "Unsubscribed from all email"],
+            ["", "first_name", "email", "lifecycle", "stopped"],
+        ),
+    ],
+)
+def test_it_guesses_the_columns_of_usual_exports(columns, expected):
+    assert list(mapping.guess(columns, []).values()) == expected
+
+
+def test_it_says_what_would_happen_and_takes_it_back(file, topic):
+    batch = imports.start(path=file(YES.format(email="a@example.org"), "b@,,,,,,,,"))
+    tally, refused = imports.rehearse(batch)
+    assert (tally.contacts, tally.grants) == (1, 1)
+    said = [(line, str(reason)) for line, reason in refused]
+    assert said == [(3, "This is not a complete email address, like name@example.org.")]
+    assert (
+        Contact.objects.count() == ConsentEvent.objects.count() == RefusedRow.objects.count() == 0
+    )
+
+
+def test_it_deletes_an_upload_once_it_is_imported(file):
+    path = file("a@example.org", header="email")
+    imports.run(imports.start(path=path, is_upload=True))
+    assert not path.exists()
+
+
+def test_it_refuses_to_go_on_with_another_file(file):
+    batch = imports.start(path=file("a@example.org", header="email"))
+    file("b@example.org", header="email")
+    with pytest.raises(imports.FileChanged):
+        imports.run(batch)
+    batch.refresh_from_db()
+    assert batch.state == "failed"
+
+
+def test_it_imports_by_command_and_reports(file, capsys):
+    call_command("import_contacts", str(file(YES.format(email="a@example.org"), "b@,,,,,,,,")))
+    out = capsys.readouterr().out
+    assert "1 permissions with evidence" in out
+    assert "line 3: This is not a complete email address" in out
+    with pytest.raises(CommandError, match="missing"):
+        call_command("import_contacts", "missing.csv")
+    call_command("import_contacts", str(file("c@example.org", header="email")), "--dry-run")
+    assert "Nothing was imported" in capsys.readouterr().out
+    assert Contact.objects.count() == 1
