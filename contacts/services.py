@@ -21,6 +21,7 @@ from contacts.models import (
     Identity,
     IdentityView,
     KeyCheck,
+    StaticList,
     Tag,
 )
 
@@ -185,13 +186,19 @@ def _change_attributes(contact: Contact, given: Mapping[str, object]) -> None:
 
 @transaction.atomic
 def keep_only_name(*, contact: Contact) -> None:
-    """Forget what is noted beside the name of a person and is not needed to know: useful fields, tags."""
+    """Forget what is noted beside a name and is not needed to know: useful fields, tags, lists.
+
+    A hold keeps it, as it keeps a person from being erased.
+    """
     locked = lock(contact.pk)
+    if locked.holds.standing().exists():
+        return
     needed = DataField.objects.in_use().filter(need=DataField.Need.NEED_TO_KNOW)
     keys = set(needed.values_list("key", flat=True))
     locked.attributes = {key: value for key, value in locked.attributes.items() if key in keys}
     locked.save(update_fields=["attributes"])
     locked.tags.clear()
+    StaticList.contacts.through.objects.filter(contact=locked).delete()
 
 
 def _check_permitted(contact: Contact, attributes: Mapping[str, object]) -> None:

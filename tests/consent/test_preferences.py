@@ -11,7 +11,7 @@ from consent import gate, links, services
 from consent.models import ConsentEvent, Kind, Method, Permission, ServiceMail, Suppression
 from consent.views import preferences
 from contacts import services as contacts
-from contacts.models import Channel, Contact, SubjectRequest, Tag
+from contacts.models import Channel, Contact, Hold, StaticList, SubjectRequest, Tag
 from tests import make
 from tests.consent.public import mailed, manage_link, stop_link, stranger
 
@@ -213,6 +213,7 @@ def test_it_keeps_only_the_name_of_whoever_asks_for_that(ada, news):
         attributes={"city": "Lyon", "seats": 2},
         tags=[Tag.objects.create(name="vip")],
     )
+    StaticList.objects.create(name="Fair").contacts.add(ada)
     path, form, text = open_page(ada)
     assert "what we noted beside your name is erased" in text
     stranger().get(path, {"do": "stop"})
@@ -224,9 +225,20 @@ def test_it_keeps_only_the_name_of_whoever_asks_for_that(ada, news):
     ada.refresh_from_db()
     assert (ada.identity.first_name, ada.attributes) == ("Ada", {"seats": 2})
     assert not ada.tags.exists()
+    assert not StaticList.objects.filter(contacts=ada).exists()
     assert reason(ada, news) == "withdrawn"
     assert ConsentEvent.objects.count() == before + 1
     assert Contact.objects.living().filter(pk=ada.pk).exists()
+
+
+def test_it_stops_but_keeps_what_a_hold_keeps(ada, news):
+    make.field("city")
+    contacts.update_contact(contact=ada, attributes={"city": "Lyon"})
+    Hold.objects.create(contact=ada, reason="A claim about an invoice")
+    path, form, _ = open_page(ada)
+    stranger().post(path, form | {"do": "stop"})
+    ada.refresh_from_db()
+    assert (reason(ada, news), ada.attributes) == ("withdrawn", {"city": "Lyon"})
 
 
 def test_it_takes_text_messages_only_where_a_number_is_known(ada, news, settings):
