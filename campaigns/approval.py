@@ -23,6 +23,7 @@ TOPIC = ("pk", "key", "public_name", "translations")
 def digest(campaign: Campaign) -> str:
     """SHA-256, in hex, of all that changes a message or who gets it, members of lists included.
 
+    The first of the contents goes to everybody whose language has none: their order counts too.
     What a rule finds may change from day to day, as "in the last 7 days" says; the rule may not.
     """
     wanted, unwanted = _chosen(campaign.segments), _chosen(campaign.excluded_segments)
@@ -36,7 +37,7 @@ def digest(campaign: Campaign) -> str:
         "to": [(segment.pk, segment.rule) for segment in wanted],
         "without": [(segment.pk, segment.rule) for segment in unwanted],
         "lists": approval.members(segment.rule for segment in (*wanted, *unwanted)),
-        "contents": list(campaign.contents.order_by("language").values_list(*SAID)),
+        "contents": list(campaign.contents.order_by("pk").values_list(*SAID)),
     }
     return approval.digest(content)
 

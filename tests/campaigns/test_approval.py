@@ -210,6 +210,21 @@ def test_it_forgets_the_approval_when_what_goes_out_changes(campaign, second, ch
     assert not approval.stands(campaign)
 
 
+def test_it_forgets_the_approval_when_others_get_another_language(campaign, second):
+    """Whoever reads neither gets what was written first."""
+    french = {"language": "fr", "subject": "Nouveautés", "body": "Bonjour"}
+    campaign.contents.create(**french)
+    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    campaign.contents.filter(language="fr").delete()
+    campaign.contents.create(**french)
+    assert approval.stands(campaign)
+    english = campaign.contents.get(language="en")
+    english.delete()
+    english.pk = None
+    english.save()
+    assert not approval.stands(campaign)
+
+
 def test_it_holds_what_changed_between_schedule_and_start(campaign, second):
     ada = make.contact()
     make.granted(ada, campaign.topic)
