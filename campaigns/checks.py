@@ -216,7 +216,7 @@ def _bare(pieces: Pieces) -> Iterator[str]:
 
 def _lines(content: CampaignContent, rendered: Rendered) -> Iterator[Finding]:
     language = content.language
-    length = len(rendered.subject)
+    length = len(rendered.subject.strip())
     if length > SUBJECT_SHOWN:
         yield _warning(
             language,
@@ -224,7 +224,7 @@ def _lines(content: CampaignContent, rendered: Rendered) -> Iterator[Finding]:
             % length,
             "subject",
         )
-    else:
+    elif length:
         yield _passed(language, _("The subject is short enough: %d characters.") % length)
     if not content.preheader:
         yield _warning(
@@ -258,11 +258,15 @@ def _links(rendered: Rendered, language: str) -> Iterator[Finding]:
 
 def _problem_of(url: str, words: str) -> str:
     """What a reader would stumble over. Nothing is fetched: no server learns of the draft."""
-    parts = urlsplit(url)
+    nowhere = _("The link “%s” leads nowhere: write it with https:// and its host.") % url
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return nowhere
     if parts.scheme in {"mailto", "tel"}:
         return ""
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        return _("The link “%s” leads nowhere: write it with https:// and its host.") % url
+        return nowhere
     if re.search(r"\s", url):
         return _("The link “%s” holds a space: write %%20 for it.") % url
     if _STAND_INS.search(parts.hostname) and not url.startswith(settings.PUBLIC_URL):

@@ -13,6 +13,10 @@ from tests import make
 
 pytestmark = pytest.mark.django_db
 IMAGE = f"http://localhost:8000/i/{'a' * 64}/300.jpg"
+NO_HOST = (
+    '<mj-section><mj-column><mj-text><a href="https://[your-site]/">go</a></mj-text>'
+    "</mj-column></mj-section>"
+)
 MJML = f'<mj-section><mj-column><mj-image src="{IMAGE}" /></mj-column></mj-section>'
 
 
@@ -56,6 +60,7 @@ def test_it_passes_a_sound_campaign(campaign):
         ({"preheader": "x" * 121}, "preview line has 121"),
         ({"body": "[go](/new)"}, "leads nowhere"),
         ({"body": "[go](#)"}, "leads nowhere"),
+        ({"markup": "mjml", "body": NO_HOST}, "leads nowhere"),
         ({"body": "[go](https://example.com/new)"}, "looks like a stand-in"),
         ({"body": "[go](https://www.example.org/)"}, "looks like a stand-in"),
         ({"body": "[go](https://localhost/new)"}, "looks like a stand-in"),
@@ -114,6 +119,13 @@ def test_it_stops_what_may_not_go_out(campaign, change, words):
     with pytest.raises(services.NotReady) as refused:
         services.schedule_campaign(campaign=campaign, send_at=make.LONG_AGO, actor_id=None)
     assert words in str(refused.value)
+
+
+def test_it_passes_no_subject_as_short_enough_where_there_is_none(campaign):
+    campaign.contents.update(subject="")
+    said = "\n".join(finding.message for finding in services.check_content(campaign=campaign))
+    assert "The subject is missing." in said
+    assert "short enough" not in said
 
 
 def test_it_looks_at_every_language(campaign):
