@@ -6,7 +6,6 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin
-from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import linebreaksbr
@@ -74,8 +73,7 @@ class ContentForm(forms.ModelForm):
 class CampaignForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        if overwriting.is_overtaken(self.instance, self.data):
-            self.add_error(None, ValidationError(overwriting.SENTENCE, overwriting.OVERTAKEN))
+        overwriting.check(self.instance, self.data)
         return cleaned
 
 
@@ -230,8 +228,10 @@ class CampaignAdmin(BigList):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        if not change:
-            obj.author = request.user
+        if change:
+            obj.save(update_fields=[name for name in versions.COMPOSED if name in form.fields])
+            return
+        obj.author = request.user
         super().save_model(request, obj, form, change)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:

@@ -137,7 +137,9 @@ def _lasts_until(campaign: Campaign, will: int | None) -> datetime | None:
 
 @transaction.atomic
 def _schedule(campaign: Campaign, form: ScheduleForm, staff_id: int | None) -> None:
-    form.save()
+    chosen = {name: getattr(form.instance, name) for name in form.Meta.fields}
+    if not Campaign.objects.filter(pk=campaign.pk, state=Campaign.State.DRAFT).update(**chosen):
+        raise services.NotADraft
     services.schedule_campaign(
         campaign=campaign,
         send_at=form.send_at,

@@ -1,10 +1,18 @@
 """Two people in one campaign: nobody overwrites words that they have not seen, and nobody loses any."""
 
 import re
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
+from django.db import connection, transaction
+from django.http import HttpResponse
 from django.urls import reverse
 
+from campaigns import services
+from campaigns.models import Campaign
 from contacts.models import Segment
 from tests import make
 from tests.campaigns.test_approval import form_of
@@ -81,3 +89,57 @@ def test_it_says_nothing_of_others_where_the_form_itself_is_wrong(client, campai
     refused = client.post(page, form_of(campaign, name="", _seen=opened))
     assert SENTENCE not in refused.content.decode()
     assert seen(refused) == opened
+
+
+SOON = datetime(2099, 5, 4, 9, 0, tzinfo=UTC)
+BLOCKED_BY_US = """
+    SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))
+"""
+
+
+def schedule_while(campaign: Campaign, press: Callable[[], HttpResponse]) -> HttpResponse:
+    """The answer to what was pressed on a draft and waits for a schedule to end."""
+    answers: list[HttpResponse] = []
+
+    def run() -> None:
+        try:
+            answers.append(press())
+        finally:
+            connection.close()
+
+    pressed = threading.Thread(target=run)
+    with transaction.atomic(), connection.cursor() as cursor:
+        services.schedule_campaign(campaign=campaign, send_at=SOON, actor_id=None)
+        pressed.start()
+        until = time.monotonic() + 60
+        while not cursor.execute(BLOCKED_BY_US).fetchone():
+            assert time.monotonic() < until
+            assert pressed.is_alive()
+            time.sleep(0.01)
+    pressed.join(60)
+    return answers[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_leaves_a_campaign_scheduled_that_was_saved_at_the_same_moment(client, campaign, page):
+    mine = form_of(campaign, name="Mine", **{"contents-0-body": "Mine, of many hours"})
+    mine["_seen"] = seen(client.get(page))
+    refused = schedule_while(campaign, lambda: client.post(page, mine))
+    assert refused.status_code == 200
+    shown = refused.content.decode()
+    assert "This campaign was scheduled or cancelled after you opened it" in shown
+    assert "Mine, of many hours" in shown
+    saved = Campaign.objects.get()
+    assert (saved.state, saved.send_at, saved.name) == ("scheduled", SOON, campaign.name)
+    assert not campaign.contents.filter(body="Mine, of many hours").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_schedules_once_when_somebody_else_does_at_the_same_moment(client, campaign, page):
+    asked = {"day": "2098-01-01", "hour": "11:00", "timezone": "Europe/Paris", "per_minute": "7"}
+    url = reverse("admin:campaigns_campaign_schedule", args=[campaign.pk])
+    refused = schedule_while(campaign, lambda: client.post(url, asked))
+    assert str(services.NotADraft()) in refused.content.decode()
+    saved = Campaign.objects.get()
+    assert (saved.state, saved.send_at, saved.per_minute) == ("scheduled", SOON, None)
+    assert saved.timezone == campaign.timezone
