@@ -10,7 +10,8 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.db import OperationalError, connection
-from django.db.models import Count, F, Min, Q
+from django.db.models import Count, F, Max, Min, Q, Window
+from django.db.models.functions import RowNumber
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -223,17 +224,21 @@ _OUTCOMES = (
 
 def _deliverability() -> list[dict[str, Any]]:
     """What became of the latest campaigns of each sender, in percent of what was handed over."""
-    tallies = Tally.objects.select_related("campaign__sender").order_by(
-        "-campaign__started_at", "-campaign"
-    )[: SENDERS * CAMPAIGNS]
+    newest_first = ("-campaign__started_at", "-campaign")
+    ranked = Tally.objects.annotate(
+        place=Window(RowNumber(), partition_by="campaign__sender", order_by=newest_first),
+        sender_sent_at=Window(Max("campaign__started_at"), partition_by="campaign__sender"),
+    )
+    latest = ranked.filter(place__lte=CAMPAIGNS).select_related("campaign__sender")
+    # No sender has more rows than CAMPAIGNS here: so many rows hold those who sent last, whole.
+    tallies = latest.order_by("-sender_sent_at", "campaign__sender", "place")[: SENDERS * CAMPAIGNS]
     counts: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for tally in tallies:
         for state, _reason, count, *_times in tally.counts:
             counts[tally.campaign_id][state] += count
     by_sender: dict[Sender, list[Campaign]] = defaultdict(list)
     for campaign in (tally.campaign for tally in tallies):
-        if len(by_sender[campaign.sender]) < CAMPAIGNS:
-            by_sender[campaign.sender].insert(0, campaign)
+        by_sender[campaign.sender].insert(0, campaign)
     return [
         {"sender": sender, "chart": _outcomes(campaigns, counts)}
         for sender, campaigns in list(by_sender.items())[:SENDERS]

@@ -106,6 +106,23 @@ def test_it_draws_what_became_of_messages_of_each_sender(client, topic):
     assert "4 handed over: 2 sent, 1 bounced, 1 complained." in page.content.decode()
 
 
+def test_it_draws_those_who_send_once_a_month_beside_those_who_send_every_day(client, topic):
+    monthly = sent(topic, "sent", name="Monthly", sender=make.sender(name="Monthly"))
+    over = {"state": "sent", "send_at": monthly.send_at, "begins_at": monthly.send_at}
+    daily = [make.campaign(topic, name=f"Day {number}", **over) for number in range(40)]
+    for back, campaign in enumerate([*reversed(daily), monthly]):
+        began = timezone.now() - timedelta(days=back)
+        Campaign.objects.filter(pk=campaign.pk).update(started_at=began, finished_at=began)
+        counts = [["sent", "", 1, 0, 1]]
+        Tally.objects.create(
+            campaign=campaign, counts=counts, counted_at=began, took=timedelta(seconds=1)
+        )
+    signed_in(client, "campaigns.view_delivery")
+    shown = first_page(client).context_data["deliverability"]
+    names = [[label.partition(" (")[0] for label in each["chart"].labels] for each in shown]
+    assert names == [[f"Day {number}" for number in range(28, 40)], ["Monthly"]]
+
+
 def test_it_draws_no_chart_of_nothing(client, topic):
     sent(topic, "sent")
     tally.keep_due()
