@@ -102,13 +102,13 @@ def preview(
 ) -> Rendered:
     """The message as one person, or nobody in particular, would see it; its links lead nowhere.
 
-    `content` is what is being written, else what is saved in the language. Names are left empty unless
-    `has_names`. Raises `NoSuchContent` and `ContentError`.
+    `content` is what is being written, else what is saved in the language. Names and values of
+    fields are left empty unless `has_names`. Raises `NoSuchContent` and `ContentError`.
     """
     letters = letters_of(campaign)
     person = person_of(contact, None) if contact else None
     if person and not has_names:
-        person = person._replace(email="", first_name="", last_name="", phone="")
+        person = person._replace(email="", first_name="", last_name="", phone="", attributes={})
     content = content or _content(letters, language)
     if isinstance(letters, Texts):
         return letters.render(content, person)

@@ -15,7 +15,7 @@ from campaigns.admin.progress import GONE, WAITING
 from campaigns.models import Campaign, Delivery
 from contacts.admin.lists import OLDER, number
 from contacts.admin.names import address_of, may_see_identity, name_of
-from contacts.models import Channel, Contact
+from contacts.models import Contact
 
 PER_PAGE = 50
 
@@ -58,7 +58,7 @@ def show_audience(request: HttpRequest, object_id: int, model_admin: ModelAdmin)
         **(_happened(counted) if counted else expected(campaign)),
         chosen=chosen,
         chosen_words=reason_text(chosen) if chosen else "",
-        rows=_rows(request, people),
+        rows=_rows(request, people, campaign.channel),
         older=f"{OLDER}={cursor}" if cursor else "",
     )
 
@@ -135,14 +135,14 @@ def _people(campaign: Campaign, reason: str, *, before: int | None) -> tuple[lis
     return [contact for _key, contact in page], page[-1][0] if len(keyed) > PER_PAGE else None
 
 
-def _rows(request: HttpRequest, people: list[int]) -> list[dict[str, Any]]:
+def _rows(request: HttpRequest, people: list[int], channel: str) -> list[dict[str, Any]]:
     known = Contact.objects.select_related("identity").defer("attributes").in_bulk(people)
-    return [_row(known[pk], is_clear=may_see_identity(request, pk)) for pk in people]
+    return [_row(known[pk], channel, is_clear=may_see_identity(request, pk)) for pk in people]
 
 
-def _row(contact: Contact, *, is_clear: bool) -> dict[str, Any]:
+def _row(contact: Contact, channel: str, *, is_clear: bool) -> dict[str, Any]:
     return {
         "contact": contact,
         "name": name_of(contact, is_clear=is_clear),
-        "address": address_of(contact, Channel.EMAIL, is_clear=is_clear),
+        "address": address_of(contact, channel, is_clear=is_clear),
     }

@@ -8,7 +8,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import get_resolver, reverse
 
-from campaigns.models import Delivery
+from campaigns.models import Campaign, Delivery
 from consent import imports, sealing
 from consent import services as consent
 from consent.models import ConsentEvent, ImportBatch, Suppression
@@ -112,6 +112,22 @@ def test_it_tells_nobody_on_any_page_of_the_desk(ada, insider):
     assert {"contacts_contact_change", "campaigns_delivery_change"} <= seen
     assert {"consent_importbatch_change", "consent_servicemail_changelist"} <= seen
     assert len(seen) > 60
+
+
+def test_it_tells_nobody_in_a_preview_as_one_person(ada, insider):
+    [campaign] = Campaign.objects.all()
+    said = "{{ first_name }} {{ last_name }} of {{ contact.city | default: 'your town' }}"
+    campaign.contents.update(subject=said, body=said)
+    seen = []
+    for view in ("desktop", "phone", "text"):
+        asked = {"person": ada.pseudonym, "as": view}
+        seen.append(insider.get(f"/admin/campaigns/campaign/{campaign.pk}/preview/", asked))
+    written = {"person": ada.pseudonym, "language": "en", "layout": "newsletter"}
+    written |= {"markup": "markdown", "subject": said, "body": said}
+    seen.append(insider.post(f"/admin/campaigns/campaign/{campaign.pk}/live/", written))
+    for answer in seen:
+        assert not told(answer)
+        assert "your town" in answer.content.decode()
 
 
 def test_it_tells_nobody_over_the_api(ada, insider):
