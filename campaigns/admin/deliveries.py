@@ -1,5 +1,7 @@
 """Deliveries to look at: what was decided for whom, by which consent event, and what became of it."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import Max, Min, QuerySet
 from django.http import HttpRequest
@@ -70,7 +72,13 @@ class DeliveryAdmin(ReadOnly, BigList):
         "provider_id",
         "diagnostic",
     )
-    readonly_fields = fields
+    readonly_fields = (*fields, "event_number")
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        return _shown_to(request, self.list_display)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return _shown_to(request, self.fields)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         """Of one campaign only its own stretch of the table is walked, however many came after it."""
@@ -100,3 +108,14 @@ class DeliveryAdmin(ReadOnly, BigList):
             return "-"
         url = reverse("admin:consent_consentevent_change", args=[delivery.event_id])
         return format_html('<a href="{}">#{}</a>', url, delivery.event_id)
+
+    @display(description=_("allowed by"))
+    def event_number(self, delivery: Delivery) -> str:
+        return f"#{delivery.event_id}" if delivery.event_id else "-"
+
+
+def _shown_to(request: HttpRequest, names: tuple[str, ...]) -> tuple[str, ...]:
+    """These columns; the event leads nowhere for whoever may not look at the ledger."""
+    if request.user.has_perm("consent.view_consentevent"):
+        return names
+    return tuple("event_number" if name == "consent" else name for name in names)

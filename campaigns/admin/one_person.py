@@ -13,6 +13,7 @@ from campaigns import audience
 from campaigns.admin import workspace
 from campaigns.admin.deliveries import reason_text
 from consent import gate
+from consent.models import Permission
 from contacts.admin.finding import find_person
 from contacts.admin.names import address_of, may_see_identity, name_of
 
@@ -50,6 +51,7 @@ def show_person(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -
         delivery=delivery,
         reason=reason_text(delivery.reason) if delivery else "",
         decision=decision,
+        decision_state=dict(Permission.State.choices).get(decision.state, "") if decision else "",
         decision_reason=reason_text(decision.reason) if decision else "",
         is_meant=contact is not None
         and audience.candidates(campaign).filter(pk=contact.pk).exists(),

@@ -416,6 +416,36 @@ def test_it_says_why_one_person_would_or_would_not_get_it(client, campaign):
     assert "Nobody is known" in answer
 
 
+def test_it_says_what_stands_in_the_words_of_the_reader(client, campaign):
+    ada = make.contact()
+    make.granted(ada, campaign.topic)
+    allowed(client, *MARKETER)
+    asked = {"person": str(ada.subject)}
+    french = client.post(at("person", campaign), asked, headers={"accept-language": "fr"})
+    stands = french.content.decode().partition("Ce qui tient")[2].partition("</p>")[0]
+    assert "accord" in stands
+    assert "granted" not in stands
+
+
+def test_it_links_the_event_for_those_alone_who_may_look_at_it(client, campaign):
+    ada = make.contact()
+    event = make.granted(ada, campaign.topic)
+    started(campaign)
+    delivery = campaign.deliveries.get()
+    link = reverse("admin:consent_consentevent_change", args=[event.pk])
+    pages = [
+        reverse("admin:campaigns_delivery_changelist"),
+        reverse("admin:campaigns_delivery_change", args=[delivery.pk]),
+        reverse("admin:contacts_contact_change", args=[ada.pk]),
+    ]
+    for name, permissions in (("nora", MARKETER), ("bo", (*MARKETER, "consent.view_consentevent"))):
+        allowed(client, *permissions, username=name)
+        for page in pages:
+            shown = client.get(page).content.decode()
+            assert f"#{event.pk}" in shown
+            assert (f'href="{link}"' in shown) == (name == "bo"), page
+
+
 def test_it_says_why_one_person_did_not_get_it(client, campaign):
     cy = make.contact("cy@example.org")
     make.granted(cy, campaign.topic)
