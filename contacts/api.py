@@ -122,7 +122,7 @@ class ContactViewSet(
     needs: ClassVar = {"find": "contacts.view_identity"}
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        # A list of everybody is no answer to whoever asked for one person, as was once the way.
+        # Left aside, as unknown parameters are, these would get a list of everybody.
         if {"email", "phone"} & request.query_params.keys():
             raise serializers.ValidationError("An address is posted to contacts/find/.")
         return super().list(request, *args, **kwargs)

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from contacts import addresses, services
@@ -94,9 +95,12 @@ def show_names(request: HttpRequest, model_admin: ModelAdmin) -> HttpResponse:
         names.open_identities(request, people, form.cleaned_data["reason"])
         messages.success(request, _("Shown for a quarter of an hour."))
         return redirect(back)
-    sentence = _(
+    sentence = ngettext(
+        "Of %d person on this page of the list, for a quarter of an hour. They are noted as seen by "
+        "you, with this reason.",
         "Of the %d people on this page of the list, for a quarter of an hour. Each is noted as seen by you,"
-        " with this reason."
+        " with this reason.",
+        len(people),
     )
     return acts.show(
         model_admin,

@@ -264,6 +264,25 @@ def test_it_imports_in_the_background_and_reports(declared, client, topic):
     assert files() == []
 
 
+@pytest.mark.parametrize(
+    ("state", "english", "french"),
+    [
+        (
+            "running",
+            "Importing: 1 row so far",
+            "Import en cours\u00a0: 1 ligne pour l\u2019instant",
+        ),
+        ("finished", "Imported: 1 row", "1 ligne importée"),
+        ("failed", "Stopped after 1 row", "Arrêté après 1 ligne"),
+    ],
+)
+def test_it_speaks_of_one_row_as_of_one(declared, client, state, english, french):
+    type(declared).objects.filter(pk=declared.pk).update(state=state, rows=1)
+    for language, words in (("en", english), ("fr", french)):
+        page = client.get(at("change", declared), headers={"accept-language": language})
+        assert f">{words}</h2>" in page.content.decode()
+
+
 def test_it_goes_on_where_a_killed_worker_left_it(declared, client, monkeypatch):
     people = [f"person{number}@example.org,P,,2025-01-02" for number in range(900)]
     Path(declared.path).write_text("\n".join([FILE.splitlines()[0], *people, ""]))

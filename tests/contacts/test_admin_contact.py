@@ -380,3 +380,12 @@ def test_it_lists_segments_with_no_query_per_row(client, django_assert_max_num_q
     client.get(reverse("admin:contacts_segment_changelist"))
     with django_assert_max_num_queries(most):
         client.get(reverse("admin:contacts_segment_changelist"))
+
+
+def test_it_speaks_of_one_person_as_of_one(client, ada):
+    allowed(client, *PSEUDONYMOUS, "contacts.view_identity")
+    assert "Of 1 person on this page" in client.get(NAMES).content.decode()
+    french = client.get(NAMES, headers={"accept-language": "fr"}).content.decode()
+    assert "Ceux de 1 personne de cette page" in french
+    make.contact()
+    assert "Of the 2 people on this page" in client.get(NAMES).content.decode()
