@@ -121,15 +121,17 @@ def test_it_shows_what_is_written_as_a_person_on_a_phone_and_as_text(desk, campa
     page = desk()
     body = write(page, campaign)
     page.get_by_role("button", name="Preview as you write").click()
-    body.fill("Hello {{ contact.first_name | default: 'reader' }} in {{ contact.city }}")
+    body.fill(
+        "Hello {{ contact.first_name | default: 'reader' }} in {{ contact.city | default: 'town' }}"
+    )
     page.get_by_label("As this person").fill(str(ada.subject))
     live = page.frame_locator(".desk-live iframe").locator("body")
-    expect(live).to_contain_text("Hello reader in Lyon")
+    expect(live).to_contain_text("Hello reader in town")
     page.get_by_role("button", name="Phone").click()
     expect(page.locator(".desk-live iframe")).to_have_class(re.compile("desk-phone"))
     assert page.locator(".desk-live iframe").bounding_box()["width"] <= 392
     page.get_by_role("button", name="Text part").click()
-    expect(page.locator(".desk-live pre")).to_contain_text("Hello reader in Lyon")
+    expect(page.locator(".desk-live pre")).to_contain_text("Hello reader in town")
     expect(page.locator(".desk-live iframe")).to_be_hidden()
 
 

@@ -438,7 +438,8 @@ def test_it_links_the_event_for_those_alone_who_may_look_at_it(client, campaign)
         reverse("admin:campaigns_delivery_change", args=[delivery.pk]),
         reverse("admin:contacts_contact_change", args=[ada.pk]),
     ]
-    for name, permissions in (("nora", MARKETER), ("bo", (*MARKETER, "consent.view_consentevent"))):
+    marketer = (*MARKETER, "consent.view_permission")
+    for name, permissions in (("nora", marketer), ("bo", (*marketer, "consent.view_consentevent"))):
         allowed(client, *permissions, username=name)
         for page in pages:
             shown = client.get(page).content.decode()
