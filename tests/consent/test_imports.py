@@ -321,7 +321,7 @@ def _import_rows(path, rows, batch_rows):
 # Topics
 
 
-def given(file, name):
+def given_to(file, name):
     """The keys of the topics that a yes to this name was given to."""
     row = YES.format(email="ada@example.org").replace("product-news", name)
     batch = brought_in(file(row))
@@ -331,20 +331,20 @@ def given(file, name):
 @pytest.mark.parametrize("name", ["product-news", "productnews"])
 def test_it_gives_a_yes_to_the_topic_with_that_key(file, name):
     make.topic("productnews")
-    assert given(file, name) == ([name], {})
+    assert given_to(file, name) == ([name], {})
 
 
 def test_it_finds_a_topic_by_its_public_name_among_names_without_a_latin_letter(file):
     make.topic("news", public_name="Новости")
     make.topic("offers", public_name="Акции")
-    assert given(file, "Акции") == (["offers"], {})
+    assert given_to(file, "Акции") == (["offers"], {})
 
 
 def test_it_refuses_a_name_that_is_like_several(file):
     make.topic("news", public_name="News+", translations={})
     make.topic("news-2", public_name="News")
     make.topic("offers", public_name="NEWS!")
-    events, refused = given(file, "ne ws +")
+    events, refused = given_to(file, "ne ws +")
     assert (events, list(refused.values())) == ([], ["There is no topic “ne ws +”."])
 
 
