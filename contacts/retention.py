@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce, Now
 
 from contacts import holders, segments
 from contacts.holders import Cause
-from contacts.models import Channel, Contact, DataField, RetentionRun
+from contacts.models import Channel, Contact, DataField, Hold, RetentionRun
 
 BATCH = 5000
 
@@ -109,7 +109,12 @@ def permitting(field: DataField) -> "QuerySet[Contact] | None":
 
 
 def _holding(key: str) -> "QuerySet[Contact]":
-    return Contact.objects.filter(attributes__has_key=key)
+    """Who has such a value, and whose it may be taken from: not what a hold keeps (GDPR art. 17(3)), nor
+    what a person had restricted, which is stored and nothing else (art. 18(2))."""
+    free = Contact.objects.filter(restricted_at=None).exclude(
+        pk__in=Hold.objects.standing().values("contact")
+    )
+    return free.filter(attributes__has_key=key)
 
 
 def _stored_keys() -> set[str]:

@@ -11,9 +11,10 @@ from django.db import IntegrityError
 from django.urls import reverse
 from django.utils import timezone
 
+from consent import rights as restriction
 from consent import services as consent
 from consent.models import Topic
-from contacts import fields, processing, retention
+from contacts import fields, processing, retention, rights
 from contacts import services as contacts
 from contacts.holders import Cause
 from contacts.models import Contact, DataField, Segment
@@ -144,6 +145,30 @@ def test_it_erases_values_that_expired_or_lost_their_field(capsys):
     for contact in (old, new):
         contact.refresh_from_db()
     assert (old.attributes, new.attributes) == ({}, {"city": "Lyon"})
+
+
+@pytest.mark.parametrize("kept_by", ["a hold", "a restriction"])
+def test_it_takes_no_value_when_the_law_has_it_kept(kept_by):
+    make.field("city", retention_days=30)
+    make.field("plan")
+    ada, bo = (make.contact(attributes={"city": "Lyon", "plan": "pro"}) for _ in range(2))
+    Contact.objects.update(created_at=timezone.now() - timedelta(days=31))
+    DataField.objects.filter(key="plan").update(retired_at=timezone.now())
+    if kept_by == "a hold":
+        hold = rights.place_hold(contact=ada, reason="A claim in court", placer_id=None)
+    else:
+        restriction.restrict(contact=ada)
+    found = retention.erase_expired(dry_run=True)
+    assert [finding.people for finding in found] == [1, 1]
+    assert retention.erase_expired() == found
+    for contact in (ada, bo):
+        contact.refresh_from_db()
+    assert (ada.attributes, bo.attributes) == ({"city": "Lyon", "plan": "pro"}, {})
+    if kept_by == "a hold":
+        rights.lift_hold(hold=hold)
+    else:
+        restriction.lift_restriction(contact=ada)
+    assert retention.erase_expired() == found
 
 
 def test_it_flags_fields_that_nothing_uses(client):
