@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 from consent import ledger
 from consent.models import ConsentEvent, Organization
 from consent.preferences import CHANNELS
-from contacts import fields, holders
+from contacts import fields, holders, parties
 from contacts import rights as requests
 from contacts.holders import Line, Section
 from contacts.models import Channel, Contact, DataField, Identity, SubjectRequest
@@ -136,9 +136,7 @@ def processing(contact: Contact) -> Section:
         ),
         _("On which ground"): _("Your consent; for the proof of it, our duty to show it."),
         _("Where it came from"): _source(contact),
-        _("Who receives it"): _(
-            "The services that carry our messages to you. Our privacy page names them."
-        ),
+        _("Who receives it"): _recipients(contact),
         _("How long"): _(
             "Until you erase it here. After that the bare record of your choices stays, without your"
             " name, and a keyed trace of your address, so that nobody writes to it again."
@@ -147,6 +145,15 @@ def processing(contact: Contact) -> Section:
         _("Where to complain"): asking.authority if asking else "",
     }
     return Section(_("How we use it"), _filled(lines))
+
+
+def _recipients(contact: Contact) -> str:
+    """By name: who got data of this very person (GDPR art. 15(1)(c); CJEU C-154/21)."""
+    named = [
+        f"{each.name} ({', '.join(filter(None, [each.service, each.country]))})"
+        for each in parties.recipients(contact)
+    ]
+    return ", ".join(named) or _("Nobody but us.")
 
 
 def _source(contact: Contact) -> str:

@@ -12,7 +12,7 @@ from consent import gate, services
 from consent.models import ConsentEvent, Kind, Suppression
 from contacts import rights
 from contacts import services as contacts
-from contacts.models import Channel, Contact, Identity, SubjectRequest
+from contacts.models import Channel, Contact, Identity, Processor, SubjectRequest
 from tests import make
 from tests.consent.public import manage_link, stop_link, stranger
 
@@ -103,6 +103,21 @@ def test_it_says_how_the_data_is_used_in_the_page_and_the_file(ada):
     assert "Confirmed by the link in a message" in page
     used = stranger().get(f"{path}.json").json()["processing"]
     assert used["Where to complain"] == "CNIL"
+
+
+def test_it_names_those_who_got_the_data(ada, settings):
+    settings.EMAIL_BACKEND = "anymail.backends.mailgun.EmailBackend"
+    path = f"/preferences/{manage_link(ada)}/data"
+    ada.service_mails.all().delete()
+    told = stranger().get(f"{path}.json").json()["processing"]["Who receives it"]
+    assert told == "Nobody but us."
+    make.granted(ada, make.topic("offers"))
+    ada.service_mails.update(sent_at=timezone.now())
+    Processor.objects.create(
+        name="Printshop Dupont", service="Prints", receives="Names", country="CH", contact="dpo"
+    )
+    told = stranger().get(f"{path}.json").json()["processing"]["Who receives it"]
+    assert told == "mailgun (Carries messages), Printshop Dupont (Prints, CH)"
 
 
 def test_it_names_the_messages_that_were_sent(ada, news):
