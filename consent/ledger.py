@@ -66,7 +66,8 @@ def record(
 
     `topic=None` means every topic, `channel=""` every channel; such an event can only reduce. Without
     `occurred_at` the act is live and takes the database's time. `details` is the personal evidence
-    (texts only); the event holds a commitment to it. Needs a transaction.
+    (texts only); the event holds a commitment to it, and of somebody erased it is not kept. Needs a
+    transaction.
     """
     contact = contacts.lock(contact.pk)
     kept = dict(details or {})
@@ -87,7 +88,8 @@ def record(
         commitment=leaf.commitment(nonce, kept),
     )
     _insert(event, occurred_at)
-    ConsentEvidence.objects.create(event=event, nonce=nonce, details=kept)
+    if not contact.erased_at:
+        ConsentEvidence.objects.create(event=event, nonce=nonce, details=kept)
     noes.note(noes.act(event))
     _follow(contact, event)
     return event

@@ -7,19 +7,17 @@ from typing import Any
 from django.db import transaction
 
 from consent import rights, services
-from consent.models import ConsentEvent, Method, Permission
+from consent.models import ConsentEvent, Method
 from contacts import rights as requests
 from contacts import services as contacts
-from contacts.models import Channel, Contact, Sentence, SubjectRequest
+from contacts.models import Contact, Sentence, SubjectRequest
 
 logger = logging.getLogger(__name__)
 
 Kind = SubjectRequest.Kind
-State = Permission.State
 HOW = Sentence("By a fresh link to their address.")
 AT_ONCE = Sentence("Done at once.")
 LONGEST = 2000
-LOOKS = 5
 
 
 @transaction.atomic
@@ -66,7 +64,7 @@ def lift_restriction(*, contact: Contact, details: Mapping[str, str]) -> Consent
 @transaction.atomic
 def object_to_everything(*, contact: Contact, details: Mapping[str, str]) -> ConsentEvent | None:
     """Every use for advertising stops, on every channel; None where that stands already."""
-    event = _object(contact, details)
+    event = rights.object_to_everything(contact=contact, method=Method.PREFERENCES, details=details)
     if event:
         _note_as_done(contact, Kind.OBJECTION)
     return event
@@ -91,23 +89,14 @@ def erase(*, contact: Contact, details: Mapping[str, str]) -> bool:
     """
     if not _ask_to_be_forgotten(contact, details):
         return True
-    _wait_for_what_is_on_its_way(contact)
     try:
-        _erase(contact)
+        rights.erase(contact=contact, outcome=AT_ONCE)
     except requests.ErasureHeld:
         return False
     except requests.JournalUnwritable:
         logger.exception("Contact %s could not be erased; the request is for staff", contact.pk)
         return False
     return True
-
-
-def _wait_for_what_is_on_its_way(contact: Contact) -> None:
-    """Longer than a withdrawal does: what a relay answers after the erasure would be kept again."""
-    for _again in range(LOOKS):
-        if services.answer_is_final(contact=contact, topic=None, channel=""):
-            return
-    logger.warning("Contact %s is erased while a hand-over is in doubt", contact.pk)
 
 
 @transaction.atomic
@@ -117,31 +106,8 @@ def _ask_to_be_forgotten(contact: Contact, details: Mapping[str, str]) -> bool:
     if contact.erased_at:
         return False
     ask(contact=contact, kind=Kind.ERASURE)
-    _object(contact, details)
+    rights.object_to_everything(contact=contact, method=Method.PREFERENCES, details=details)
     return True
-
-
-@transaction.atomic
-def _erase(contact: Contact) -> None:
-    manifest = requests.erase(contact=contact)
-    for request in SubjectRequest.objects.open().filter(contact=contact, kind=Kind.ERASURE):
-        requests.settle(request=request, handler_id=None, outcome=AT_ONCE, manifest=manifest)
-
-
-def _object(contact: Contact, details: Mapping[str, str]) -> ConsentEvent | None:
-    contact = contacts.lock(contact.pk)
-    if has_objected(contact):
-        return None
-    return services.object_to_everything(
-        contact=contact, method=Method.PREFERENCES, details=details
-    )
-
-
-def has_objected(contact: Contact) -> bool:
-    """Whether an objection to everything stands on every channel, and nothing was asked for after it."""
-    objected = contact.permissions.filter(topic=None, state=State.OBJECTED)
-    later = contact.permissions.filter(state__in=[State.GRANTED, State.PENDING, State.CLAIMED])
-    return objected.count() == len(Channel.values) and not later.exists()
 
 
 def _note_as_done(contact: Contact, kind: Kind) -> None:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from contacts import fields
 from contacts.holders import Holder
-from contacts.models import Contact, Export, Identity, IdentityView, StaticList
+from contacts.models import Contact, Export, Identity, IdentityView, Lifecycle, StaticList
 
 IMPERSONAL = (
     "contacts.Count",
@@ -133,6 +133,7 @@ def erase(contact: Contact) -> Mapping[str, int]:
         ),
         "contacts.Contact": Contact.objects.filter(pk=contact.pk).update(
             language="",
+            lifecycle=Lifecycle.SUBSCRIBER,
             timezone="",
             attributes={},
             last_active_at=None,

@@ -21,6 +21,7 @@ Kind = SubjectRequest.Kind
 State = SubjectRequest.State
 # What everybody who got the data has to hear of, as far as that is possible (GDPR art. 19).
 TOLD = (Kind.RECTIFICATION, Kind.RESTRICTION, Kind.ERASURE)
+ERASED_FIRST = Sentence("The person was erased before this was answered.")
 
 
 class RequestSettled(services.ContactError):
@@ -51,10 +52,12 @@ class HoldLifted(services.ContactError):
     """This hold was lifted already."""
 
 
+@transaction.atomic
 def receive(
     *, contact: Contact, kind: str, how: Sentence | str = "", received_at: datetime | None = None
 ) -> SubjectRequest:
-    """Note a request; it is due within one month (GDPR art. 12(3))."""
+    """Note a request; it is due within one month (GDPR art. 12(3)). Raises `ContactErased`."""
+    services.lock_living(contact.pk)
     at = received_at or timezone.now()
     return SubjectRequest.objects.create(
         contact=contact, kind=Kind(kind), how=how, received_at=at, due_at=due(at)
@@ -128,7 +131,7 @@ def rectify(*, contact: Contact, corrections: Mapping[str, str]) -> list[str]:
     given: dict[str, Any] = {name: value for name, value in corrections.items() if value}
     if not given:
         raise NothingCorrected
-    services.update_contact(contact=services.lock(contact.pk), **given)
+    services.update_contact(contact=contact, **given)
     return sorted(given)
 
 
@@ -137,9 +140,7 @@ def place_hold(*, contact: Contact, reason: str, placer_id: int | None) -> Hold:
     """Keep a person's data from erasure, for a reason in law; raises `ReasonMissing` and `HoldStands`."""
     if not reason.strip():
         raise ReasonMissing
-    contact = services.lock(contact.pk)
-    if contact.erased_at:
-        raise services.ContactErased
+    contact = services.lock_living(contact.pk)
     if contact.holds.standing().exists():
         raise HoldStands
     return Hold.objects.create(contact=contact, reason=reason.strip(), placer_id=placer_id)
@@ -153,19 +154,34 @@ def lift_hold(*, hold: Hold) -> None:
 
 
 @transaction.atomic
-def erase(*, contact: Contact, is_again: bool = False) -> dict[str, int]:
+def erase(
+    *,
+    contact: Contact,
+    is_again: bool = False,
+    handler_id: int | None = None,
+    outcome: Sentence | str = "",
+) -> dict[str, int]:
     """Erase a person, and return the rows touched by table; a second time nothing is left to do.
 
     Raises `ErasureHeld` where a hold stands, unless they were erased before and a backup brought them back
     (`is_again`), and `JournalUnwritable`.
 
     What stays is the pseudonym, the day, the consent events without their evidence, and the suppression of
-    the addresses. The journal has the pseudonym before this commits. In-flight messages are for the caller
-    to wait for, after the commit.
+    the addresses. The journal has the pseudonym before this commits. What was asked to be erased is settled
+    with this outcome; nobody is left to answer anything else. In-flight messages are for the caller to wait
+    for, before it.
     """
     contact = services.lock(contact.pk)
-    if contact.erased_at:
-        return {}
+    manifest = {} if contact.erased_at else _erase(contact, is_again=is_again)
+    for request in SubjectRequest.objects.open().filter(contact=contact).order_by("pk"):
+        if request.kind == Kind.ERASURE:
+            settle(request=request, handler_id=handler_id, outcome=outcome, manifest=manifest)
+        else:
+            _settle(request, State.REFUSED, handler_id, ERASED_FIRST, {})
+    return manifest
+
+
+def _erase(contact: Contact, *, is_again: bool) -> dict[str, int]:
     if not is_again and contact.holds.standing().exists():
         raise ErasureHeld
     manifest: dict[str, int] = {}

@@ -96,8 +96,7 @@ def change_address(*, contact: Contact, channel: str, address: str) -> Address:
 
     Returns the current one untouched where nothing changes.
     """
-    if contact.erased_at:
-        raise ContactErased
+    lock_living(contact.pk)
     normalized = addresses.normalize(channel, address)
     fingerprint = addresses.fingerprint(normalized)
     current = contact.addresses.current().filter(channel=channel).select_for_update().first()
@@ -154,10 +153,9 @@ def update_contact(
     `profile` takes `language`, `timezone`, `lifecycle` and `attributes` (those given change, None removes
     one). Raises `ContactErased`, `AddressTaken`, `AddressError`, `FieldError` and `UseNotPermitted`.
     """
-    if contact.erased_at:
-        raise ContactErased
+    locked = lock_living(contact.pk)
     if attributes := profile.pop("attributes", None):
-        _change_attributes(contact, attributes)
+        _change_attributes(locked, attributes)
     for channel, address in ((Channel.EMAIL, email), (Channel.SMS, phone)):
         if address:
             change_address(contact=contact, channel=channel, address=address)
@@ -172,10 +170,9 @@ def update_contact(
     return contact
 
 
-def _change_attributes(contact: Contact, given: Mapping[str, object]) -> None:
+def _change_attributes(locked: Contact, given: Mapping[str, object]) -> None:
     cleaned = fields.clean_attributes(given)
-    _check_permitted(contact, cleaned)
-    locked = lock(contact.pk)
+    _check_permitted(locked, cleaned)
     locked.attributes = {
         key: value
         for key, value in (locked.attributes | cleaned).items()
@@ -260,6 +257,14 @@ def find_by_pseudonym(text: str) -> list[Contact]:
 def lock(contact_id: int) -> Contact:
     """Take the per-person lock: acts of consent of one person follow each other. Needs a transaction."""
     return Contact.objects.select_for_update(no_key=True).get(pk=contact_id)
+
+
+def lock_living(contact_id: int) -> Contact:
+    """`lock`, and raise `ContactErased` where an erasure came first: nothing is added to what it left."""
+    contact = lock(contact_id)
+    if contact.erased_at:
+        raise ContactErased
+    return contact
 
 
 def contact_of_subject(subject: uuid.UUID) -> Contact | None:

@@ -1,7 +1,7 @@
 """Answers a request of a person: says first what it will do, then does it with one press, and notes it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django import forms
@@ -25,7 +25,7 @@ from unfold.widgets import (
 )
 
 from consent import history, in_flight, ledger, my_data, rights, services
-from consent.models import ConsentEvent, Method, Organization
+from consent.models import ConsentEvent, Organization
 from contacts import addresses, parties
 from contacts import rights as requests
 from contacts import services as contacts
@@ -36,7 +36,6 @@ from contacts.models import Channel, Contact, SubjectRequest
 Kind = SubjectRequest.Kind
 State = SubjectRequest.State
 REFUSALS = (contacts.ContactError, services.ConsentError, addresses.AddressError)
-FILES = (Kind.ACCESS, Kind.PORTABILITY)
 WHAT_HAPPENS = {
     Kind.ACCESS: _("You get a file with everything that is kept about this person, to hand over."),
     Kind.PORTABILITY: _(
@@ -73,6 +72,9 @@ class FileForm(forms.Form):
         initial="page",
         widget=UnfoldAdminRadioSelectWidget,
     )
+
+
+FILES: dict[str, type[forms.Form]] = {Kind.ACCESS: FileForm, Kind.PORTABILITY: forms.Form}
 
 
 class CorrectionForm(AnswerForm):
@@ -160,15 +162,19 @@ def answer(page: ModelAdmin, request: HttpRequest, asked: SubjectRequest) -> Htt
         messages.warning(request, str(requests.RequestSettled()))
         return redirect(acts.url_of(page, asked))
     kind = Kind(asked.kind)
+    posted = request.POST if request.method == "POST" else None
+    form: forms.Form | None
     if kind in FILES:
-        form: forms.Form = FileForm(request.POST or None) if kind == Kind.ACCESS else forms.Form()
-        if request.method == "POST" and (kind != Kind.ACCESS or form.is_valid()):
-            is_page = kind == Kind.ACCESS and form.cleaned_data["kind"] == "page"
+        form = FILES[kind](posted)
+        if form.is_valid():
+            is_page = form.cleaned_data.get("kind") == "page"
             return _export(page, request, asked, is_page=is_page)
     elif kind == Kind.RECTIFICATION:
-        form = CorrectionForm(request.POST or None)
+        form = CorrectionForm(posted)
+    elif kind == Kind.ERASURE:
+        form = None  # words about the person would outlive the erasure
     else:
-        form = AnswerForm(request.POST or None)
+        form = AnswerForm(posted)
     return acts.ask(
         page,
         request,
@@ -194,11 +200,19 @@ def _facts(asked: SubjectRequest) -> list[tuple[Any, Any]]:
         (_("Acts of consent"), ConsentEvent.objects.filter(subject=contact.subject).count()),
         (_("Permissions that stand"), contact.permissions.granted().count()),
     ]
-    if asked.kind == Kind.ERASURE and contact.holds.standing().exists():
-        facts.append((_("Hold"), _("A hold stands: lift it first.")))
+    if asked.kind == Kind.ERASURE:
+        facts += _in_the_way(asked)
     if asked.kind not in FILES and in_flight.is_in_flight(contact, None, ""):
         facts.append((_("On its way"), _("A message is being handed over at this moment.")))
     return facts
+
+
+def _in_the_way(asked: SubjectRequest) -> Iterator[tuple[Any, Any]]:
+    """Of an erasure: what forbids it, and what nobody can answer after it."""
+    if asked.contact.holds.standing().exists():
+        yield _("Hold"), _("A hold stands: lift it first.")
+    for other in asked.contact.requests.open().exclude(kind=Kind.ERASURE).order_by("due_at", "pk"):
+        yield other.get_kind_display().capitalize(), _("Asked for, too: answer it first.")
 
 
 def _export(
@@ -254,30 +268,28 @@ def _fulfill(
     asked: SubjectRequest, staff_id: int | None, *, outcome: str = "", **corrections: str
 ) -> None:
     """Do what was asked and note it, then wait until nothing is on its way to the person."""
+    if asked.kind == Kind.ERASURE:
+        _erase(asked.contact, staff_id)
+        return
     with transaction.atomic():
         if asked.kind == Kind.RECTIFICATION:
             requests.rectify(contact=asked.contact, corrections=corrections)
-            manifest: dict[str, int] = {}
         else:
-            manifest = _DOING[Kind(asked.kind)](asked.contact, staff_id)
-        requests.settle(request=asked, handler_id=staff_id, outcome=outcome, manifest=manifest)
+            _DOING[Kind(asked.kind)](contact=asked.contact, actor=ledger.staff(staff_id))
+        requests.settle(request=asked, handler_id=staff_id, outcome=outcome)
     services.answer_is_final(contact=asked.contact, topic=None, channel="")
 
 
-def _restrict(contact: Contact, staff_id: int | None) -> dict[str, int]:
-    rights.restrict(contact=contact, actor=ledger.staff(staff_id))
-    return {}
+def _erase(contact: Contact, staff_id: int | None) -> None:
+    """Stop everything first, as people do who erase themselves; where a hold stands nothing changes."""
+    if contact.holds.standing().exists():
+        raise requests.ErasureHeld
+    if not contact.erased_at:
+        rights.object_to_everything(contact=contact, actor=ledger.staff(staff_id))
+    rights.erase(contact=contact, handler_id=staff_id)
 
 
-def _object(contact: Contact, staff_id: int | None) -> dict[str, int]:
-    services.object_to_everything(
-        contact=contact, method=Method.STAFF, actor=ledger.staff(staff_id)
-    )
-    return {}
-
-
-_DOING: dict[Kind, Callable[[Contact, int | None], dict[str, int]]] = {
-    Kind.RESTRICTION: _restrict,
-    Kind.OBJECTION: _object,
-    Kind.ERASURE: lambda contact, _staff_id: requests.erase(contact=contact),
+_DOING: dict[Kind, Callable[..., object]] = {
+    Kind.RESTRICTION: rights.restrict,
+    Kind.OBJECTION: rights.object_to_everything,
 }

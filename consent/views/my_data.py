@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from consent import history, my_data, self_service, services
+from consent import history, my_data, rights, self_service, services
 from consent.budgets import network_of
 from consent.correction import CorrectionForm
 from consent.models import Organization
@@ -42,7 +42,7 @@ def page(request: HttpRequest, token: str) -> HttpResponse:
             "moments": history.moments_of(contact),
             "contact": contact,
             "form": form if error else CorrectionForm(contact=contact),
-            "has_objected": self_service.has_objected(contact),
+            "has_objected": rights.has_objected(contact),
             "message": message,
             "error": error,
             "token": token,

@@ -20,6 +20,7 @@ from django.views.decorators.csrf import csrf_exempt
 from consent.links import LinkError, LinkExpired
 from consent.models import Organization
 from contacts.models import Contact
+from contacts.services import ContactErased
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ def _answer_or_apologize(
         return view(request, *args, **kwargs)
     except LinkExpired:
         return show(request, over, status=410)
-    except LinkError:
+    except (LinkError, ContactErased):  # erased while this link was being followed
         return unreadable(request)
     except (OperationalError, InterfaceError):
         logger.exception("A public page could not reach the database")

@@ -8,7 +8,8 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils import timezone
 
-from consent import gate
+from consent import gate, in_flight
+from consent import rights as consent_rights
 from contacts import rights
 from contacts.models import Contact, Hold, IdentityView, Processor, SubjectRequest
 from tests import make
@@ -155,6 +156,40 @@ def test_it_erases_for_good_and_notes_the_rows(client, officer, ada):
     page = client.get(reverse("admin:contacts_contact_change", args=[ada.pk]))
     assert page.status_code == 200
     assert "Lovelace" not in page.content.decode()
+
+
+def test_it_stops_everything_and_waits_for_what_is_on_its_way_before_it_erases(
+    client, officer, ada, monkeypatch
+):
+    """Else what the relay answers afterwards would be kept again."""
+    waited = []
+
+    def is_under_way(contact, _topic_id, _channel):
+        contact.refresh_from_db()
+        if consent_rights.has_objected(contact):
+            waited.append(contact.erased_at)
+        return len(waited) < 3
+
+    monkeypatch.setattr(in_flight, "_questions", [is_under_way])
+    asked = rights.receive(contact=ada, kind="erasure")
+    client.post(at("answer", asked.pk))
+    assert waited == [None] * 3
+    ada.refresh_from_db()
+    assert ada.erased_at
+
+
+def test_it_keeps_no_words_about_somebody_erased_and_says_what_nobody_answers_after(
+    client, officer, ada
+):
+    rights.receive(contact=ada, kind="access")
+    asked = rights.receive(contact=ada, kind="erasure")
+    page = client.get(at("answer", asked.pk)).content.decode()
+    assert "Access" in page
+    assert "answer it first" in page
+    client.post(at("answer", asked.pk), {"outcome": "Told Ada Lovelace"})
+    asked.refresh_from_db()
+    assert (asked.state, asked.outcome, asked.handler) == ("done", "", officer)
+    assert not SubjectRequest.objects.open().exists()
 
 
 def test_it_erases_nobody_and_says_so_while_the_journal_cannot_be_written(

@@ -286,6 +286,57 @@ def test_it_adds_nothing_to_an_erased_contact(ada):
         contacts.change_address(contact=gone, channel="email", address="ada@example.org")
 
 
+def test_it_adds_nothing_when_an_erasure_comes_between_reading_and_writing(ada, topic):
+    read_before = Contact.objects.get(pk=ada.pk)
+    rights.erase(contact=ada)
+    left = everything_stored()
+    for late in (
+        lambda: contacts.update_contact(contact=read_before, email="ada@example.org"),
+        lambda: contacts.update_contact(contact=read_before, tags=[Tag.objects.get()]),
+        lambda: contacts.change_address(contact=read_before, channel="sms", address="+33612345678"),
+        lambda: contacts.take_number(contact=read_before, phone="+33612345678"),
+        lambda: rights.receive(contact=read_before, kind="rectification", how="I am Ada Martin"),
+        lambda: consent_rights.restrict(contact=read_before),
+    ):
+        with pytest.raises(contacts.ContactErased):
+            late()
+    assert everything_stored() == left
+
+
+def test_it_keeps_no_evidence_of_an_act_that_an_erasure_overtook(ada, topic):
+    read_before = Contact.objects.get(pk=ada.pk)
+    rights.erase(contact=ada)
+    services.withdraw(
+        contact=read_before, topic=topic, channel="email", method="stop_page",
+        details={"network": "192.0.2.0"},
+    )  # fmt: skip
+    assert not ConsentEvidence.objects.filter(event__subject=ada.subject).exists()
+    assert {permission.state for permission in ada.permissions.all()} == {"erased"}
+
+
+def test_it_leaves_nothing_of_a_profile(ada):
+    contacts.update_contact(contact=ada, lifecycle="advocate", language="fr", timezone="Asia/Tokyo")
+    nobody = make.contact("nobody@example.org")
+    for person in (ada, nobody):
+        rights.erase(contact=person)
+        person.refresh_from_db()
+    kept = ("language", "lifecycle", "timezone", "attributes", "last_active_at")
+    assert [getattr(ada, name) for name in kept] == [getattr(nobody, name) for name in kept]
+
+
+def test_it_leaves_no_request_waiting_for_an_answer_to_nobody(ada):
+    for_erasure = [rights.receive(contact=ada, kind="erasure") for _ in range(2)]
+    rights.erase(contact=ada, outcome="Done at once.")
+    assert not SubjectRequest.objects.open().exists()
+    access = SubjectRequest.objects.get(kind="access")
+    assert (access.state, access.how) == ("refused", "")
+    assert str(access.outcome) == "The person was erased before this was answered."
+    for request in for_erasure:
+        request.refresh_from_db()
+        assert request.state == "done"
+        assert request.manifest["contacts.Identity"] == 1
+
+
 def test_it_erases_nobody_while_a_hold_stands(ada):
     hold = rights.place_hold(contact=ada, reason=" A claim in court ", placer_id=None)
     with pytest.raises(rights.ErasureHeld):
