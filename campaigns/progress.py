@@ -169,15 +169,21 @@ def end_done() -> None:
         lanes__walked__lt=F("lanes__until")
     )
     for campaign in walked:
-        if _ask(_WAITING, campaign.pk) or _ask(_IN_HAND, campaign.pk):
-            continue
-        if _ask(_LEFT, campaign.pk):
-            # Somebody else had locked a row when the lane came by.
-            Lane.objects.filter(campaign=campaign).update(walked=F("after"))
-            continue
-        Campaign.objects.filter(pk=campaign.pk, state=Campaign.State.SENDING).update(
-            state=Campaign.State.SENT, finished_at=Now()
-        )
+        if not _ask(_WAITING, campaign.pk) and not _ask(_IN_HAND, campaign.pk):
+            _end_walked(campaign)
+
+
+@transaction.atomic
+def _end_walked(campaign: Campaign) -> None:
+    """End it while nobody can send what is unknown again."""
+    sending = Campaign.objects.filter(pk=campaign.pk, state=Campaign.State.SENDING)
+    if not sending.select_for_update(skip_locked=True).exists():
+        return
+    if _ask(_LEFT, campaign.pk):
+        # Somebody else had locked a row when the lane came by.
+        Lane.objects.filter(campaign=campaign).update(walked=F("after"))
+    else:
+        _move(campaign, state=Campaign.State.SENT, finished_at=Now())
 
 
 def _end_cancelled(campaign: Campaign) -> None:

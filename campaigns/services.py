@@ -328,7 +328,9 @@ def resend_unknown(*, campaign: Campaign, delivery_ids: list[int] | None = None)
     Somebody may get it twice: that is what the person who decides this has weighed. Raises
     `AlreadyOver` for a cancelled campaign.
     """
-    if campaign.state == State.CANCELLED:
+    # Of this and the clock that ends the campaign, whoever comes second sees the other.
+    locked = Campaign.objects.select_for_update(of=("self",)).get(pk=campaign.pk)
+    if locked.state == State.CANCELLED:
         raise AlreadyOver
     moved = _unknown(campaign, delivery_ids).update(
         state=Delivery.State.PENDING, reason="", diagnostic="", due_at=Now(), settled_at=None

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.conf import LazySettings
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from campaigns import claims, delivery, progress, services
@@ -99,6 +99,39 @@ def test_it_leaves_alone_what_staff_decide_to_leave(sink: Sink) -> None:
     assert dict(Delivery.objects.values_list("pk", "state")) == {
         first: "unknown", second: "sent"
     }  # fmt: skip
+
+
+@pytest.mark.usefixtures("one_lane")
+def test_it_ends_no_campaign_of_which_somebody_sends_the_unknown_again(sink: Sink) -> None:
+    """The clock comes by between the press and its commit."""
+    campaign = _campaign_to(1)
+    sink.change(Mode(drop_after=1))
+    delivery.work(campaign_id=campaign.pk, number=0)
+    assert engine.states(campaign) == {"unknown": 1}
+
+    with transaction.atomic():
+        services.resend_unknown(campaign=campaign)
+        clock = threading.Thread(target=_end_done)
+        clock.start()
+        clock.join(5)
+    clock.join()
+    sink.change(Mode())
+    engine.work(campaign)
+
+    assert (campaign.state, engine.states(campaign)) == (Campaign.State.SENT, {"sent": 1})
+
+
+def _end_done() -> None:
+    progress.end_done()
+    connection.close()
+
+
+def test_it_resends_nothing_of_a_campaign_that_somebody_cancelled_meanwhile(sink: Sink) -> None:
+    campaign = _campaign_to(1)
+    services.cancel_campaign(campaign=Campaign.objects.get())
+
+    with pytest.raises(services.AlreadyOver):
+        services.resend_unknown(campaign=campaign)
 
 
 def test_it_resends_nothing_of_a_cancelled_campaign() -> None:
