@@ -250,7 +250,10 @@ class CampaignViewSet(
     @action(detail=True, pagination_class=None)
     def audience(self, request: Request, pk: str) -> Response:
         """How many would get it now, and how many not, by reason."""
-        counts = audience.preview_audience(self.get_object())
+        campaign = self.get_object()
+        if unreadable := audience.unreadable(campaign):
+            raise services.NotReady(" ".join(map(str, unreadable)))
+        counts = audience.preview_audience(campaign)
         return Response([{"reason": reason, "contacts": count} for reason, count in counts])
 
     @extend_schema(responses=ResultSerializer)

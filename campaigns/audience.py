@@ -5,10 +5,12 @@ The preview and the freeze ask the same question of the gate. Neither reads the 
 
 import hashlib
 import json
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from campaigns.models import Campaign
 from consent import judging
@@ -55,12 +57,33 @@ KIND = "audience"
 WINDOW = 5_000
 
 
+class Unreadable(NamedTuple):
+    """A segment by name, and why its rule cannot be read."""
+
+    segment: str
+    why: str
+
+    def __str__(self) -> str:
+        return _("The segment “%(segment)s” cannot be read: %(why)s") % self._asdict()
+
+
 def candidates(campaign: Campaign) -> QuerySet[Contact]:
-    """Everybody the campaign is meant for, permitted or not."""
+    """Everybody the campaign is meant for, permitted or not; see `unreadable`."""
     among, without = _chosen(campaign)
     return segments.chosen(
         among=[segment.rule for segment in among], without=[segment.rule for segment in without]
     )
+
+
+def unreadable(campaign: Campaign) -> list[Unreadable]:
+    """The segments of the campaign whose rule asks for what is gone by now."""
+    found = []
+    for segment in chain(*_chosen(campaign)):
+        try:
+            segments.validate(segment.rule)
+        except segments.RuleError as error:
+            found.append(Unreadable(segment.name, str(error)))
+    return found
 
 
 def preview_audience(campaign: Campaign) -> list[tuple[str, int]]:

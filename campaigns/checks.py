@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 from liquid.builtin.expressions import FilteredExpression, Path
 from liquid.builtin.output import OutputNode
 
+from campaigns import audience
 from campaigns.content import Compiled, ContentError, Pieces, Rendered
 from campaigns.letters import NOWHERE, Letters, nobody
 from campaigns.models import Campaign, CampaignContent
@@ -85,6 +86,8 @@ def _house(campaign: Campaign) -> Iterator[Finding]:
             % campaign.topic.public_name,
             "topic_page",
         )
+    for problem in audience.unreadable(campaign):
+        yield _error("", str(problem), "segments")
     if campaign.channel not in campaign.topic.channels:
         yield _error(
             "",

@@ -87,10 +87,13 @@ def sweep() -> int:
 
 def start_due() -> None:
     """Start every campaign whose moment has come; one that is too late, or broken, is held."""
-    for campaign_id in (
-        Campaign.objects.due().order_by("send_at", "pk").values_list("pk", flat=True)
-    ):
-        start(campaign_id)
+    due = Campaign.objects.due().order_by("send_at", "pk")
+    for campaign_id in due.values_list("pk", flat=True):
+        try:
+            start(campaign_id)
+        except Exception:
+            # Whatever is the matter with one, the others start.
+            log.exception("campaign %s cannot be started", campaign_id)
 
 
 @transaction.atomic
@@ -122,6 +125,9 @@ def _problem(campaign: Campaign, *, is_late: bool) -> Sentence | str:
         return Sentence(
             "It is no longer what was approved: have it approved again, then release it."
         )
+    if unreadable := audience.unreadable(campaign):
+        words = Sentence("The segment “%s” asks for what is gone: mend it, then release this.")
+        return words % unreadable[0].segment
     try:
         fields.note_use_in_template(letters_of(campaign).prepare())
     except ContentError as error:

@@ -46,7 +46,9 @@ def show_audience(request: HttpRequest, object_id: int, model_admin: ModelAdmin)
     chosen = request.GET.get("reason")
     people: list[int] = []
     cursor = None
-    if chosen is not None and request.user.has_perm("contacts.view_contact"):
+    shown = _happened(counted) if counted else expected(campaign)
+    can_look = "unreadable" not in shown and request.user.has_perm("contacts.view_contact")
+    if chosen is not None and can_look:
         people, cursor = _people(campaign, chosen, before=number(request.GET.get(OLDER)))
     return workspace.show(
         model_admin,
@@ -55,7 +57,7 @@ def show_audience(request: HttpRequest, object_id: int, model_admin: ModelAdmin)
         "admin/campaigns/audience.html",
         title=campaign.name,
         is_frozen=counted is not None,
-        **(_happened(counted) if counted else expected(campaign)),
+        **shown,
         chosen=chosen,
         chosen_words=reason_text(chosen) if chosen else "",
         rows=_rows(request, people, campaign.channel),
@@ -65,6 +67,8 @@ def show_audience(request: HttpRequest, object_id: int, model_admin: ModelAdmin)
 
 def expected(campaign: Campaign) -> dict[str, Any]:
     """What the templates show of those who will get it; nothing but the `figure` where nobody counted yet."""
+    if unreadable := audience.unreadable(campaign):
+        return {"unreadable": unreadable}
     figure = audience.look(campaign)
     if not figure.is_counted:
         return {"figure": figure, "is_counting": True}

@@ -36,6 +36,7 @@ def show_person(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -
     decision = contact and gate.explain(
         contact=contact, topic=campaign.topic, channel=campaign.channel
     )
+    unreadable = audience.unreadable(campaign) if campaign.started_at is None else []
     is_clear = contact is not None and may_see_identity(request, contact.pk)
     return workspace.show(
         model_admin,
@@ -53,6 +54,9 @@ def show_person(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -
         decision=decision,
         decision_state=dict(Permission.State.choices).get(decision.state, "") if decision else "",
         decision_reason=reason_text(decision.reason) if decision else "",
+        unreadable=unreadable,
         is_meant=contact is not None
+        and campaign.started_at is None
+        and not unreadable
         and audience.candidates(campaign).filter(pk=contact.pk).exists(),
     )
