@@ -6,7 +6,7 @@ that it is a claim. Every no is taken, with as little as there is.
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,7 +33,14 @@ MOST_WORDINGS = 10_000
 _EMAIL = Channel.EMAIL.value
 _SMS = Channel.SMS.value
 _DATA = Channel.DATA.value
-_ASKING = frozenset({"stopped", "stopped_sms", "bounced"})
+# Of several columns that speak of a no, the cell that weighs most counts.
+_WEIGHED: dict[str, Callable[[str], int]] = {
+    "status": values.weight,
+    "stopped": values.says_yes,
+    "stopped_sms": values.says_yes,
+    "stopped_at": values.says_yes,
+    "bounced": values.says_yes,
+}
 _NOES = {
     values.WITHDRAWN: Kind.WITHDRAWN,
     values.OBJECTED: Kind.OBJECTED,
@@ -144,11 +151,12 @@ class RowReader:
             for place, column in reversed(list(enumerate(columns)))
             if (target := mapping.get(column, ""))
         ]
-        self.asked_again = [
+        self.weighed = [
             (target, places)
-            for target in _ASKING
-            if len(places := [place for place, meant in self.places if meant == target]) > 1
+            for target in _WEIGHED
+            if len(places := [place for place, meant in self.places[::-1] if meant == target]) > 1
         ]
+        self.declares_no = values.is_no(declaration.status)
         self.left_out: Sentence | str = ""
         # Brevo writes every number in full, without the plus.
         self.has_full_numbers = any(
@@ -193,7 +201,7 @@ class RowReader:
 
     def _read_bare_no(self, row: Row, cells: Cells) -> None:
         """Its date cannot be relied on: it counts as of now. On a topic that is not here nobody is mailed."""
-        word = cells.get("status") or self.declaration.status
+        word = self._status(cells)
         status = ""
         with suppress(RowRefused):
             status = values.status(word) if word else ""
@@ -228,7 +236,7 @@ class RowReader:
         for cell in record.cells or _BETWEEN_CELLS.split(record.text):
             if "@" in cell:
                 with suppress(addresses.AddressError):
-                    email = addresses.normalize_email(cell.strip())
+                    email = _email(cell.strip())
                     return Arrival(email=email, email_fingerprint=self.fingerprint(email))
         return Arrival()
 
@@ -238,10 +246,11 @@ class RowReader:
         Of several that ask whether somebody said no, the first that says so.
         """
         named = {target: cell for place, target in self.places if (cell := cells[place].strip())}
-        for target, places in self.asked_again:
-            for place in places:
-                if (cell := cells[place].strip()) and values.says_yes(cell):
-                    named[target] = cell
+        for target, places in self.weighed:
+            if filled := [cell for place in places if (cell := cells[place].strip())]:
+                named[target] = max(filled, key=_WEIGHED[target])
+        if "stopped" in named and values.is_of_texts(named["stopped"]):
+            named["stopped_sms"] = named.pop("stopped")
         return named
 
     def _arrival(self, cells: Cells) -> Arrival:
@@ -267,7 +276,7 @@ class RowReader:
         email, phone = cells.get("email"), cells.get("phone")
         try:
             if email:
-                arrival.email = addresses.normalize_email(email)
+                arrival.email = _email(email)
                 arrival.email_fingerprint = self.fingerprint(arrival.email)
             if phone:
                 arrival.phone = self._phone(phone)
@@ -312,8 +321,13 @@ class RowReader:
 
     # What the row says of permission
 
+    def _status(self, cells: Cells) -> str:
+        """What the row says of itself counts before what is declared; but a no counts wherever it stands."""
+        word, declared = cells.get("status", ""), self.declaration.status
+        return declared if not word or (self.declares_no and not values.is_no(word)) else word
+
     def _read_consent(self, row: Row, cells: Cells) -> None:
-        word = cells.get("status") or self.declaration.status
+        word = self._status(cells)
         status = values.status(word) if word else ""
         stopped_at = self._moment(cells, "stopped_at")
         row.is_undeliverable = status == values.BOUNCED or _says_yes(cells, "bounced")
@@ -472,6 +486,13 @@ class RowReader:
         return details
 
 
+def _email(cell: str) -> str:
+    try:
+        return addresses.normalize_email(cell)
+    except addresses.EmailAddressError:
+        return addresses.normalize_email(values.bare_address(cell))
+
+
 def _says_yes(cells: Cells, target: str) -> bool:
     cell = cells.get(target)
     return bool(cell) and values.says_yes(cell)
@@ -491,7 +512,7 @@ def _tags(cell: str) -> list[str]:
 
 def _attributes(document: str) -> Mapping[str, object]:
     try:
-        attributes = json.loads(document)
+        attributes = json.loads(document) or {}
     except ValueError:
         attributes = None
     if not isinstance(attributes, dict):

@@ -11,6 +11,8 @@ from consent.imports.errors import RowRefused
 from consent.imports.mapping import plain
 from contacts.models import Channel, Lifecycle, Sentence
 
+LONGEST_NAMED_ADDRESS = 500
+
 YES = "yes"
 PENDING = "pending"
 WITHDRAWN = "withdrawn"
@@ -32,12 +34,13 @@ _STATUS_WORDS = {
     REFUSED: "refused declined refuse",
     SUPPRESSED: "suppressed blocklisted blacklisted blocked blocklist blacklist bloque supprime",
     BOUNCED: "bounced bounce cleaned hardbounce hardbounced invalid undeliverable undelivered",
-    NONE: """none no false 0 non neverasked never notasked nonsubscribed notsubscribed transactional
-        nonmarketingcontact unknown archived jamais""",
+    NONE: """none no false 0 non neverasked never notasked nonsubscribed notsubscribed neversubscribed
+        transactional nonmarketingcontact unknown archived jamais""",
 }
 # However the rest of such a word goes, it is a no: “Opt-out (manual)”, “Unsubscribed by admin”.
 _NO_BEGINS = tuple("unsub optout optedout desabon desinscri blacklist blocklist donot".split())
 STATUSES = {word: status for status, words in _STATUS_WORDS.items() for word in words.split()}
+_NOES = frozenset({WITHDRAWN, OBJECTED, COMPLAINED, REFUSED, SUPPRESSED})
 
 _CHANNELS = {
     "email": Channel.EMAIL.value,
@@ -63,12 +66,18 @@ _SLASHED = re.compile(
 )
 _YEAR_FIRST = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})(?=$|[ T])")
 _HALF_DAY = re.compile(r"(.*[ T])(\d{1,2})((?::\d{2}){1,2}) ?([ap])\.?m\.?", re.IGNORECASE)
-_DASHES = " -\N{EN DASH}\N{EM DASH}./_"
+_NOTHING = " -\N{EN DASH}\N{EM DASH}./_[]{}()"
 # What MySQL and programs written in Go write where nothing was ever said.
 _NEVER = ("0000-00-00", "0001-01-01")
 # As programs written in Go print a time: 2024-03-01 10:11:12.123456 +0000 UTC.
 _OF_GO = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) ([+-]\d{4})(?: \S+)?")
 _SEPARATORS = re.compile(r"[;|,]")
+# Brevo names in one cell what somebody is blocklisted for: [email_marketing|sms_marketing].
+_OF_TEXTS = frozenset("sms smsmarketing whatsapp whatsappmarketing".split())
+_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
+# “Ada Martin <ada@example.org>”, and an address between or before marks, as people copy them.
+_NAMED_ADDRESS = re.compile(r"[^<>]*<\s*(?:mailto:)?([^\s<>]+)\s*>[\s;,.]*", re.IGNORECASE)
+_MARKED_ADDRESS = re.compile(r"[\s\"'(\[]*(?:mailto:)?([^\s<>]+?)[\s\"')\];,.]*", re.IGNORECASE)
 _LANGUAGE = re.compile(r"([a-z]{2,3})(?:[-_][a-z0-9]+)*", re.IGNORECASE)
 
 
@@ -83,16 +92,46 @@ def status(text: str) -> str:
 
 
 @lru_cache(maxsize=4096)
+def is_no(text: str) -> bool:
+    """Whether a status says no."""
+    try:
+        return status(text) in _NOES
+    except RowRefused:
+        return False
+
+
+def weight(text: str) -> int:
+    """Of several statuses in one row the greatest counts: a no, then whatever is no plain yes."""
+    return 2 if is_no(text) else int(STATUSES.get(plain(text)) != YES)
+
+
+@lru_cache(maxsize=4096)
 def says_yes(text: str) -> bool:
     """Whether a column of yes and no, or of dates and reasons, says that it is so."""
     word = plain(text)
-    said = word not in _EMPTY if word else bool(text.strip(_DASHES))
+    said = word not in _EMPTY if word else bool(text.strip(_NOTHING))
     return said and not text.startswith(_NEVER)
 
 
 @lru_cache(maxsize=4096)
 def split_words(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word.strip() for word in _SEPARATORS.split(text) if word.strip()))
+
+
+@lru_cache(maxsize=4096)
+def is_of_texts(text: str) -> bool:
+    """Whether a cell that says no names text messages, and nothing else."""
+    words = {plain(word) for word in split_words(text)}
+    return bool(words) and words <= _OF_TEXTS
+
+
+def bare_address(text: str) -> str:
+    """The email address alone, where a name or marks stand around it; else the text as it is."""
+    if len(text) > LONGEST_NAMED_ADDRESS:
+        return text
+    text = text.translate(_INVISIBLE)
+    found = _NAMED_ADDRESS.fullmatch(text) or _MARKED_ADDRESS.fullmatch(text)
+    return found[1] if found else text
 
 
 @lru_cache(maxsize=256)

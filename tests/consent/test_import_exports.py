@@ -32,6 +32,7 @@ LISTMONK = """uuid,email,name,attributes,status,created_at,updated_at
 5f0c6f1e-7a3b-4a52-9d53-2a7d5a6d1f01,ada@example.org,Ada Martin,"{""city"": ""Lyon""}",enabled,2024-03-01 10:11:12.123456 +0000 UTC,2024-03-02 10:11:12.123456 +0000 UTC
 5f0c6f1e-7a3b-4a52-9d53-2a7d5a6d1f02,bo@example.org,Bo Bernard,{},disabled,2024-03-01 10:11:12 +0100 CET,2024-03-02 10:11:12 +0100 CET
 5f0c6f1e-7a3b-4a52-9d53-2a7d5a6d1f03,cy@example.org,Cy Petit,{},blocklisted,2024-03-01 10:11:12 +0000 UTC,2024-03-02 10:11:12 +0000 UTC
+5f0c6f1e-7a3b-4a52-9d53-2a7d5a6d1f04,di@example.org,Di Roy,null,enabled,2024-03-01 10:11:12 +0000 UTC,2024-03-02 10:11:12 +0000 UTC
 """
 MAUTIC = """"id","firstname","lastname","email","preferred_locale","timezone","points","stage","date_added","last_active","donotemail","tags"
 "1","Ada","Martin","ada@example.org","fr_FR","Europe/Paris","12","","2024-03-01 10:11:12","2025-03-01 10:11:12","0","vip|book club"
@@ -116,7 +117,7 @@ def test_it_takes_a_file_of_brevo(bring_in, topic):
 
 def test_it_takes_a_file_of_listmonk(bring_in, topic):
     batch = bring_in(LISTMONK)
-    assert (batch.refused, batch.contacts, batch.stops) == (0, 2, 2)
+    assert (batch.refused, batch.contacts, batch.stops) == (0, 3, 2)
     assert reason("ada@example.org", topic) == "claimed"
     assert reason("bo@example.org", topic) == "withdrawn"
     assert Suppression.objects.filter(cause="listed").count() == 1

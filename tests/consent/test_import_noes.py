@@ -305,6 +305,73 @@ def test_it_hears_the_one_of_several_columns_that_says_no(file, topic):
     assert reason("ada@example.org", topic) == "withdrawn"
 
 
+EVIDENCE = {"occurred_at": "2024-05-01", "wording": "Yes please"}
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "expected"),
+    [
+        ("email,consent,status", "yes,unsubscribed", "withdrawn"),
+        ("email,status,consent", "unsubscribed,yes", "withdrawn"),
+        ("email,status,consent", "pending,yes", "pending"),
+        ("email,status,consent", "yes,no", "never_asked"),
+        ("email,status,consent", "maybe,complained", "complained"),
+        ("email,unsubscribed at,unsub time", "0000-00-00,2024-06-01", "withdrawn"),
+        ("email,status,consent", "yes,subscribed", ""),
+    ],
+)
+def test_it_mails_nobody_of_whom_one_of_several_columns_says_no(file, topic, header, row, expected):
+    path = file(f"ada@example.org,{row}", header=header)
+    brought_in(path, topic="product-news", source="Form", declared=EVIDENCE)
+    assert reason("ada@example.org", topic) == expected
+
+
+@pytest.mark.parametrize(
+    ("declared", "row", "expected"),
+    [
+        ("unsubscribed", "active", "withdrawn"),
+        ("unsubscribed", "complained", "complained"),
+        ("pending", "active", ""),
+    ],
+)
+def test_it_takes_a_no_declared_of_the_whole_file_before_a_yes_of_the_row(
+    file, topic, declared, row, expected
+):
+    path = file(f"ada@example.org,{row}", header="email,status")
+    brought_in(path, topic="product-news", source="Form", declared=EVIDENCE | {"status": declared})
+    assert reason("ada@example.org", topic) == expected
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Ada Martin <ada@example.org>",
+        '"""ada@example.org"" <ada@example.org>;"',
+        "mailto:ada@example.org",
+        "<mailto:ada@example.org>",
+        "'ada@example.org'",
+        "(ada@example.org).",
+        "ada@example.org;",
+        "\ufeffad\u200ba@example.org",
+    ],
+)
+def test_it_takes_a_no_whatever_stands_around_the_address(file, topic, written):
+    make.granted(make.contact("ada@example.org"), topic)
+    assert _say_no(file, f"{written},unsubscribed", header="email,status") == ""
+    assert reason("ada@example.org", topic) == "withdrawn"
+
+
+@pytest.mark.parametrize(
+    "written", ["not ada@example.org", "bo@example.org;ada@example.org", "a" * 600 + ";" * 600]
+)
+def test_it_guesses_no_address_out_of_more_than_one_word(file, topic, written):
+    make.granted(make.contact("ada@example.org"), topic)
+    assert "complete email address" in _say_no(
+        file, f"{written},unsubscribed", header="email,status"
+    )
+    assert reason("ada@example.org", topic) == ""
+
+
 JUNK = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\x00"), max_size=12)
 SAYS_NO = st.sampled_from(
     ["unsubscribed", "Désabonné", "objected", "spam", "blocklisted", "Opt-out by staff"]
