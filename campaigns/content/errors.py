@@ -57,6 +57,15 @@ class UnsafeMarkup(ContentError):
     sentence = Sentence("Line %(line)d of the %(part)s: “%(name)s” is not allowed in a message.")
 
 
+class TellingImage(ContentError):
+    """An image whose address is not the same for every reader: fetching it tells who opens the message."""
+
+    sentence = Sentence(
+        "Line %(line)d of the %(part)s: “%(name)s” in the address of an image would tell its server who "
+        "opens the message, whether they permit that or not. Write the address without it."
+    )
+
+
 class CrossedBlocks(ContentError):
     """A condition or loop that opens in one paragraph and closes in another."""
 

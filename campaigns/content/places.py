@@ -5,13 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
-from campaigns.content.errors import CrossedBlocks, UnsafeMarkup
+from campaigns.content.errors import CrossedBlocks, TellingImage, UnsafeMarkup
 from campaigns.content.language import LINKS
 from campaigns.content.marks import Mark, Marks
 
-_URL_ATTRIBUTE = re.compile(
-    r"(\b(?:href|src|background)\s*=\s*)(\"[^\"]*\"|'[^']*')", re.IGNORECASE
-)
+_URL_ATTRIBUTE = re.compile(r"(\b(href|src|background)\s*=\s*)(\"[^\"]*\"|'[^']*')", re.IGNORECASE)
 _ELEMENT = re.compile(r"<(/?)([a-zA-Z][\w:-]*)(?:\"[^\"]*\"|'[^']*'|[^>\"'])*?(/?)>")
 _QUOTED = re.compile(r"(?<![\w:-])[\w:-]+\s*=\s*(\"[^\"<>]*\"|'[^'<>]*')")
 _VOID = frozenset("area base br col hr img input link meta source wbr".split())
@@ -25,11 +23,14 @@ def guard_urls(html: str, marks: Marks) -> str:
 
     Raises:
         UnsafeMarkup: a URL begins with a personal value, which could choose its scheme.
+        TellingImage: an image has not the same address for every reader.
     """
 
     def guard(match: re.Match[str]) -> str:
-        quoted = match.group(2)
-        return match.group(1) + quoted[0] + _guard_url(quoted[1:-1], marks) + quoted[-1]
+        before, attribute, quoted = match.groups()
+        if attribute.lower() != "href" and (mark := next(marks.find(quoted), None)):
+            raise TellingImage(part=mark.part, line=mark.line, name=mark.liquid)
+        return before + quoted[0] + _guard_url(quoted[1:-1], marks) + quoted[-1]
 
     return _URL_ATTRIBUTE.sub(guard, html)
 

@@ -323,6 +323,26 @@ def test_it_makes_a_button_that_outlook_pads_too():
     assert "Look:\n\nRead more (https://acme.example/a)\n\nBye\n" in rendered.text
 
 
+@pytest.mark.parametrize(
+    ("markup", "body"),
+    [
+        ("markdown", "![x](https://track.example/{{ contact.city }}.gif)"),
+        ("markdown", "![x](https://track.example/{% if contact.city %}a{% endif %}.gif)"),
+        ("mjml", '<mj-image src="https://track.example/?who={{ first_name }}" />'),
+        (
+            "mjml",
+            '<mj-raw><td background="https://track.example/{{ contact.city }}">x</td></mj-raw>',
+        ),
+    ],
+)
+def test_it_lets_no_image_tell_who_opens_the_message(markup, body):
+    if markup == "mjml":
+        body = f"<mj-section><mj-column>{body}</mj-column></mj-section>"
+    with pytest.raises(content.TellingImage) as caught:
+        compiled(body, markup=markup)
+    assert "would tell its server who opens" in str(caught.value)
+
+
 def test_it_wraps_a_condition_around_a_button():
     body = "{% if contact.city %}\n**[Go](https://acme.example/a)**\n{% endif %}"
     assert "bgcolor" in compiled(body).render({"city": "Lyon", **LINKS}).html
