@@ -3,20 +3,16 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html.parser import HTMLParser
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from liquid.builtin.expressions import FilteredExpression, Path
-from liquid.builtin.output import OutputNode
 
-from campaigns import audience
-from campaigns.content import Compiled, ContentError, Pieces, Rendered
+from campaigns import audience, stumbling
+from campaigns.content import ContentError, Pieces, Rendered, branches
 from campaigns.letters import NOWHERE, Letters, nobody
 from campaigns.models import Campaign, CampaignContent
-from campaigns.shown import Look
+from campaigns.reading import Reading
 from campaigns.texts import Texts, letters_of, said
 from consent.models import Organization, Topic
 from consent.sms import gsm
@@ -26,14 +22,9 @@ from contacts.models import Channel
 GMAIL_CLIPS_BYTES = 102 * 1024
 SUBJECT_SHOWN = 60
 PREHEADER_SHOWN = 120
-_UNSEEN = {"style", "script", "title"}
 # Styles of a writer's own, which MJML lets them add, must not take away what the law asks for.
 _ON_FOOTER = re.compile(r"\.footer\b[^{}]*\{([^{}]*)\}")
-# Elements without an end: nothing stands inside them.
-_VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
-_STAND_INS = re.compile(
-    r"(^|\.)(example\.(com|org|net)|localhost|your-?site\.\w+)$|\.(test|invalid)$"
-)
+_LIQUID = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +113,15 @@ def _gateway(campaign: Campaign) -> Iterator[Finding]:
 def _text(texts: Texts, content: CampaignContent) -> Iterator[Finding]:
     """What is paid for each person: a text is sent in parts."""
     try:
-        length = gsm.measure(texts.render(content, None).text)
+        compiled = texts.compiled(content)
+        text = texts.render(content, None).text
     except ContentError as error:
         yield _error(content.language, str(error), error.part)
         return
+    yield from _fields(content.language, compiled.fields, body=compiled.pieces)
+    for problem in stumbling.in_words(text, is_markdown=False):
+        yield _warning(content.language, problem)
+    length = gsm.measure(text)
     words = _("Sent and paid for each person, more where a field is longer: %s.") % said(length)
     yield Finding(
         content.language, words, is_error=False, is_passed=length.parts == 1, place="body"
@@ -142,15 +138,16 @@ def _words(letters: Letters, content: CampaignContent) -> Iterator[Finding]:
     except ContentError as error:
         yield _error(language, str(error), error.part)
         return
-    if compiled.fields:
-        names = ", ".join(sorted(compiled.fields))
-        yield _passed(language, _("All fields are registered: %s.") % names)
+    values = letters.values(nobody(language), token=NOWHERE)
+    everything = Reading(branches.whole(compiled.html, values))
+    privacy_url = letters.identity(language).privacy_url
     yield from _footer(letters, content, rendered)
-    yield from _fallbacks(compiled, language)
+    yield from _fields(language, compiled.fields, subject=compiled.subject, body=compiled.html)
     yield from _lines(content, rendered)
-    yield from _links(rendered, language)
-    yield from _images(rendered, language)
-    yield _size(rendered, language)
+    yield from _meant(content, subject=rendered.subject, words=everything.prose)
+    yield from _links(everything, language, privacy_url)
+    yield from _images(everything, language)
+    yield _size(letters, content, rendered)
 
 
 def _footer(letters: Letters, content: CampaignContent, rendered: Rendered) -> Iterator[Finding]:
@@ -159,7 +156,7 @@ def _footer(letters: Letters, content: CampaignContent, rendered: Rendered) -> I
     stop = letters.values(nobody(language), token=NOWHERE)["unsubscribe_url"]
     identity = letters.identity(language)
     wanted = [identity.legal_name, *identity.postal_address.splitlines()]
-    seen = _read(rendered.html)
+    seen = Reading(rendered.html)
     in_html = any(url == stop and words.strip() for url, words in seen.shown_links)
     is_hidden = any(
         not seen.footer.under(style).is_seen for style in _ON_FOOTER.findall(seen.styles)
@@ -186,35 +183,27 @@ def _shows(text: str, lines: list[str]) -> bool:
     return all(" ".join(line.split()) in shown for line in lines)
 
 
-def _fallbacks(compiled: Compiled, language: str) -> Iterator[Finding]:
-    in_subject = set(_bare(compiled.subject))
-    bare = sorted({key for part in (compiled.subject, compiled.html) for key in _bare(part)})
-    known = set(compiled.fields)
-    for key in bare:
-        if key in known:
-            yield _warning(
-                language,
-                _(
-                    "“%s” has no fallback: where it is not known, nothing stands there. Write what "
-                    "to say instead, as in | default: '…'."
-                )
-                % key,
-                "subject" if key in in_subject else "body",
+def _fields(language: str, fields: frozenset[str], **parts: Pieces) -> Iterator[Finding]:
+    """Fields of a message by part: all registered, or it would not compile; which have no fallback."""
+    if not fields:
+        return
+    yield _passed(language, _("All fields are registered: %s.") % ", ".join(sorted(fields)))
+    bare: dict[str, str] = {}
+    for part, pieces in parts.items():
+        for key in sorted(set(branches.bare(pieces)) & fields):
+            bare.setdefault(key, part)
+    for key, part in bare.items():
+        yield _warning(
+            language,
+            _(
+                "“%s” has no fallback: where it is not known, nothing stands there. Write what "
+                "to say instead, as in | default: '…'."
             )
-    if known and not set(bare) & known:
+            % key,
+            part,
+        )
+    if not bare:
         yield _passed(language, _("Every field has a fallback or a condition around it."))
-
-
-def _bare(pieces: Pieces) -> Iterator[str]:
-    """Names printed as they are: without `default`, and not inside a condition."""
-    for hole in pieces.holes:
-        expression = hole.node.expression if isinstance(hole.node, OutputNode) else None
-        if (
-            isinstance(expression, FilteredExpression)
-            and isinstance(expression.left, Path)
-            and "default" not in {each.name for each in expression.filters or []}
-        ):
-            yield str(expression.left.path[-1])
 
 
 def _lines(content: CampaignContent, rendered: Rendered) -> Iterator[Finding]:
@@ -235,66 +224,47 @@ def _lines(content: CampaignContent, rendered: Rendered) -> Iterator[Finding]:
             _("Without a preview line, mail programs show the first words of the text: write one."),
             "preheader",
         )
-    elif len(content.preheader) > PREHEADER_SHOWN:
+    elif (length := len(_LIQUID.sub("", content.preheader))) > PREHEADER_SHOWN:
         yield _warning(
             language,
             _(
                 "The preview line has %d characters: few mail programs show more than 120. "
                 "Shorten it."
             )
-            % len(content.preheader),
+            % length,
             "preheader",
         )
 
 
-def _links(rendered: Rendered, language: str) -> Iterator[Finding]:
-    links = _read(rendered.html).links
-    for url, words in links:
-        if problem := _problem_of(url, words):
-            yield _warning(language, problem)
-    count = len(links)
+def _meant(content: CampaignContent, *, subject: str, words: str) -> Iterator[Finding]:
+    """What was meant as something else than words, in each part."""
+    is_markdown = content.markup == content.Markup.MARKDOWN
+    preheader = _LIQUID.sub("", content.preheader)
+    for part, said_there in {"subject": subject, "preheader": preheader, "body": words}.items():
+        for problem in stumbling.in_words(said_there, is_markdown=is_markdown and part == "body"):
+            yield _warning(content.language, problem, part)
+
+
+def _links(everything: Reading, language: str, privacy_url: str) -> Iterator[Finding]:
+    for url, words in dict.fromkeys(everything.links):
+        if problem := stumbling.in_link(url, words):
+            yield _warning(language, problem, "organization" if url == privacy_url else "body")
+    count = len(everything.links)
     yield _passed(
         language,
         ngettext("%d link was read.", "%d links were read.", count) % count,
     )
 
 
-def _problem_of(url: str, words: str) -> str:
-    """What a reader would stumble over. Nothing is fetched: no server learns of the draft."""
-    nowhere = _("The link “%s” leads nowhere: write it with https:// and its host.") % url
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return nowhere
-    if parts.scheme in {"mailto", "tel"}:
-        return ""
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        return nowhere
-    if re.search(r"\s", url):
-        return _("The link “%s” holds a space: write %%20 for it.") % url
-    if _STAND_INS.search(parts.hostname) and not url.startswith(settings.PUBLIC_URL):
-        return _("The link “%s” looks like a stand-in: write the real address.") % url
-    if parts.scheme == "http" and not url.startswith(settings.PUBLIC_URL):
-        return _("The link “%s” is not encrypted: write https://.") % url
-    if not words.strip():
-        return (
-            _("The link to “%s” has no words: screen readers spell the address. Give it some.")
-            % url
-        )
-    return ""
-
-
-def _images(rendered: Rendered, language: str) -> Iterator[Finding]:
-    images = _read(rendered.html).images
-    if not images:
-        return
+def _images(everything: Reading, language: str) -> Iterator[Finding]:
+    images = dict.fromkeys(everything.images)
     for url, alt in images:
         if not alt.strip():
             yield _warning(
                 language,
                 _("The image “%s” has no alternative text: say what it shows.") % url,
             )
-        if not url.startswith((settings.PUBLIC_URL, "cid:")):
+        if not _is_ours(url):
             yield _warning(
                 language,
                 _(
@@ -303,7 +273,17 @@ def _images(rendered: Rendered, language: str) -> Iterator[Finding]:
                 )
                 % url,
             )
-    if all(alt.strip() for _url, alt in images):
+    for url in dict.fromkeys(everything.fetched):
+        if not _is_ours(url):
+            yield _warning(
+                language,
+                _(
+                    "A style loads “%s” from another server, which learns who opens the message and "
+                    "when. Take it out, or upload the image here."
+                )
+                % url,
+            )
+    if images and all(alt.strip() for _url, alt in images):
         count = len(images)
         yield _passed(
             language,
@@ -311,8 +291,15 @@ def _images(rendered: Rendered, language: str) -> Iterator[Finding]:
         )
 
 
-def _size(rendered: Rendered, language: str) -> Finding:
-    size = len(rendered.html.encode())
+def _is_ours(url: str) -> bool:
+    return f"{url}/".startswith(f"{settings.PUBLIC_URL}/")
+
+
+def _size(letters: Letters, content: CampaignContent, rendered: Rendered) -> Finding:
+    """In its longer form, where one is sent to those who permit measurement."""
+    language = content.language
+    longest = letters.as_measured(content) if letters.campaign.is_measured else rendered
+    size = len(longest.html.encode())
     if size > GMAIL_CLIPS_BYTES:
         return _warning(
             language,
@@ -325,74 +312,6 @@ def _size(rendered: Rendered, language: str) -> Finding:
     return _passed(
         language, _("%d kB: Gmail shows it whole (102 at most).") % max(1, round(size / 1024))
     )
-
-
-class _Reader(HTMLParser):
-    """Links and images with their words in the order of the message, the text that is seen, the styles."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.links: list[tuple[str, str]] = []
-        self.shown_links: list[tuple[str, str]] = []
-        self.images: list[tuple[str, str]] = []
-        self.text = self.styles = ""
-        self.footer = Look()
-        self._unseen = ""
-        self._around: list[tuple[str, Look]] = []
-        self._open: tuple[str, list[str], list[str]] | None = None
-
-    @property
-    def _look(self) -> Look:
-        return self._around[-1][1] if self._around else Look()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        if tag in _UNSEEN:
-            self._unseen = tag
-        look = self._look.under(
-            f"background:{given.get('bgcolor', 'none')};{given.get('style', '')}"
-        )
-        if tag not in _VOID:
-            self._around.append((tag, look))
-        if "footer" in given.get("class", "").split():
-            self.footer = look
-        if tag == "a":
-            self._open = (given.get("href", ""), [], [])
-        elif tag == "img":
-            self.images.append((given.get("src", ""), given.get("alt", "")))
-            self._say_in_link(given.get("alt", ""), look)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == self._unseen:
-            self._unseen = ""
-        if any(tag == each for each, _look in self._around):
-            while self._around.pop()[0] != tag:
-                pass
-        if tag == "a" and self._open:
-            url, words, shown = self._open
-            self.links.append((url, "".join(words)))
-            self.shown_links.append((url, "".join(shown)))
-            self._open = None
-
-    def handle_data(self, data: str) -> None:
-        if self._unseen == "style":
-            self.styles += data
-        elif not self._unseen and self._look.is_seen:
-            self.text += data
-        self._say_in_link(data, self._look)
-
-    def _say_in_link(self, words: str, look: Look) -> None:
-        if self._open:
-            self._open[1].append(words)
-            if look.is_seen:
-                self._open[2].append(words)
-
-
-def _read(html: str) -> _Reader:
-    reader = _Reader()
-    reader.feed(html)
-    reader.close()
-    return reader
 
 
 def _error(language: str, message: str, place: str = "body") -> Finding:

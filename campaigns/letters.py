@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, NamedTuple, cast
 
@@ -166,6 +166,15 @@ class Letters(Contents):
         """What one person, or nobody in particular, would see."""
         person = person or nobody(content.language)
         return self.compiled(content).render(self.values(person, token=token))
+
+    def as_measured(self, content: CampaignContent) -> Rendered:
+        """What somebody would see of whom nothing is known but that they permit measurement."""
+        urls = self.compiled(content).destinations
+        numbers = {url: number for number, url in enumerate(urls, start=1)}
+        compiled = self.compiled(content, measuring=Measuring(settings.PUBLIC_URL, numbers))
+        token = self._hit_token(0, datetime.now(UTC))
+        values = self.values(nobody(content.language), token=NOWHERE)
+        return compiled.render({**values, HIT: token})
 
     def values(self, person: Person, *, token: str) -> Values:
         """What the holes are filled with."""

@@ -77,8 +77,8 @@ class Pieces:
                 text = text or default or ""
                 filled.append(self._escape(text if text.isprintable() else clean.body(text)))
             else:
-                context = context or self._context(values)
-                filled.append(self._render(node, context))
+                context = context or self.context(values)
+                filled.append(self.render(node, context))
         return filled
 
     def join(self, filled: Sequence[str]) -> str:
@@ -88,11 +88,13 @@ class Pieces:
         whole[1::2] = filled
         return "".join(whole)
 
-    def _context(self, values: Values) -> RenderContext:
+    def context(self, values: Values) -> RenderContext:
+        """What Liquid may see of one person, with the limits of one message."""
         names = {key: values.get(key) for key in LINKS | PLAIN_FIELDS | {HIT}}
         return self._template.context_class(self._template, globals={**names, "contact": values})
 
-    def _render(self, node: Node, context: RenderContext) -> str:
+    def render(self, node: Node, context: RenderContext) -> str:
+        """The text of one node of this template; raises `RenderingFailed`."""
         buffer = LimitedStringIO(limit=OUTPUT_BYTES)
         try:
             node.render(context, buffer)

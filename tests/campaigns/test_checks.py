@@ -19,6 +19,14 @@ NO_HOST = (
 )
 MJML = f'<mj-section><mj-column><mj-image src="{IMAGE}" /></mj-column></mj-section>'
 
+STYLE = (
+    "<mjml><mj-head><mj-style>%s</mj-style></mj-head><mj-body><mj-section><mj-column><mj-text>x"
+    "</mj-text></mj-column></mj-section></mj-body></mjml>"
+)
+BACKGROUND = (
+    "<mj-section background-url='%s'><mj-column><mj-text>x</mj-text></mj-column></mj-section>"
+)
+
 
 @pytest.fixture
 def campaign(settings):
@@ -72,6 +80,22 @@ def test_it_passes_a_sound_campaign(campaign):
         ({"markup": "mjml", "body": MJML}, "has no alternative text"),
         ({"body": "![Books](https://cdn.lumen.example/books.jpg)"}, "learns who opens"),
         ({"body": "A long line of words. " * 6_000}, "Gmail hides the end"),
+        ({"body": "{% if contact.city %}[go](http://lumen.example/){% endif %}"}, "not encrypted"),
+        ({"body": f"{{% unless contact.city %}}![]({IMAGE}){{% endunless %}}"}, "no alternative"),
+        ({"body": "{% if contact.city %}Hi {{ first_name }}{% endif %}"}, "“first_name” has no"),
+        ({"body": "[go](https://lumen/)"}, "leads nowhere"),
+        ({"body": "[go](https://https://lumen.example/)"}, "leads nowhere"),
+        ({"body": "[write](mailto:lumen)"}, "leads nowhere"),
+        ({"body": "[https://lumen.example](https://else.example/)"}, "take that for fraud"),
+        ({"body": "[www.lumen.example/new](https://else.example/)"}, "take that for fraud"),
+        ({"body": "Dear *|FNAME|*"}, "“|FNAME|” is shown as it stands"),
+        ({"subject": "For {first_name}"}, "“{first_name}” is shown as it stands"),
+        ({"preheader": "In %%CITY%%"}, "“%%CITY%%” is shown as it stands"),
+        ({"body": "Lorem ipsum dolor"}, "stand-in"),
+        ({"body": "[go](https://lumen.example/a b)"}, "without spaces"),
+        ({"body": "<b>Now</b>"}, "“<b>” is shown as it stands"),
+        ({"markup": "mjml", "body": STYLE % "@import url(https://x.example/a.css);"}, "A style loads"),
+        ({"markup": "mjml", "body": BACKGROUND % "https://x.example/a.png"}, "A style loads"),
     ],
 )  # fmt: skip
 def test_it_warns_of_a_fault_and_schedules_all_the_same(campaign, part, words):
@@ -93,6 +117,15 @@ def test_it_warns_of_a_fault_and_schedules_all_the_same(campaign, part, words):
         {"body": f"[![Books]({IMAGE})](https://lumen.example/)"},
         {"body": "[off]({{ unsubscribe_url }})"},
         {"body": "[exemplary](https://examples.company/)"},
+        {"body": "[lumen.example](https://www.lumen.example/new)"},
+        {"body": "[https://www.lumen.example/new](https://lumen.example/new)"},
+        {"body": "[Node.js](https://nodejs.example/)"},
+        {"body": "{% for city in contact.city %}{{ city }}{% endfor %}"},
+        {"body": "{% if contact.city %}a{% elsif first_name %}{{ first_name }}{% endif %}"},
+        {"body": "`{name}` and `<b>` and\n\n    [a](b c)"},
+        {"body": "5 < 6, a set {1, 2}, 20 %, [sic] (so)"},
+        {"preheader": "{% if contact.city %}" + "x" * 60 + "{% else %}" + "y" * 60 + "{% endif %}"},
+        {"markup": "mjml", "body": BACKGROUND % IMAGE},
     ],
 )
 def test_it_warns_of_nothing_where_there_is_no_fault(campaign, part):
@@ -119,6 +152,26 @@ def test_it_stops_what_may_not_go_out(campaign, change, words):
     with pytest.raises(services.NotReady) as refused:
         services.schedule_campaign(campaign=campaign, send_at=make.LONG_AGO, actor_id=None)
     assert words in str(refused.value)
+
+
+def test_it_says_once_what_is_wrong_with_a_link_that_is_there_twice(campaign):
+    campaign.contents.update(body="[go](http://lumen.example/)\n\n[go](http://lumen.example/)")
+    assert warned(campaign).count("not encrypted") == 1
+
+
+def test_it_leads_to_the_organization_where_its_privacy_page_is_a_stand_in(campaign):
+    Organization.objects.update(privacy_page="https://example.com/privacy")
+    [finding] = [each for each in services.check_content(campaign=campaign) if not each.is_passed]
+    assert "looks like a stand-in" in finding.message
+    assert finding.place == "organization"
+
+
+def test_it_weighs_the_form_that_is_measured(campaign):
+    links = "".join(f"[a](https://lumen.example/{number})\n\n" for number in range(700))
+    campaign.contents.update(body=links)
+    assert "Gmail hides the end" not in warned(campaign)
+    campaign.is_measured = True
+    assert "Gmail hides the end" in warned(campaign)
 
 
 def test_it_passes_no_subject_as_short_enough_where_there_is_none(campaign):

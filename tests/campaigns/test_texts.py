@@ -128,6 +128,21 @@ def test_it_says_before_the_send_what_is_paid(news, settings, texts, body, said,
     assert ("because of ê" in length.message) == ("ê" in body)
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("Hello {{ contact.first_name }}", "“first_name” has no fallback"),
+        ("Hello *|FNAME|*", "“*|FNAME|*” is shown as it stands"),
+    ],
+)
+def test_it_warns_of_a_field_that_says_nothing(news, texts, body, words):
+    campaign = make.text_campaign(news, body)
+    said = [
+        each.message for each in services.check_content(campaign=campaign) if not each.is_passed
+    ]
+    assert words in "\n".join(said)
+
+
 def test_it_shows_the_very_text_in_the_preview(news, texts):
     ada = reader(news)
     campaign = make.text_campaign(news)
