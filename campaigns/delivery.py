@@ -45,8 +45,10 @@ ATTEMPTS = 6
 FIRST_WAIT = timedelta(minutes=1)
 FIRST_WAIT_AFTER_LOSS = timedelta(seconds=5)
 LONGEST_WAIT = timedelta(hours=4)
-# Within so many results of a lane so many refusals are a burst.
+# Within so many results of a lane so many that were not taken are a burst.
 RECENT, BURST = 50, 25
+# So many in a row that went out and had no answer: nobody would know of anybody.
+UNANSWERED = 3
 
 _NO_WORD = Result(Outcome.UNKNOWN, diagnostic="the transport failed")
 _LOST = (psycopg.OperationalError, psycopg.InterfaceError)
@@ -81,6 +83,9 @@ def work(*, campaign_id: int, number: int) -> Ending:
     except ContentError as error:
         pause(lane.campaign, Sentence("The content cannot be sent: %s") % error)
         return Ending.NOTHING_LEFT
+    except RelayDown as down:
+        pause(lane.campaign, Sentence("The relay takes no messages: %s") % down.reason)
+        return Ending.NOTHING_LEFT
     with worker:
         return worker.run()
 
@@ -96,14 +101,17 @@ def pause(campaign: Campaign, reason: Sentence | str) -> bool:
 
 
 def open_transport(campaign: Campaign) -> Transport | TextTransport:
-    """What carries a campaign: the SMS gateway, SMTP as the settings say, or any Django email backend."""
+    """What carries a campaign: the SMS gateway, SMTP as the settings say, or any Django email backend.
+
+    Raises `RelayDown` where there is no such gateway or backend.
+    """
     if campaign.channel == Channel.SMS:
         return TextTransport()
     return open_mail_transport(campaign.sender)
 
 
 def open_mail_transport(sender: Sender) -> Transport:
-    """The transport of a sender's mail."""
+    """The transport of a sender's mail; raises `RelayDown` where there is no such backend."""
     if sender.transport != "smtp":
         return BackendTransport(sender.transport)
     security: Security = (
@@ -130,8 +138,8 @@ class _Worker:
         self._campaign = lane.campaign
         self._letters = letters_of(self._campaign)
         self._letters.prepare()
-        self._session = self._new_session()
         self._transport = open_transport(self._campaign)
+        self._session = self._new_session()
         self._throttle = throttle.of(self._campaign)
         self._ends_at = time.monotonic() + WORK_FOR_S
         self._is_walking = True
@@ -142,6 +150,7 @@ class _Worker:
         self._size = min(FIRST_UNIT, self._largest)
         self._unrecorded: Records | None = None
         self._recent: deque[bool] = deque(maxlen=RECENT)
+        self._unanswered = 0
         self._down_since: float | None = None
 
     def __enter__(self) -> "_Worker":
@@ -315,12 +324,28 @@ class _Worker:
             case Outcome.NOT_TRIED:
                 records.add(each.delivery_id, "pending", untried=True)
                 return
-        self._recent.append(result.outcome is not Outcome.SENT and bool(result.code))
+        self._watch(result)
+
+    def _watch(self, result: Result) -> None:
+        """Pause where the relay takes no more messages, or says nothing any more, whoever they are for."""
+        # What we cannot even say to it is no word of the relay.
+        is_ours = result.outcome is Outcome.REFUSED and not result.code
+        self._recent.append(result.outcome is not Outcome.SENT and not is_ours)
+        if result.outcome is Outcome.UNKNOWN:
+            self._unanswered += 1
+        elif result.outcome is Outcome.SENT or result.code:
+            self._unanswered = 0
         if sum(self._recent) >= BURST:
             self._recent.clear()
             self._pause(
-                Sentence("%(burst)d of the last %(recent)d messages were refused: %(words)s")
-                % {"burst": BURST, "recent": RECENT, "words": diagnostic}
+                Sentence("%(burst)d of the last %(recent)d messages were not taken: %(words)s")
+                % {"burst": BURST, "recent": RECENT, "words": result.diagnostic}
+            )
+        if self._unanswered >= UNANSWERED:
+            self._unanswered = 0
+            self._pause(
+                Sentence("%(count)d messages in a row went out and had no answer: %(words)s")
+                % {"count": UNANSWERED, "words": result.diagnostic}
             )
 
     def _adapt(self, messages: int, took: float) -> None:

@@ -3,12 +3,14 @@
 A service does it or raises a `CampaignError`. None of them can let a message pass the gate.
 """
 
+import contextlib
 from datetime import UTC, datetime
 
 from celery import current_app
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 from django.db.models import Manager, Model, Q
@@ -133,15 +135,13 @@ def send_test(*, campaign: Campaign, language: str, staff: User) -> None:
         )
     except (ContentError, ValueError) as error:
         raise NotReady(str(error)) from error
-    transport = delivery.open_mail_transport(campaign.sender)
+    path = campaign.sender.bounces_to or campaign.sender.from_email
+    envelope = Envelope(path, staff.email, letter)
     try:
-        path = campaign.sender.bounces_to or campaign.sender.from_email
-        envelope = Envelope(path, staff.email, letter)
-        result = transport.hand_over([envelope], go_on=lambda: True)[0]
+        with contextlib.closing(delivery.open_mail_transport(campaign.sender)) as transport:
+            result = transport.hand_over([envelope], go_on=lambda: True)[0]
     except RelayDown as down:
         raise TestNotSent(_("The relay takes no messages: %s") % down.reason) from down
-    finally:
-        transport.close()
     if result.outcome is not Outcome.SENT:
         raise TestNotSent(_("The relay did not take the test: %s") % result.diagnostic)
 
@@ -263,8 +263,10 @@ def _problems(campaign: Campaign, send_at: datetime, latest_start_at: datetime |
     try:
         validate_email(campaign.sender.from_email)
         delivery.open_transport(campaign).close()
-    except Exception as error:
-        problems.append(_("The sender cannot send: %s") % error)
+    except ValidationError as error:
+        problems.append(_("The sender cannot send: %s") % " ".join(error.messages))
+    except RelayDown as down:
+        problems.append(_("The sender cannot send: %s") % down.reason)
     return problems
 
 

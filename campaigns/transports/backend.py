@@ -43,11 +43,17 @@ _LOST_BEFORE = Result(Outcome.DEFERRED, diagnostic="connection lost before the f
 class BackendTransport:
     """Hands messages to one Django email backend; see `Transport`.
 
-    `backend` is a dotted path, by default `EMAIL_BACKEND`; `options` go to its constructor.
+    `backend` is a dotted path, by default `EMAIL_BACKEND`; `options` go to its constructor. Raises
+    `RelayDown` where there is no such backend, or it lacks its settings.
     """
 
     def __init__(self, backend: str | None = None, **options: object) -> None:
-        self._connection: BaseEmailBackend = get_connection(backend, fail_silently=False, **options)
+        try:
+            self._connection: BaseEmailBackend = get_connection(
+                backend, fail_silently=False, **options
+            )
+        except Exception as error:
+            raise RelayDown(f"cannot use the email backend: {_words(error)}") from error
         self._progress: _Progress | None = None
 
     def hand_over(self, messages: Sequence[Envelope], *, go_on: Callable[[], bool]) -> list[Result]:

@@ -466,6 +466,32 @@ def test_it_sends_a_test_to_the_staff_member(client, campaign):
     assert not Delivery.objects.exists()
 
 
+def test_it_says_why_a_test_cannot_go_when_the_backend_does_not_exist(client, campaign):
+    allowed(client, *MARKETER)
+    campaign.sender.transport = "nowhere.EmailBackend"
+    campaign.sender.save(update_fields=["transport"])
+    page = client.post(at("test", campaign), {"language": "en"})
+    assert "cannot use the email backend" in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("transport", "status"),
+    [
+        ("nowhere.EmailBackend", 200),
+        ("anymail.backends.postmark.EmailBackend", 200),
+        ("smtp", 302),
+        ("django.core.mail.backends.locmem.EmailBackend", 302),
+    ],
+)
+def test_it_takes_no_transport_that_nobody_could_send_through(client, transport, status):
+    client.force_login(make.staff())
+    page = reverse("admin:campaigns_sender_add")
+    sender = {"name": "Shop", "from_name": "Shop", "from_email": "shop@lumen.example"}
+    answer = client.post(page, sender | {"transport": transport})
+    assert answer.status_code == status
+    assert ("The sender cannot send" in answer.content.decode()) == (status == 200)
+
+
 def test_it_lists_deliveries_without_growing_queries(
     client, campaign, django_assert_max_num_queries
 ):

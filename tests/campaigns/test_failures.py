@@ -1,5 +1,7 @@
 """What the relay says decides: later, never, or stop and ask a person."""
 
+import socketserver
+import threading
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
@@ -99,6 +101,67 @@ def test_it_pauses_with_the_reason_after_a_burst_of_refusals(sink: Sink) -> None
     states = engine.states(campaign)
     assert states["failed"] <= delivery.BURST + 20
     services.cancel_campaign(campaign=campaign)
+
+
+def test_it_pauses_before_it_burns_the_audience_when_nothing_is_answered(sink: Sink) -> None:
+    campaign = _campaign_to(40)
+    sink.change(Mode(drop_after=1))
+
+    engine.work(campaign)
+
+    assert campaign.state == Campaign.State.PAUSED
+    words = "3 messages in a row went out and had no answer: connection lost after the final dot"
+    assert str(campaign.state_reason) == words
+    assert engine.states(campaign) == {"unknown": delivery.UNANSWERED, "pending": 37}
+
+
+def test_it_goes_on_when_answers_come_between(sink: Sink) -> None:
+    campaign = _campaign_to(40)
+    sink.change(Mode(drop_after=15))
+
+    engine.work(campaign)
+    engine.wait_is_over(campaign)
+    engine.work(campaign)
+
+    assert campaign.state == Campaign.State.SENT
+    assert engine.states(campaign) == {"unknown": 2, "sent": 38}
+
+
+class _LeavesBeforeTheContent(socketserver.StreamRequestHandler):
+    """A relay that hangs up as soon as it is asked to take a message."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 hello\r\n")
+        for line in self.rfile:
+            if line.startswith(b"DATA"):
+                return
+            self.wfile.write(b"250 ok\r\n")
+
+
+def test_it_pauses_when_every_connection_is_lost_before_the_content(settings: LazySettings) -> None:
+    campaign = _campaign_to(40)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _LeavesBeforeTheContent) as relay:
+        threading.Thread(target=relay.serve_forever).start()
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", relay.server_address[1]
+        engine.work(campaign)
+        relay.shutdown()
+
+    assert campaign.state == Campaign.State.PAUSED
+    assert "25 of the last 50 messages were not taken" in str(campaign.state_reason)
+    assert engine.states(campaign) == {"pending": 40}
+
+
+@pytest.mark.parametrize("transport", ["nowhere.EmailBackend", "django.core.mail.EmailMessage"])
+def test_it_pauses_with_the_reason_when_its_backend_is_gone(sink: Sink, transport: str) -> None:
+    campaign = _campaign_to(2)
+    campaign.sender.transport = transport
+    campaign.sender.save(update_fields=["transport"])
+
+    engine.work(campaign)
+
+    assert campaign.state == Campaign.State.PAUSED
+    assert "cannot use the email backend" in str(campaign.state_reason)
+    assert engine.states(campaign) == {"pending": 2}
 
 
 def test_it_pauses_and_burns_nobody_when_the_relay_is_out(
