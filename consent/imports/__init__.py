@@ -22,7 +22,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from consent import ledger, uses
-from consent.imports import declaration, reading
+from consent.imports import declaration, guessing, reading
 from consent.imports import mapping as mappings
 from consent.imports.errors import (
     BoughtList,
@@ -102,18 +102,19 @@ def start(
     """
     path = Path(path)
     written = reading.inspect(path)
-    columns = reading.header(path, written)
-    if next(reading.records(path, written, from_line=2), None) is None:
+    head = reading.head(path, written)
+    if next(reading.records(path, written, from_line=head.first_row), None) is None:
         raise FileEmpty
     registry = Registry.load()
     if mapping is None:
-        mapping = mappings.guess(columns, registry.fields.values())
-    mappings.check(mapping, columns, registry.fields)
+        samples = reading.samples(path, written, head)
+        mapping = guessing.guess(head.columns, registry.fields.values(), samples)
+    mappings.check(mapping, head.columns, registry.fields)
     said = {**(declared or {})}
     if topic:
         said["topic"] = str(topic)
-    if "status" not in said and "status" not in mapping.values():
-        said["status"] = mappings.guess_status(name or path.name)
+    if "status" not in said and not {"status", "stopped", "bounced"} & set(mapping.values()):
+        said["status"] = guessing.guess_status(name or path.name)
     _check_declared(declaration.read(said, source=source), registry)
     return ImportBatch.objects.create(
         name=(name or path.name)[:255],
@@ -126,6 +127,7 @@ def start(
         source=source,
         declared=said,
         mapping=dict(mapping),
+        next_line=head.first_row,
         staff_id=staff.pk if staff else None,
     )
 
@@ -133,7 +135,7 @@ def start(
 def remap(batch: ImportBatch, *, mapping: Mapping[str, str]) -> None:
     """Give a batch that has not begun another mapping; raises `MappingRefused`."""
     written = Format(batch.encoding, batch.delimiter, batch.lines, batch.file_digest)
-    columns = reading.header(Path(batch.path), written)
+    columns = reading.head(Path(batch.path), written).columns
     mappings.check(mapping, columns, Registry.load().fields)
     changed = ImportBatch.objects.filter(pk=batch.pk, state=ImportBatch.State.DRAFT).update(
         mapping=dict(mapping)
@@ -345,7 +347,7 @@ class _Run:
     def chunks(self, most: int) -> Iterator[_Chunk]:
         """From the batch's next line on, which `take` moves; as large as `take` found good."""
         reader = RowReader(
-            columns=reading.header(self.path, self.written),
+            columns=reading.head(self.path, self.written).columns,
             mapping=self.batch.mapping,
             declaration=self.declared,
             registry=self.registry,

@@ -1,9 +1,8 @@
-"""Which column means what: the targets there are, and a guess from the names that exports use."""
+"""Which column means what: the targets there are, and whether a mapping names columns and targets."""
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import PurePath
+from collections.abc import Mapping, Sequence
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -39,58 +38,6 @@ TARGETS: dict[str, str | Promise] = {
 }
 FIELD = "field."
 
-# As exported by Mailchimp, Brevo, listmonk, Mautic, HubSpot, and as people name columns themselves.
-_NAMES = {
-    "email": """email emailaddress mail adressemail adresseemail adresseelectronique courriel
-        emailadresse subscriberemail correo""",
-    "phone": "phone phonenumber sms mobile mobilephone mobilephonenumber telephone tel portable mobilenumber",
-    "first_name": "firstname givenname prenom fname vorname",
-    "last_name": "lastname surname familyname nom nomdefamille lname nachname",
-    "name": "name fullname nomcomplet",
-    "language": "language lang locale preferredlocale preferredlanguage langue sprache hslanguage",
-    "timezone": "timezone tz fuseauhoraire hstimezone contacttimezone",
-    "lifecycle": "lifecycle lifecyclestage stage stade",
-    "tags": "tags tag etiquettes labels",
-    "created_at": """createdat created dateadded addedtime createdate inscription creele
-        dateidentified firstknown""",
-    "last_active_at": "lastactive lastactiveat lastactivity lastactivitydate",
-    "attributes": "attributes attribs",
-    "status": """status state statut etat subscriptionstatus emailstatus consent consentstatus
-        subscriberstatus marketingstatus emailmarketingstatus""",
-    "topic": "topic topics list lists listname newsletter newsletters theme themes sujet liste listes",
-    "channel": "channel channels canal canaux",
-    "source": """source consentsource optinsource signupsource origine provenance consentmethod
-        originalsource evidencesource""",
-    "consented_at": """confirmtime optintime consentedat consentdate consentat optindate dateconsent
-        dateconsentement dateduconsentement consentgivenat confirmedat dateoptin date
-        evidencedate""",
-    "wording": """wording consentwording consenttext texte textconsent formulation words
-        textduconsentement evidencewording legalbasistext""",
-    "ip": "confirmip optinip ip ipaddress consentip",
-    "stopped": """unsubscribed optout optedout donotcontact donotemail dnc unsubscribedfromallemail
-        optedoutofemail desabonne desinscrit emailblacklisted emailblocklisted hasoptedoutofemail
-        portalunsubscribe globalunsubscribe portalspamreport""",
-    "stopped_sms": """smsblacklisted smsblocklisted smsoptout optedoutofsms smsunsubscribed
-        unsubscribedsms unsubscribedfromsms""",
-    "stopped_at": """unsubtime unsubscribedat unsubscribedate optoutdate datedesabonnement
-        optouttime desinscritle withdrawnat unsubscribedon withdrawnon stoppedon""",
-    "bounced": """cleantime bounced hardbounce emailhardbouncereason hardbounced bouncedat portalbounce
-        globalbounce""",
-}
-_TARGET_OF = {name: target for target, names in _NAMES.items() for name in names.split()}
-
-# One file per status, and the status only in the file's name.
-_STATUS_OF_FILE = {
-    "unsubscribed": "unsubscribed",
-    "cleaned": "cleaned",
-    "blocklist": "blocklisted",
-    "blacklist": "blocklisted",
-    "bounced": "bounced",
-    "suppress": "suppressed",
-    "pending": "pending",
-    "nonsubscribed": "none",
-}
-
 
 def plain(name: str) -> str:
     """A name without case, accents, spaces and marks, to compare by."""
@@ -98,36 +45,10 @@ def plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", decomposed)
 
 
-def guess(columns: Sequence[str], fields: Iterable[DataField]) -> dict[str, str]:
-    """Column → target; empty where the column will not be imported.
-
-    Registered fields are found by key or label. Columns that mean the same may share a target: the first
-    that is filled counts.
-    """
-    named = {
-        plain(each): f"{FIELD}{field.key}" for field in fields for each in (field.key, field.label)
-    }
-    return {column: _target(plain(column)) or named.get(plain(column), "") for column in columns}
-
-
 def fields_of(mapping: Mapping[str, str]) -> set[str]:
     """The keys of the registered fields that a mapping writes."""
     targets = (target for target in mapping.values() if target.startswith(FIELD))
     return {target.removeprefix(FIELD) for target in targets}
-
-
-def _target(name: str) -> str:
-    """HubSpot has a column for each kind of email that people opted out of; a seller's letters are none."""
-    if name.startswith("optedoutofemail") and name != "optedoutofemailonetoone":
-        return "stopped"
-    return _TARGET_OF.get(name, "")
-
-
-def guess_status(name: str) -> str:
-    """The status of everybody in a file, where its name says so."""
-    lowered = PurePath(name).name.lower()
-    found = (status for word, status in _STATUS_OF_FILE.items() if lowered.startswith(word))
-    return next(found, "")
 
 
 def check(

@@ -11,26 +11,41 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
+from consent.imports import values
 from consent.imports.errors import FileEmpty, FileUnreadable
 from contacts.models import Sentence
 
 DELIMITERS = (",", ";", "\t", "|")
 HEAD_BYTES = 65_536
 BLOCK_BYTES = 1 << 20
+SAMPLED_ROWS = 1000
+MOST_SAMPLES = 50
+LONGEST_SAMPLE = 60
+_SPREADSHEET = Sentence("This is a spreadsheet. Save it as CSV first.")
+_ZIP = b"PK\x03\x04"
+# What a zip archive begins with that Excel, LibreOffice or Numbers wrote.
+_ZIPPED_SHEET = re.compile(rb"\[Content_Types\]\.xml|_rels/|xl/|mimetype|docProps/|Index/")
 _NO_TEXT = {
-    b"PK\x03\x04": Sentence("This is a spreadsheet or an archive. Save it as CSV first."),
-    b"\xd0\xcf\x11\xe0": Sentence("This is a spreadsheet. Save it as CSV first."),
+    b"\xd0\xcf\x11\xe0": _SPREADSHEET,
     b"%PDF": Sentence("This is a PDF. A table in CSV is needed."),
     b"\x1f\x8b": Sentence("This file is compressed. Unpack it first."),
     b"\x89PNG": Sentence("This is a picture. A table in CSV is needed."),
     b"\xff\xd8\xff": Sentence("This is a picture. A table in CSV is needed."),
+    b"BEGIN:VCARD": Sentence("These are address cards (vCard). A table in CSV is needed."),
+    b"{\\rtf": Sentence("This is a text document. A table in CSV is needed."),
     b"<": Sentence("This is a web page, though its name says otherwise. Save it as CSV first."),
     b"[": Sentence("This is JSON. A table in CSV is needed."),
     b"{": Sentence("This is JSON. A table in CSV is needed."),
 }
+_NAME_IN_ZIP = 30  # a zip archive: the name of its first file stands at this byte
+_CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n\r")
+# The line by which Excel is told how a file is divided.
+_DIVIDED_BY = re.compile(r"\ufeff?\"?sep=(.)\"?\s*\Z", re.IGNORECASE)
+_PHONE = re.compile(r"\+?(?:[ .()/-]*\d){9,15}")
 # à, ç, é, è and ê, and within a word á, â, î, ï, ô, ù and ü of Mac Roman: signs of Windows-1252 (a dagger, a
 # bullet) and capitals that follow no small letter. And the accented small letters of Windows-1252.
 _OF_MAC = re.compile(rb"[a-z](?:[\x88\x8d-\x90]|[\x87\x89\x94\x95\x99\x9d\x9f][a-z])")
@@ -76,10 +91,19 @@ def inspect(path: Path) -> Format:
 
 def _check_text(head: bytes) -> None:
     """Whatever its name says: what begins like this is no table in text."""
-    begins = head.lstrip()
+    begins = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    if begins.startswith(_ZIP):
+        if _ZIPPED_SHEET.match(begins, _NAME_IN_ZIP):
+            raise FileUnreadable(_SPREADSHEET)
+        raise FileUnreadable(
+            Sentence("This is a zip archive. Unpack it, and import each of its files.")
+        )
     for mark, sentence in _NO_TEXT.items():
         if begins.startswith(mark):
             raise FileUnreadable(sentence)
+    controls = len(head) - len(head.translate(None, _CONTROLS))
+    if not _marked(head) and controls > len(head) // 20:
+        raise FileUnreadable(Sentence("This is no text. A table in CSV is needed."))
 
 
 def _names(path: Path, error: OSError) -> dict[str, str]:
@@ -107,13 +131,15 @@ def _scan(blocks: Iterator[bytes]) -> tuple[bool, int, str]:
     """Whether it is UTF-8, the count of line breaks, and the digest."""
     digest = hashlib.sha256()
     utf8 = codecs.getincrementaldecoder("utf-8")()
-    lines, is_utf8 = 1, True
+    breaks = returns = 0
+    is_utf8 = True
     for block in blocks:
         digest.update(block)
-        lines += block.count(b"\n")
+        breaks += block.count(b"\n")
+        returns += block.count(b"\r")
         is_utf8 = is_utf8 and _takes(utf8, block)
     is_utf8 = is_utf8 and _takes(utf8, b"", is_last=True)
-    return is_utf8, lines, digest.hexdigest()
+    return is_utf8, 1 + (breaks or returns), digest.hexdigest()
 
 
 def _takes(decoder: codecs.IncrementalDecoder, block: bytes, *, is_last: bool = False) -> bool:
@@ -149,6 +175,8 @@ def digest_of(path: Path) -> str:
 def _delimiter(head: str) -> str:
     """The mark that cuts the first lines into the most columns, equally many in each."""
     lines = head.splitlines()[:20]
+    if lines and (said := _DIVIDED_BY.match(lines[0])) and said[1] in DELIMITERS:
+        return said[1]
     whole = lines[:-1] if len(lines) > 1 and len(head) >= HEAD_BYTES // 4 else lines
 
     def fitness(mark: str) -> tuple[int, int]:
@@ -159,13 +187,47 @@ def _delimiter(head: str) -> str:
     return max(DELIMITERS, key=fitness)
 
 
-def header(path: Path, written: Format) -> list[str]:
-    """The names of the columns, each once; raises `FileEmpty` or `FileUnreadable`."""
+class Head(NamedTuple):
+    """The names of the columns, each once, and the line on which the first row begins."""
+
+    columns: list[str]
+    first_row: int
+
+
+def head(path: Path, written: Format) -> Head:
+    """Raises `FileEmpty` or `FileUnreadable`.
+
+    Where a file begins with an address or a number, its columns have letters, as in a spreadsheet.
+    """
     with closing(records(path, written)) as rows:
         first = next(rows, None)
     if first is None or not any(first.cells):
         raise FileEmpty
-    return distinct(cell.strip() for cell in first.cells)
+    if any(values.is_email_address(cell) or is_phone_number(cell) for cell in first.cells):
+        return Head([_letters(place) for place in range(len(first.cells))], first.line)
+    return Head(distinct(cell.strip() for cell in first.cells), first.line + 1)
+
+
+def is_phone_number(cell: str) -> bool:
+    return _PHONE.fullmatch(cell.strip()) is not None
+
+
+def _letters(place: int) -> str:
+    """A, B, … Z, AA, AB, …"""
+    before, letter = divmod(place, 26)
+    return (_letters(before - 1) if before else "") + chr(ord("A") + letter)
+
+
+def samples(path: Path, written: Format, head: Head) -> dict[str, list[str]]:
+    """Some different values of each column, from the first rows."""
+    found: dict[str, dict[str, None]] = {column: {} for column in head.columns}
+    with closing(records(path, written, from_line=head.first_row)) as rows:
+        for row in islice(rows, SAMPLED_ROWS):
+            if len(row.cells) == len(head.columns):
+                for some, cell in zip(found.values(), row.cells, strict=True):
+                    if len(some) < MOST_SAMPLES and (value := cell.strip()[:LONGEST_SAMPLE]):
+                        some[value] = None
+    return {column: list(some) for column, some in found.items()}
 
 
 def distinct(names: Iterable[str]) -> list[str]:
@@ -211,7 +273,7 @@ class _Lines:
 def _records(file: TextIO, delimiter: str, from_line: int) -> Iterator[Record]:
     lines = _Lines(file)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    width = 0
+    width = named = 0
     while True:
         lines.taken.clear()
         line = lines.read + 1
@@ -221,6 +283,10 @@ def _records(file: TextIO, delimiter: str, from_line: int) -> Iterator[Record]:
             return
         except csv.Error:
             cells = None
+        if line == 1 and _DIVIDED_BY.match(lines.taken[0]):
+            continue
+        if cells and width and len(cells) != width:
+            cells = _fitted(cells, named, width)
         if cells is None or (width and len(lines.taken) > 1 and len(cells) != width):
             text = lines.taken[0].rstrip("\r\n")
             lines.put_back()
@@ -228,6 +294,15 @@ def _records(file: TextIO, delimiter: str, from_line: int) -> Iterator[Record]:
             if line >= from_line:
                 yield Record(line, [], text)
         elif any(cells):
-            width = width or len(cells)
+            if not width:
+                width = len(cells)
+                named = max(place for place, cell in enumerate(cells, 1) if cell)
             if line >= from_line:
                 yield Record(line, cells)
+
+
+def _fitted(cells: list[str], named: int, width: int) -> list[str]:
+    """Spreadsheets add empty cells to some rows, and leave out those behind the last column with a name."""
+    if named <= len(cells) < width:
+        return [*cells, *[""] * (width - len(cells))]
+    return cells if any(cells[width:]) else cells[:width]

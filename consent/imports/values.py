@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from consent.imports.errors import RowRefused
 from consent.imports.mapping import plain
+from contacts import addresses
 from contacts.models import Channel, Lifecycle, Sentence
 
 LONGEST_NAMED_ADDRESS = 500
@@ -125,6 +126,13 @@ def is_of_texts(text: str) -> bool:
     return bool(words) and words <= _OF_TEXTS
 
 
+def is_email_address(text: str) -> bool:
+    try:
+        return "@" in text and bool(addresses.normalize_email(bare_address(text)))
+    except addresses.AddressError:
+        return False
+
+
 def bare_address(text: str) -> str:
     """The email address alone, where a name or marks stand around it; else the text as it is."""
     if len(text) > LONGEST_NAMED_ADDRESS:
@@ -160,6 +168,14 @@ def moment(text: str, day_first: bool | None = None) -> datetime:
     if not 1900 <= at.year < MAXYEAR:
         raise RowRefused(Sentence("The date “%s” is not one.") % text[:40])
     return at if at.tzinfo is UTC else at.astimezone(UTC)
+
+
+def is_moment(text: str) -> bool:
+    """Whether this is a date, though perhaps one that can be read in two ways."""
+    try:
+        return bool(moment(text, day_first=True))
+    except RowRefused:
+        return False
 
 
 def _spelled_otherwise(text: str, day_first: bool | None) -> datetime:

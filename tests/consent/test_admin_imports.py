@@ -1,8 +1,10 @@
 """The import on the desk: each step, what each refuses, and who may take it."""
 
 import hashlib
+import io
 import os
 import stat
+import zipfile
 from datetime import timedelta
 from pathlib import Path
 
@@ -116,18 +118,28 @@ def test_it_keeps_an_upload_for_nobody_else_to_read(batch):
     assert Contact.objects.count() == 0
 
 
+def zipped(name):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as files_within:
+        files_within.writestr(name, "email\nada@example.org\n")
+    return archive.getvalue()
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ("", "This file is empty."),
         ("\n \n", "This file has no rows."),
-        (b"PK\x03\x04 more", "Save it as CSV first."),
+        (zipped("xl/workbook.xml"), "This is a spreadsheet. Save it as CSV first."),
+        (zipped("subscribed.csv"), "This is a zip archive. Unpack it"),
+        (bytes(range(256)), "This is no text."),
+        ("BEGIN:VCARD\nEMAIL:ada@example.org\nEND:VCARD\n", "These are address cards (vCard)."),
+        ("{\\rtf1 ada@example.org}", "This is a text document."),
         (b"%PDF-1.7", "A table in CSV is needed."),
         (b"\x89PNG\r\n\x1a\n", "This is a picture."),
         ("\n<html><table><tr><td>ada@example.org", "This is a web page"),
         ('[{"email": "ada@example.org"}]', "This is JSON."),
         ("email,name\n", "This file has no rows."),
-        ("ada@example.org,Ada\nbo@example.org,Bo\n", "The first line has to name the columns"),
         ("Name,Town\nAda,Paris\n", "One column has to hold the email address or the phone number."),
         (",".join(map(str, range(301))) + "\n", "This file has more than 300 columns."),
     ],
@@ -152,6 +164,16 @@ def test_it_finds_a_column_of_addresses_by_its_values(sign_in, send):
     sign_in(*IMPORTER)
     send("Who,Town\nada@example.org,Paris\n")
     assert ImportBatch.objects.get().mapping == {"Who": "email", "Town": ""}
+
+
+def test_it_suppresses_a_mere_list_of_addresses(sign_in, send, client):
+    sign_in(*IMPORTER)
+    send("ada@example.org\nBo <bo@example.org>\n", kind="suppressions")
+    batch = ImportBatch.objects.get()
+    assert client.post(at("columns", batch), {"column-0": "email"}).status_code == 302
+    assert "2 rows" in text_of(client.get(at("preview", batch)))
+    imports.run(batch)
+    assert Suppression.objects.count() == 2
 
 
 # Columns
@@ -179,12 +201,12 @@ def test_it_masks_values_for_those_who_may_view_identities_too(sign_in, send, cl
 
 def test_it_masks_an_address_wherever_it_stands():
     column = samples.Column("Status", ["ask ada@example.org", "+33 6 12 34 56 78", "subscribed"])
-    assert column.masked().values == ["ask a***@e***.org", "+33***78", "subscribed"]
+    assert column.shown() == ["ask a***@e***.org", "+33***78", "subscribed"]
     quoted = samples.mask_reason(
         "The status “ada@example.org” is not known, like name@example.org."
     )
     assert quoted == "The status “a***@e***.org” is not known, like name@example.org."
-    assert samples.Column("Town", ["Paris"]).masked().values == ["P***"]
+    assert samples.Column("Town", ["Paris"]).shown() == ["P***"]
 
 
 @pytest.mark.parametrize(

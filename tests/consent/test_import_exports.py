@@ -53,10 +53,11 @@ def topic():
 
 @pytest.fixture
 def bring_in(tmp_path):
-    def run(text, name="export.csv", **declared):
+    def run(text, name="export.csv", source="", **declared):
         path = tmp_path / name
         path.write_text(text, encoding="utf-8-sig")
-        return imports.run(imports.start(path=path, topic="product-news", declared=declared))
+        batch = imports.start(path=path, topic="product-news", source=source, declared=declared)
+        return imports.run(batch)
 
     return run
 
@@ -163,6 +164,89 @@ def test_it_stops_by_every_column_in_which_hubspot_keeps_a_no(bring_in, topic):
     for name in ("bo", "cy", "flo", "gus"):
         assert reason(f"{name}@example.org", topic) == "withdrawn"
     assert reason("dee@example.org", topic) == "undeliverable"
+
+
+EVIDENCE = {"occurred_at": "2024-05-01", "wording": "Yes please"}
+
+
+@pytest.mark.parametrize(
+    ("header", "rows"),
+    [
+        # HubSpot, with the names that its programs use.
+        (
+            "email,hs_email_optout,hs_email_optout_1234",
+            {"true,": "withdrawn", ",true": "withdrawn"},
+        ),
+        ("email,hs_email_hard_bounce_reason_enum", {"UNKNOWN_USER": "undeliverable"}),
+        (
+            "Email,Invalid email address,Email address quarantine reason",
+            {"true,": "undeliverable", ",SUSPENSION_REMEDIATION": "undeliverable"},
+        ),
+        (
+            "Email,Portal Bounce,Portal Unsubscribe,Marketing Information,Customer letter",
+            {",,TRUE,": "withdrawn", ",,,TRUE": "withdrawn", "MAILBOX_FULL,,,": "undeliverable"},
+        ),
+        # Brevo, as its programming interface and as its pages export.
+        (
+            "EMAIL;_listIds;_SUBSCRIBED;_BLOCKLISTED",
+            {
+                "[3|4];;[email_marketing]": "withdrawn",
+                "[3];;[sms_marketing|email_marketing]": "withdrawn",
+                "[3];[email_marketing];[sms_marketing]": "",
+                "[3];[email_marketing];[]": "",
+            },
+        ),
+        ("EMAIL,EMAIL_BLOCKLISTED,WHATSAPP_BLOCKLISTED", {"true,false": "withdrawn", ",true": ""}),
+        # Mautic: a field, and the column of its reports.
+        ("Email,DNC reason", {"1": "withdrawn"}),
+        ('Email,"DNC Preferences"', {"Email: Unsubscribed": "withdrawn"}),
+        ("Email,Do Not Contact - Email", {"Yes": "withdrawn"}),
+        # Others, and people.
+        ("Email,Status,Unsubscribe Date", {"Active,": "", "Active,2024-06-01": "withdrawn"}),
+        ("Email,Accepts Email Marketing", {"no": "never_asked", "yes": ""}),
+        ("Email,Email Marketing Consent", {"NEVER_SUBSCRIBED": "never_asked", "SUBSCRIBED": ""}),
+        ("Email,OPT_IN", {"0": "never_asked", "1": ""}),
+        ("e-mail,Désabonnée", {"oui": "withdrawn", "non": ""}),
+        ("Email,Unsubscribe link,Opt-out campaign", {"https://example.org/u/1,June": ""}),
+    ],
+)
+def test_it_mails_nobody_past_a_column_that_says_no(tmp_path, topic, header, rows):
+    mark = ";" if ";" in header else ","
+    lines = [f"person{number}@example.org{mark}{row}" for number, row in enumerate(rows)]
+    path = tmp_path / "export.csv"
+    path.write_text("\n".join([header, *lines]))
+    batch = imports.start(path=path, topic="product-news", source="Form", declared=EVIDENCE)
+    assert imports.run(batch).refused == 0
+    found = [reason(f"person{number}@example.org", topic) for number in range(len(rows))]
+    assert found == list(rows.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("unsubscribed_email_audience_export_0a1b.csv", "withdrawn"),
+        ("cleaned_email_audience_export_0a1b.csv", "undeliverable"),
+        ("nonsubscribed_email_audience_export_0a1b.csv", "never_asked"),
+        ("non-subscribed.csv", "never_asked"),
+        ("2024 Unsubscribed.CSV", "withdrawn"),
+        ("Désabonnés.csv", "withdrawn"),
+        ("export-opt-out.csv", "withdrawn"),
+        ("hard bounces.csv", "undeliverable"),
+        ("soft bounces.csv", ""),
+        ("subscribed_email_audience_export_0a1b.csv", ""),
+        ("newsletter, cleaned.csv", ""),
+    ],
+)
+def test_it_hears_a_no_in_the_name_of_the_file(bring_in, topic, name, expected):
+    bring_in("email\nada@example.org\n", name, **EVIDENCE, source="Form")
+    assert reason("ada@example.org", topic) == expected
+
+
+def test_it_leaves_what_the_rows_say_to_them_whatever_the_name_of_the_file(bring_in, topic):
+    text = "email,unsubscribed\nada@example.org,no\nbo@example.org,yes\n"
+    bring_in(text, "all, also unsubscribed.csv", **EVIDENCE, source="Form")
+    assert reason("ada@example.org", topic) == ""
+    assert reason("bo@example.org", topic) == "withdrawn"
 
 
 def test_it_reads_the_numbers_of_brevo_and_its_no_to_text_messages(bring_in, topic):

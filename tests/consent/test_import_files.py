@@ -5,7 +5,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from consent import imports
-from consent.imports import mapping
+from consent.imports import guessing
 from consent.models import (
     ConsentEvent,
     RefusedRow,
@@ -134,7 +134,54 @@ def test_it_refuses_what_cannot_be_mapped_or_declared(file, arguments):
     ],
 )
 def test_it_guesses_the_columns_of_usual_exports(columns, expected):
-    assert list(mapping.guess(columns, []).values()) == expected
+    assert list(guessing.guess(columns, []).values()) == expected
+
+
+@pytest.mark.parametrize(
+    ("columns", "cells", "expected"),
+    [
+        (["email", "State"], {"State": ["CA", "NY"]}, ["email", ""]),
+        (["email", "State"], {"State": ["CA", "unsubscribed"]}, ["email", "status"]),
+        (["email", "Subscribed"], {"Subscribed": ["TRUE", "FALSE"]}, ["email", "status"]),
+        (
+            ["email", "Subscribed"],
+            {"Subscribed": ["2024-05-06 07:08:09"]},
+            ["email", "consented_at"],
+        ),
+        (["email", "Newsletter"], {"Newsletter": ["oui", "non"]}, ["email", "status"]),
+        (["email", "Newsletter"], {"Newsletter": ["Weekly"]}, ["email", "topic"]),
+        (["Who", "Notes"], {"Who": ["Ada <ada@example.org>"], "Notes": []}, ["email", ""]),
+        (["Who", "Number"], {"Who": ["Ada"], "Number": ["06 12 34 56 78"]}, ["", "phone"]),
+        (["email", "email (2)", "name"], {}, ["email", "email", "name"]),
+    ],
+)
+def test_it_guesses_a_column_by_what_stands_in_it(columns, cells, expected):
+    assert list(guessing.guess(columns, [], cells).values()) == expected
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_it_takes_a_list_without_names_of_columns_from_its_first_line(tmp_path, topic, end):
+    path = tmp_path / "list.txt"
+    path.write_bytes(
+        end.join(["ada@example.org", "Bo <bo@example.org>", "cy@example.org"]).encode()
+    )
+    batch = brought_in(path)
+    assert (batch.mapping, batch.rows, batch.contacts) == ({"A": "email"}, 3, 3)
+    assert (batch.lines, batch.next_line) == (3, 4)
+
+
+def test_it_passes_over_the_line_that_tells_excel_how_the_file_is_divided(tmp_path):
+    path = tmp_path / "excel.csv"
+    path.write_text('sep=;\nemail;name\nada@example.org;"Ada\nMartin"\n', encoding="utf-8-sig")
+    batch = brought_in(path)
+    assert (batch.mapping, batch.rows) == ({"email": "email", "name": "name"}, 1)
+    assert Contact.objects.get().identity.first_name == "Ada\nMartin"
+
+
+def test_it_takes_rows_to_which_a_spreadsheet_added_or_left_out_empty_cells(file):
+    rows = ["a@example.org,Ada,,", "b@example.org,Bo", "c@example.org,Cy,,,,", "d@example.org"]
+    batch = brought_in(file(*rows, "e@example.org,Ed,,,more", header="email,name,,"))
+    assert (batch.contacts, set(refusals(batch))) == (3, {5, 6})
 
 
 def test_it_says_what_would_happen_and_takes_it_back(file, topic):

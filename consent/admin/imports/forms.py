@@ -52,7 +52,7 @@ class UploadForm(forms.Form):
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.tsv,.txt,text/csv"}),
         help_text=_(
             "CSV or TSV in any usual encoding, also as exported by Mailchimp, Brevo, listmonk, Mautic or"
-            " HubSpot. The first line names the columns."
+            " HubSpot. The first line names the columns; a mere list of addresses needs none."
         ),
         error_messages={"empty": _("This file is empty.")},
     )

@@ -1,22 +1,18 @@
 """An uploaded file as it may be shown: its columns with a few values, masked where they name people."""
 
 import re
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from consent import imports
-from consent.imports import mapping, reading
+from consent.imports import guessing, reading
 from consent.imports.reading import Format
 from consent.models import ImportBatch
 from contacts import addresses
 from contacts.models import Channel, DataField, Sentence
 
 SHOWN = 3
-READ_ROWS = 50
-LONGEST_SAMPLE = 60
 MOST_COLUMNS = 300
 # Columns by these names speak of permission, not of a person; every other value is masked.
 _OPEN = frozenset(
@@ -30,15 +26,14 @@ _PHONE = re.compile(r"(?<![\d-])\+?\d(?:[ .()]?\d){8,}")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of the file: its name, and some of its values."""
+    """One column of the file: its name, and some of what stands in it."""
 
     name: str
-    values: list[str]
+    cells: list[str]
 
-    def masked(self) -> "Column":
-        is_open = mapping.guess([self.name], []).get(self.name) in _OPEN
-        values = [mask(value) if is_open else _hide(value) for value in self.values]
-        return Column(self.name, values)
+    def shown(self) -> list[str]:
+        is_open = guessing.guess([self.name], [])[self.name] in _OPEN
+        return [mask(cell) if is_open else _hide(cell) for cell in self.cells[:SHOWN]]
 
 
 def mask(text: str) -> str:
@@ -59,18 +54,10 @@ def _hide(value: str) -> str:
 
 def columns_of(path: Path, written: Format) -> list[Column]:
     """The columns with a few values of each; raises `FileUnreadable` where it is no table with names."""
-    names = reading.header(path, written)
-    if len(names) > MOST_COLUMNS:
+    head = reading.head(path, written)
+    if len(head.columns) > MOST_COLUMNS:
         raise imports.FileUnreadable(Sentence("This file has more than %d columns.") % MOST_COLUMNS)
-    if any("@" in name for name in names):
-        raise imports.FileUnreadable(
-            Sentence("The first line has to name the columns, but there is an address in it.")
-        )
-    with closing(reading.records(path, written)) as records:
-        rows = [
-            each.cells for each in islice(records, 1, READ_ROWS) if len(each.cells) == len(names)
-        ]
-    return [Column(name, _few(row[place] for row in rows)) for place, name in enumerate(names)]
+    return [Column(name, cells) for name, cells in reading.samples(path, written, head).items()]
 
 
 def of_batch(batch: ImportBatch) -> list[Column]:
@@ -78,19 +65,9 @@ def of_batch(batch: ImportBatch) -> list[Column]:
     return columns_of(Path(batch.path), written)
 
 
-def _few(cells: Iterable[str]) -> list[str]:
-    filled = dict.fromkeys(cell.strip()[:LONGEST_SAMPLE] for cell in cells if cell.strip())
-    return list(islice(filled, SHOWN))
-
-
 def guess(columns: Sequence[Column], fields: Sequence[DataField]) -> dict[str, str]:
-    """By the names; a column of addresses is found by its values where no name says so."""
-    guessed = mapping.guess([column.name for column in columns], fields)
-    if not {"email", "phone"} & set(guessed.values()):
-        for column in columns:
-            if not guessed[column.name] and any(map(_EMAIL.fullmatch, column.values)):
-                return guessed | {column.name: "email"}
-    return guessed
+    cells = {column.name: column.cells for column in columns}
+    return guessing.guess(list(cells), fields, cells)
 
 
 def is_there(batch: ImportBatch) -> bool:

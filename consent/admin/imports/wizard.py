@@ -25,7 +25,7 @@ from consent.admin.imports.forms import (
     UploadForm,
     initial_of,
 )
-from consent.imports import declaration, mapping, reading, values
+from consent.imports import declaration, guessing, reading, values
 from consent.models import ImportBatch, ImportEvidence
 from contacts import fields
 from contacts.admin import acts
@@ -132,7 +132,7 @@ def _start(request: HttpRequest, file: Any, kind: str) -> ImportBatch:
 
 
 def _names_suppressions(name: str) -> bool:
-    return values.STATUSES.get(mapping.guess_status(name)) == values.SUPPRESSED
+    return values.STATUSES.get(guessing.guess_status(name)) == values.SUPPRESSED
 
 
 # 2. Columns
@@ -143,7 +143,7 @@ def choose_columns(request: HttpRequest, object_id: int, model_admin: ModelAdmin
     if batch.state != State.DRAFT:
         return redirect(acts.url_of(model_admin, batch))
     try:
-        columns = [column.masked() for column in samples.of_batch(batch)]
+        columns = samples.of_batch(batch)
     except imports.ImportRefused as refusal:
         messages.error(request, str(refusal))
         return redirect(acts.url_of(model_admin, batch))
