@@ -11,9 +11,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from contacts.admin import panels
+from contacts.admin.lists import number
 from contacts.models import Contact, SubjectRequest
 
-SHOWN = 30
+SHOWN, MOST = 30, 2000
 Text = str | Promise
 
 
@@ -46,10 +47,17 @@ def newest(request: HttpRequest, contact: Contact, most: int = SHOWN) -> list[Mo
 
 
 def panel_of(request: HttpRequest, contact: Contact) -> panels.Panel:
+    """The newest, and a way to the older ones: the address of the page says how many are asked for."""
+    most = min(max(number(request.GET.get("moments")) or SHOWN, SHOWN), MOST)
+    moments = newest(request, contact, most + 1)
     return panels.Panel(
         gettext_lazy("Timeline"),
         "admin/contacts/timeline.html",
-        {"moments": newest(request, contact), "most": SHOWN},
+        {
+            "moments": moments[:most],
+            "more": min(most * 4, MOST) if len(moments) > most and most < MOST else None,
+            "is_cut": len(moments) > most == MOST,
+        },
     )
 
 

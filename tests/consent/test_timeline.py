@@ -58,3 +58,24 @@ def test_it_tells_nobody_what_they_may_not_see(client, ada):
     staff.user_permissions.add(Permission.objects.get(codename="view_contact"))
     client.force_login(staff)
     assert lines(client, ada) == ["new address: email", "became known"]
+
+
+def test_it_leads_to_the_older_ones_as_far_back_as_they_go(client, ada):
+    now = timezone.now()
+    SubjectRequest.objects.bulk_create(
+        SubjectRequest(
+            contact=ada, kind="access", due_at=now, received_at=now - timedelta(days=ago)
+        )
+        for ago in range(40)
+    )
+    client.force_login(make.staff())
+    page = reverse("admin:contacts_contact_change", args=[ada.pk])
+    first = client.get(page)
+    assert "became known" not in lines(client, ada)
+    assert 'href="?moments=120#moment-30"' in first.content.decode()
+    whole = client.get(page, {"moments": "120"}).content.decode()
+    assert 'id="moment-45"' in whole
+    assert "Became known" in whole
+    assert "Show older ones" not in whole
+    for asked in ("0", "-5", "x", "9" * 30):
+        assert 'id="moment-31"' not in client.get(page, {"moments": asked}).content.decode()
