@@ -1,17 +1,25 @@
 """The form of a registered field: choices line by line, and what people read in every other language."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import ProhibitNullCharactersValidator
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
+from contacts import segments
 from contacts.models import DataField
 
 OTHERS = [(code, name) for code, name in settings.LANGUAGES if code != settings.LANGUAGE_CODE]
+PERMITS = re.compile(r"permission\.([^.]+)\.data")
 SAME_ORDER = _("One per line, in the order of the choices themselves.")
 
 
@@ -24,6 +32,7 @@ class LinesField(forms.Field):
         return "\n".join(map(str, value)) if isinstance(value, list) else value
 
     def to_python(self, value: Any) -> list[str]:
+        ProhibitNullCharactersValidator()(value)
         lines = [line.strip() for line in str(value or "").splitlines()]
         return list(dict.fromkeys(line for line in lines if line))
 
@@ -36,6 +45,12 @@ class DataFieldForm(forms.ModelForm):
         required=False,
         help_text=_("The values of a choice or a list, one per line."),
     )
+    topic_key = forms.ChoiceField(
+        label=_("Depends on the permission"),
+        required=False,
+        help_text=_("Erased where the person does not permit this use of data."),
+        widget=UnfoldAdminSelectWidget,
+    )
 
     class Meta:
         model = DataField
@@ -46,6 +61,8 @@ class DataFieldForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "topic_key" in self.fields:
+            self.fields["topic_key"].choices = _uses(self.instance.topic_key)  # type: ignore[attr-defined]
         for code, _name in OTHERS:
             known = self.instance.translations.get(code, {})
             for part in ("label", "purpose"):
@@ -56,6 +73,11 @@ class DataFieldForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
+        if cleaned.get("basis") == DataField.Basis.CONSENT and cleaned.get("topic_key") == "":
+            self.add_error("topic_key", _("Consent is given to a use of data: say to which one."))
+        kind = cleaned.get("type") or self.instance.type
+        if kind == DataField.Type.CHOICE and cleaned.get("choices") == []:
+            self.add_error("choices", _("Write the choices, one per line."))
         for code, _name in OTHERS:
             given = cleaned.get(f"choices_{code}") or []
             if given and len(given) != len(cleaned.get("choices") or []):
@@ -81,6 +103,15 @@ class DataFieldForm(forms.ModelForm):
         return {part: text for part, text in words.items() if text} | (
             {"choices": dict(zip(self.instance.choices, said, strict=True))} if said else {}
         )
+
+
+def _uses(current: str) -> list[tuple[str, Any]]:
+    """The uses of data that people can permit now; what stands is among them, whatever became of it."""
+    asked = ((PERMITS.fullmatch(name), condition) for name, condition in segments.known().items())
+    uses = {found[1]: condition.label for found, condition in asked if found}
+    if current:
+        uses.setdefault(current, current)
+    return [("", _("No permission")), *uses.items()]
 
 
 def _in_order(field: DataField, known: Mapping[str, Any]) -> list[str]:

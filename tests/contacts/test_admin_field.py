@@ -4,6 +4,7 @@ import pytest
 from django.urls import reverse
 from django.utils import translation
 
+from consent.models import Topic
 from contacts.models import DataField
 from tests import make
 
@@ -68,7 +69,39 @@ def test_it_refuses_translations_that_do_not_match_the_choices(desk):
 
 
 def test_it_refuses_a_choice_without_choices(desk):
-    assert desk.post(ADD, FILLED | {"choices": " ", "choices_fr": ""}).status_code == 200
+    page = desk.post(ADD, FILLED | {"choices": " ", "choices_fr": ""}).content.decode()
+    assert "Write the choices, one per line." in page
+    assert desk.post(ADD, FILLED | {"choices": "a\0b", "choices_fr": ""}).status_code == 200
+    assert not DataField.objects.exists()
+
+
+def test_it_offers_the_uses_of_data_that_people_can_permit_and_takes_no_other(desk):
+    make.topic("letters")
+    make.topic(
+        "remember-city",
+        use=Topic.Use.DATA,
+        offers_email=False,
+        offers_sms=False,
+        public_name="Remember my city",
+    )
+    page = desk.get(ADD).content.decode()
+    assert "Remember my city" in page
+    assert "Letters" not in page
+    for wrong in ("letters", "remember-citi"):
+        desk.post(ADD, FILLED | {"topic_key": wrong})
+        assert not DataField.objects.exists()
+    desk.post(ADD, FILLED | {"topic_key": "remember-city", "basis": "consent"})
+    genre = DataField.objects.get()
+    assert genre.topic_key == "remember-city"
+    Topic.objects.update(status="draft")
+    desk.post(page_of(genre), FILLED | {"topic_key": "remember-city", "label": "Taste"})
+    genre.refresh_from_db()
+    assert (genre.label, genre.topic_key) == ("Taste", "remember-city")
+
+
+def test_it_asks_to_which_use_consent_is_given(desk):
+    page = desk.post(ADD, FILLED | {"basis": "consent"}).content.decode()
+    assert "say to which one" in page
     assert not DataField.objects.exists()
 
 
