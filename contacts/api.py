@@ -71,6 +71,10 @@ class ContactSerializer(serializers.ModelSerializer[Contact]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if self.instance is None and not (attrs.get("email") or attrs.get("phone")):
             raise serializers.ValidationError("A contact needs an email address or a phone number.")
+        try:
+            services.check_profile(attrs)
+        except services.ContactError as error:
+            raise serializers.ValidationError(str(error)) from error
         return attrs
 
     def create(self, validated_data: dict[str, Any]) -> Contact:

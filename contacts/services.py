@@ -1,9 +1,12 @@
 """The door of contacts: people, their identity and their addresses."""
 
 import hmac
+import re
 import uuid
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
+from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -26,6 +29,7 @@ from contacts.models import (
 )
 
 FINGERPRINTS = "fingerprint"
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,4})?")  # BCP 47, as far as it fits
 
 
 class ContactError(Exception):
@@ -61,6 +65,27 @@ def find_contact(*, channel: str, address: str) -> Contact | None:
     return current.contact if current else None
 
 
+class UnknownTimeZone(ContactError):
+    """There is no such time zone: they are called like Europe/Paris."""
+
+
+class UnknownLanguage(ContactError):
+    """A language is written as its code, like fr."""
+
+
+@cache
+def time_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def check_profile(profile: Mapping[str, Any]) -> None:
+    """Raise `UnknownTimeZone` or `UnknownLanguage` for a `timezone` or `language` that is none."""
+    if (zone := profile.get("timezone")) and zone not in time_zones():
+        raise UnknownTimeZone
+    if "language" in profile and not _LANGUAGE.fullmatch(profile["language"]):
+        raise UnknownLanguage
+
+
 @transaction.atomic
 def create_contact(
     *,
@@ -77,6 +102,7 @@ def create_contact(
     `UseNotPermitted` where one depends on a permission). It grants nothing: that is a matter of consent
     events.
     """
+    check_profile(profile | {"language": language})
     if "attributes" in profile:
         profile["attributes"] = fields.clean_attributes(profile["attributes"])
     contact = Contact.objects.create(language=language, **profile)
@@ -165,6 +191,7 @@ def update_contact(
     if tags is not None:
         contact.tags.set(tags)
     if profile:
+        check_profile(profile)
         Contact.objects.filter(pk=contact.pk).update(**profile)
     contact.refresh_from_db()
     return contact

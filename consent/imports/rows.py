@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
-from zoneinfo import available_timezones
 
 from django.utils.text import slugify
 
@@ -22,7 +20,7 @@ from consent.imports.mapping import FIELD, plain
 from consent.imports.reading import Record
 from consent.imports.topics import Topics
 from consent.models import Kind, Topic, Wording
-from contacts import addresses, fields
+from contacts import addresses, fields, services
 from contacts.bulk import Arrival
 from contacts.models import Channel, DataField, Sentence
 
@@ -259,7 +257,7 @@ class RowReader:
         self._read_names(cells, arrival)
         if cell := cells.get("language"):
             arrival.language = values.language(cell)
-        if (zone := cells.get("timezone")) and zone in _zones():
+        if (zone := cells.get("timezone")) and zone in services.time_zones():
             arrival.timezone = zone
         if cell := cells.get("lifecycle"):
             arrival.lifecycle = values.stage(cell)
@@ -496,11 +494,6 @@ def _email(cell: str) -> str:
 def _says_yes(cells: Cells, target: str) -> bool:
     cell = cells.get(target)
     return bool(cell) and values.says_yes(cell)
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
 
 
 def _tags(cell: str) -> list[str]:

@@ -72,6 +72,14 @@ class ContactForm(forms.ModelForm):
             if name in self.fields and identity:
                 self.fields[name].initial = getattr(identity, name)
 
+    def clean_timezone(self) -> str:
+        zone = str(self.cleaned_data["timezone"])
+        try:
+            services.check_profile({"timezone": zone})
+        except services.UnknownTimeZone as error:
+            raise forms.ValidationError(str(error)) from error
+        return zone
+
     def clean_email(self) -> str:
         return self._clean_address(Channel.EMAIL, self.cleaned_data["email"])
 

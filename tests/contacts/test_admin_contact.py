@@ -389,3 +389,13 @@ def test_it_speaks_of_one_person_as_of_one(client, ada):
     assert "Ceux de 1 personne de cette page" in french
     make.contact()
     assert "Of the 2 people on this page" in client.get(NAMES).content.decode()
+
+
+def test_it_takes_no_time_zone_that_there_is_not(client, ada):
+    client.force_login(make.staff())
+    typed = {"language": "en", "lifecycle": "lead"}
+    page = client.post(page_of(ada), typed | {"timezone": "Paris"}).content.decode()
+    assert "they are called like Europe/Paris" in page
+    client.post(page_of(ada), typed | {"timezone": "Europe/Paris"})
+    ada.refresh_from_db()
+    assert ada.timezone == "Europe/Paris"

@@ -158,3 +158,29 @@ def test_it_changes_an_address_and_keeps_the_old_one_in_history():
 def test_it_deletes_nobody():
     contact = make.contact()
     assert client(superuser=True).delete(f"/api/contacts/{contact.subject}/").status_code == 405
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"timezone": "Europe/Pari"}, {"timezone": "a\nb"}, {"language": "=cmd"}, {"language": 0}],
+)
+def test_it_takes_no_time_zone_or_language_that_there_is_not(wrong):
+    known = make.contact()
+    api = client(superuser=True)
+    for answer in (
+        api.post("/api/contacts/", {"email": "ada@example.org"} | wrong, format="json"),
+        api.patch(f"/api/contacts/{known.subject}/", wrong, format="json"),
+    ):
+        assert answer.status_code == 400
+    fine = {"timezone": "Europe/Paris", "language": "pt-BR"}
+    answer = api.patch(f"/api/contacts/{known.subject}/", fine, format="json")
+    assert (answer.json()["timezone"], answer.json()["language"]) == ("Europe/Paris", "pt-BR")
+
+
+def test_it_refuses_half_of_a_surrogate_pair_wherever_it_stands():
+    make.field("city")
+    api = client(superuser=True)
+    for body in ('{"lifecycle": "\\ud800"}', '{"attributes": {"city": ["\\udfff"]}}'):
+        answer = api.post("/api/contacts/", body, content_type="application/json")
+        assert answer.status_code == 400
+        assert "surrogate" in answer.json()["detail"]
