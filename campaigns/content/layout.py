@@ -12,7 +12,6 @@ from campaigns.content.marks import Marks
 from campaigns.content.source import PostalIdentity, Source
 
 BREAK_AFTER = 150
-_RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur", "yi"})
 _PRE = re.compile(r"(<(pre|style|textarea)\b.*?</\2\s*>)", re.DOTALL | re.IGNORECASE)
 _SPACE_IN_TEXT = re.compile(r"(<!--.*?-->|<[^>]*>)", re.DOTALL)
 
@@ -21,7 +20,6 @@ def lay_out(
     source: Source, body: str, preheader: str, subject: str, identity: PostalIdentity, marks: Marks
 ) -> tuple[str, str]:
     """The whole HTML document and the footer of the text part, both still with marks."""
-    language = source.language.partition("-")[0].lower()
     context = {
         "body": mark_safe(body),
         "preheader": preheader,
@@ -29,8 +27,8 @@ def lay_out(
         "identity": identity,
         "address_lines": identity.postal_address.split("\n"),
         "language": source.language,
-        "direction": "rtl" if language in _RIGHT_TO_LEFT else "ltr",
-        "text_style": styles.text(source.layout),
+        "direction": source.direction,
+        "text_style": styles.text(source.layout, source.direction),
         "wrapped": styles.WRAPPED,
         **{name: marks.add(f"{{{{ {name} }}}}").word for name in _LINKS},
     }

@@ -4,22 +4,16 @@ import re
 from html.parser import HTMLParser
 
 import nh3
-from markdown_it import MarkdownIt
 
-from campaigns.content import mjml, styles
+from campaigns.content import markdown, mjml
 from campaigns.content.errors import UnsafeMarkup
 from campaigns.content.marks import Marks
-from campaigns.content.source import Source
+from campaigns.content.source import SCHEMES, Source
 
-_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-_SCHEMES = {"http", "https", "mailto", "tel"}
-_MARKDOWN_TAGS = set(
-    """a blockquote br code del em h1 h2 h3 h4 h5 h6 hr img li ol p pre s strong table tbody td th
-    thead tr ul""".split()
-)
-_HTML_TAGS = _MARKDOWN_TAGS | set(
-    """abbr b big caption center col colgroup dd div dl dt figcaption figure font i ins kbd mark q
-    section small span strike sub sup tfoot u""".split()
+_HTML_TAGS = set(
+    """a abbr b big blockquote br caption center code col colgroup dd del div dl dt em figcaption
+    figure font h1 h2 h3 h4 h5 h6 hr i img ins kbd li mark ol p pre q s section small span strike
+    strong sub sup table tbody td tfoot th thead tr u ul""".split()
 )
 _HTML_ATTRIBUTES = {
     "*": set("align bgcolor border dir height lang role style title valign width".split()),
@@ -31,19 +25,9 @@ _HTML_ATTRIBUTES = {
     "ol": {"start"},
     "font": {"color", "face", "size"},
 }
-_MARKDOWN_ATTRIBUTES = {
-    "a": {"href", "title"},
-    "img": {"alt", "src", "title"},
-    "ol": {"start"},
-    "td": {"align"},
-    "th": {"align"},
-}
 _FORBIDDEN = frozenset(
     """applet audio base button embed form frame frameset iframe input link meta object script
     select svg textarea video""".split()
-)
-_KEPT_IMAGE = re.compile(
-    r"<img(?=[^>]*\ssrc=\"https?://[^\"]*/i/[0-9a-f]{64}/(\d+)\.(?:jpg|png)\")"
 )
 _MJML_HEAD = frozenset({"meta", "link"})
 _URL_ATTRIBUTES = frozenset(
@@ -63,14 +47,14 @@ def to_html(source: Source, body: str, marks: Marks) -> str:
         UnsafeMarkup: scripts, forms, event attributes, a value in a place it could break out of.
     """
     if source.markup == "markdown":
-        return _markdown(source, body, marks)
+        return markdown.to_html(source, body, marks)
     if source.markup == "html":
         _refuse_unsafe(body, marks)
         return nh3.clean(
             body,
             tags=_HTML_TAGS,
             attributes=_HTML_ATTRIBUTES,
-            url_schemes=_SCHEMES,
+            url_schemes=SCHEMES,
             link_rel=None,
         )
     html = mjml.to_html(body, marks)
@@ -78,51 +62,6 @@ def to_html(source: Source, body: str, marks: Marks) -> str:
     _refuse_unsafe(html, marks, allowed=_MJML_HEAD)
     _refuse_running(html)
     return html
-
-
-def _markdown(source: Source, body: str, marks: Marks) -> str:
-    html = nh3.clean(
-        _MARKDOWN.render(_apart(body, marks)),
-        tags=_MARKDOWN_TAGS,
-        attributes=_MARKDOWN_ATTRIBUTES,
-        url_schemes=_SCHEMES,
-        link_rel=None,
-        set_tag_attribute_values=styles.of(source.layout),
-    )
-    return _buttons(_bare_tags(_sized_images(html), marks))
-
-
-def _sized_images(html: str) -> str:
-    """Images kept here say their width in their address: Outlook knows no `max-width`."""
-    return _KEPT_IMAGE.sub(r'\g<0> width="\1"', html)
-
-
-def _apart(body: str, marks: Marks) -> str:
-    """Lines that hold only tags become paragraphs of their own, so that they wrap whole blocks."""
-    lines = []
-    for line in body.splitlines():
-        only_tags = bool(line.strip()) and not re.sub(marks.pattern, "", line).strip()
-        if only_tags and all(mark.tag for mark in marks.find(line)):
-            line = f"\n{line.strip()}\n"
-        lines.append(line)
-    return "\n".join(lines)
-
-
-def _bare_tags(html: str, marks: Marks) -> str:
-    def unwrap(match: re.Match[str]) -> str:
-        is_tags = all(mark.tag for mark in marks.find(match.group()))
-        return match.group(1) if is_tags else match.group()
-
-    return re.sub(rf"<p[^>]*>((?:\s*{marks.pattern})+)\s*</p>", unwrap, html)
-
-
-def _buttons(html: str) -> str:
-    """A paragraph that is one bold link becomes a button: a cell, because Outlook pads no links."""
-    return re.sub(
-        r"<p[^>]*><strong>(<a [^>]*?)style=\"[^\"]*\"([^>]*>)((?:(?!</a>).)*)</a></strong></p>",
-        rf'{styles.BUTTON_CELL}\1class="button" style="{styles.BUTTON}"\2\3</a></td></tr></table>',
-        html,
-    )
 
 
 def _refuse_running(html: str) -> None:
@@ -141,7 +80,7 @@ def _refuse_running(html: str) -> None:
         attributes={tag: set(_URL_ATTRIBUTES) for tag in tags},
         generic_attribute_prefixes={"on"},
         attribute_filter=see,
-        url_schemes=_SCHEMES | _RUNNING_SCHEMES,
+        url_schemes=SCHEMES | _RUNNING_SCHEMES,
         link_rel=None,
     )
     for name, value in seen:
@@ -196,7 +135,7 @@ class _Guard(HTMLParser):
             self._refuse("<style>", data)
 
     def _check_attribute(self, name: str, value: str) -> None:
-        is_elsewhere = name in _URL_ATTRIBUTES and _scheme(value) not in {"", *_SCHEMES}
+        is_elsewhere = name in _URL_ATTRIBUTES and _scheme(value) not in {"", *SCHEMES}
         if is_elsewhere:
             self._refuse(_short(name, value), value)
         if name.startswith("on"):

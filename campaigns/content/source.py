@@ -5,6 +5,10 @@ from typing import Literal
 
 Markup = Literal["markdown", "mjml", "html"]
 Layout = Literal["newsletter", "announcement", "digest", "letter"]
+Direction = Literal["ltr", "rtl"]
+# Where a link of a message may lead.
+SCHEMES = {"http", "https", "mailto", "tel"}
+_RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur", "yi"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,11 @@ class Source:
     markup: Markup = "markdown"
     layout: Layout = "newsletter"
     language: str = "en"
+
+    @property
+    def direction(self) -> Direction:
+        """Which way its language is read."""
+        return "rtl" if self.language.partition("-")[0].lower() in _RIGHT_TO_LEFT else "ltr"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """Inline styles of Markdown elements, per layout: many mail clients drop style sheets."""
 
+import re
 from collections.abc import Mapping
 
-from campaigns.content.source import Layout
+from campaigns.content.source import Direction, Layout
 
 _SANS = "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
 _SERIF = "Georgia,'Times New Roman',Times,serif"
@@ -10,6 +11,8 @@ _INK = "#1f2430"
 # A long address or word must not make the message wider than a phone; `anywhere` also lets tables shrink,
 # and `break-word` says the same to older programs.
 WRAPPED = "overflow-wrap:anywhere;word-break:break-word"
+WHOLE = "overflow-wrap:normal;word-break:normal"
+INNER_LIST = "margin:6px 0 0 0"
 
 _COMMON: Mapping[str, str] = {
     "p": "margin:0 0 16px 0",
@@ -22,7 +25,7 @@ _COMMON: Mapping[str, str] = {
     "blockquote": "margin:0 0 16px 0;padding:0 0 0 16px;border-left:3px solid #c4cad6",
     "table": "border-collapse:collapse;margin:0 0 16px 0;width:100%",
     "th": "min-width:3em;text-align:left;padding:6px 8px;border-bottom:2px solid #c4cad6",
-    "td": "min-width:3em;padding:6px 8px;border-bottom:1px solid #e4e7ed",
+    "td": "min-width:3em;vertical-align:top;padding:6px 8px;border-bottom:1px solid #e4e7ed",
     "code": "font-family:Consolas,Menlo,monospace;font-size:14px",
     "pre": "font-family:Consolas,Menlo,monospace;font-size:14px;white-space:pre-wrap;margin:0 0 16px 0",
     "h1": "margin:0 0 16px 0;font-size:26px;line-height:32px;font-weight:700",
@@ -51,13 +54,32 @@ BUTTON_CELL = (
 )
 
 
-def of(layout: Layout) -> dict[str, dict[str, str]]:
-    """The attributes that each element gets, in the form `nh3` sets them."""
-    styles = {**_COMMON, **_OF_LAYOUT[layout]}
-    return {tag: {"style": style} for tag, style in styles.items()}
+_FOUR_SIDES = re.compile(r"(margin|padding):([^\s;]+) ([^\s;]+) ([^\s;]+) ([^\s;]+)")
 
 
-def text(layout: Layout) -> str:
+def of(layout: Layout, direction: Direction) -> dict[str, str]:
+    """The style of each element."""
+    chosen = {**_COMMON, **_OF_LAYOUT[layout]}
+    return {tag: _turned(style, direction) for tag, style in chosen.items()}
+
+
+def text(layout: Layout, direction: Direction) -> str:
     """The style of running text."""
     family, size, height = (_SERIF, 17, 27) if layout == "letter" else (_SANS, 16, 25)
-    return f"font-family:{family};font-size:{size}px;line-height:{height}px;color:{_INK};{WRAPPED}"
+    style = f"font-family:{family};font-size:{size}px;line-height:{height}px;color:{_INK};text-align:left;"
+    return f"{_turned(style, direction)}{WRAPPED}"
+
+
+def over(style: str, own: str) -> str:
+    """The style with other values for some of its properties."""
+    names = {each.partition(":")[0] for each in own.split(";")}
+    kept = [each for each in style.split(";") if each.partition(":")[0] not in names]
+    return ";".join([*kept, own])
+
+
+def _turned(style: str, direction: Direction) -> str:
+    """With left and right exchanged where one reads from the right: mail programs know no `start`."""
+    if direction == "ltr":
+        return style
+    style = _FOUR_SIDES.sub(r"\1:\2 \5 \4 \3", style)
+    return style.replace("left", "right")

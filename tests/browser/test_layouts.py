@@ -16,9 +16,9 @@ Bonjour {{{{ first_name | default: 'chère lectrice' }}}}, https://lumen.example
 
 > {LONG}
 
-| Jour | Lieu |
-|---|---|
-| Mardi | {LONG} |
+| Jour | Lieu | Quoi | Prix |
+|---|---|---|--:|
+| Mardi | Librairie | {LONG} | 12,50 |
 
 ```
 {LONG}
@@ -69,4 +69,5 @@ def test_it_is_read_whole_at_every_width(visit, layout, dark, width):
     seen = page.evaluate(CONTRASTS)
     assert len(seen) > 10
     assert [each for each in seen if each[1] < 4.5] == []
-    assert page.get_by_text("Mardi", exact=True).evaluate(LINES) == 1
+    for word in ("Mardi", "Librairie", "12,50"):
+        assert page.get_by_text(word, exact=True).evaluate(LINES) == 1

@@ -1,5 +1,6 @@
 """Content is checked at save, compiled once, and never says more than it may."""
 
+import re
 import time
 
 import pytest
@@ -321,6 +322,60 @@ def test_it_makes_a_button_that_outlook_pads_too():
     assert 'class="button"' in cell
     assert "Read\nmore</a>" in cell
     assert "Look:\n\nRead more (https://acme.example/a)\n\nBye\n" in rendered.text
+
+
+def test_it_leads_where_a_bare_address_leads():
+    rendered = compiled(
+        "See https://acme.example/a_b_c?x=1&y=2. Or (https://acme.example/wiki/Hat_(head)), `https://no`,"
+        " [this](https://acme.example/this), https://acme.example/{{ contact.city }}!"
+    ).render({"city": "Le Puy", **LINKS})
+    links = re.findall(r'<a href="([^"]*)"[^>]*>([^<]*)</a>', rendered.html)[:4]
+    assert links == [
+        ("https://acme.example/a_b_c?x=1&amp;y=2",) * 2,
+        ("https://acme.example/wiki/Hat_(head)",) * 2,
+        ("https://acme.example/this", "this"),
+        ("https://acme.example/Le%20Puy", "https://acme.example/Le Puy"),
+    ]
+    assert rendered.text.startswith("See https://acme.example/a_b_c?x=1&y=2. Or\n(https://acme")
+
+
+TABLE = """| Day | Place | What |
+|---|:-:|--:|
+| Tuesday | Library | Read {word} |
+"""
+
+
+def cells(body):
+    """The style of each cell of the first row below the head."""
+    html = compiled(body).render(LINKS).html
+    return re.findall(r'<td style="(min-width[^"]*)"', html)
+
+
+def test_it_aligns_columns_as_they_are_written():
+    day, place, what = cells(TABLE.format(word="aloud"))
+    assert "text-align" not in day
+    assert "text-align:center" in place
+    assert "text-align:right" in what
+
+
+def test_it_breaks_words_in_the_longest_column_alone_and_only_where_it_must():
+    whole = ["overflow-wrap:normal" in cell for cell in cells(TABLE.format(word="x" * 40))]
+    assert whole == [True, True, False]
+    assert all("overflow-wrap:normal" in cell for cell in cells(TABLE.format(word="aloud")))
+    narrow = cells("| a | b |\n|---|---|\n" + f"| {'x' * 20} | {'y' * 20} |")
+    assert not all("overflow-wrap:normal" in cell for cell in narrow)
+
+
+def test_it_turns_its_sides_where_one_reads_from_the_right():
+    body = "- كتب\n\n> كتب\n\n| كتب |\n|---|\n| كتب |"
+    there = compiled(body, language="ar").render(LINKS).html
+    here = compiled(body).render(LINKS).html
+    for html, start in ((there, "right"), (here, "left")):
+        assert f"border-{start}:3px" in html
+        assert f"color:#1f2430;text-align:{start}" in html
+        assert re.search(rf"<th style=\"[^\"]*text-align:{start}", html)
+    assert "padding:0 24px 0 0" in there
+    assert "padding:0 0 0 24px" in here
 
 
 @pytest.mark.parametrize(
