@@ -31,7 +31,7 @@ from campaigns.admin import (
 )
 from campaigns.models import Campaign, CampaignContent
 from consent.models import Topic
-from contacts.admin.lists import BigList
+from contacts.admin.lists import BigList, in_language
 from contacts.models import Channel
 
 STATE_COLORS = {
@@ -79,19 +79,20 @@ class CampaignForm(forms.ModelForm):
 
 class ContentInline(StackedInline):
     model = CampaignContent
+    verbose_name = _("language")
+    verbose_name_plural = _("contents")
     form = ContentForm
     extra = 0
     min_num = 1
     ordering = ("pk",)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        body = "body" if self.has_change_permission(request, obj) else "words"
-        return (
-            (None, {"fields": (("language", "layout"), "subject", "preheader", "markup", body)}),
-        )
+        is_open = self.has_change_permission(request, obj)
+        language, body = ("language", "body") if is_open else (in_language, "words")
+        return ((None, {"fields": ((language, "layout"), "subject", "preheader", "markup", body)}),)
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return () if self.has_change_permission(request, obj) else ("words",)
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[Any, ...]:
+        return () if self.has_change_permission(request, obj) else (in_language, "words")
 
     @display(description=_("body"))
     def words(self, content: CampaignContent) -> str:

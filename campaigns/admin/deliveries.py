@@ -102,14 +102,14 @@ class DeliveryAdmin(ReadOnly, BigList):
     def why(self, delivery: Delivery) -> str:
         return reason_text(delivery.reason) or "-"
 
-    @display(description=_("allowed by"))
+    @display(description=_("consent event"))
     def consent(self, delivery: Delivery) -> str:
         if delivery.event_id is None:
             return "-"
         url = reverse("admin:consent_consentevent_change", args=[delivery.event_id])
         return format_html('<a href="{}">#{}</a>', url, delivery.event_id)
 
-    @display(description=_("allowed by"))
+    @display(description=_("consent event"))
     def event_number(self, delivery: Delivery) -> str:
         return f"#{delivery.event_id}" if delivery.event_id else "-"
 

@@ -22,6 +22,7 @@ from campaigns.admin import audience, mending, workspace
 from campaigns.admin.schedule import ScheduleForm
 from campaigns.content import ContentError
 from campaigns.models import Campaign, CampaignContent
+from contacts import languages
 from contacts.admin import acts
 
 REFUSALS = (services.CampaignError,)
@@ -32,8 +33,8 @@ class LanguageForm(forms.Form):
 
     def __init__(self, campaign: Campaign, data: Any) -> None:
         super().__init__(data)
-        languages = campaign.contents.order_by("pk").values_list("language", flat=True)
-        named = [(each, workspace.language_name(each)) for each in languages]
+        written = campaign.contents.order_by("pk").values_list("language", flat=True)
+        named = [(each, languages.name_of(each)) for each in written]
         self.fields["language"].choices = named  # type: ignore[attr-defined]
 
 

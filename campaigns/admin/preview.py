@@ -16,7 +16,7 @@ from campaigns.admin import workspace
 from campaigns.content import ContentError
 from campaigns.models import Campaign, CampaignContent, Sender
 from consent.models import Topic
-from contacts import fields
+from contacts import fields, languages
 from contacts.admin.names import may_see_identity
 from contacts.models import Channel, DataField
 from contacts.services import find_by_pseudonym
@@ -44,8 +44,8 @@ class PreviewForm(forms.Form):
 
     def __init__(self, campaign: Campaign, *, may_choose: bool, data: Any) -> None:
         super().__init__(data)
-        languages = campaign.contents.order_by("pk").values_list("language", flat=True)
-        named = [(each, workspace.language_name(each)) for each in languages]
+        written = campaign.contents.order_by("pk").values_list("language", flat=True)
+        named = [(each, languages.name_of(each)) for each in written]
         self.fields["language"].choices = named  # type: ignore[attr-defined]
         if not may_choose:
             del self.fields["person"]
@@ -146,14 +146,14 @@ def _person(request: HttpRequest, pseudonym: str) -> dict[str, Any]:
 
 def _render(request: HttpRequest, campaign: Campaign, form: PreviewForm) -> tuple[Any, str]:
     """The rendered message, or a sentence that says why there is none."""
-    languages = [language for language, _name in form.fields["language"].choices]  # type: ignore[attr-defined]
-    if not languages:
+    offered = [language for language, _name in form.fields["language"].choices]  # type: ignore[attr-defined]
+    if not offered:
         return None, _("It says nothing yet: write it first.")
     if not form.is_valid():
         return None, ""
     try:
         person = _person(request, form.cleaned_data.get("person", ""))
-        language = form.cleaned_data["language"] or languages[0]
+        language = form.cleaned_data["language"] or offered[0]
         return services.preview(campaign=campaign, language=language, **person), ""
     except (ContentError, NobodyFound, services.CampaignError) as error:
         return None, str(error)

@@ -8,7 +8,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.enums import ActionVariant
 
@@ -72,11 +71,6 @@ def load(page: ModelAdmin, request: HttpRequest, object_id: int, permission: str
 
 def url(campaign: Campaign, name: str) -> str:
     return reverse(f"admin:campaigns_campaign_{name}", args=[campaign.pk])
-
-
-def language_name(code: str) -> str:
-    """What a language is called; its code where this house does not write in it any more."""
-    return capfirst(str(dict(settings.LANGUAGES).get(code, code)))
 
 
 def can(request: HttpRequest, campaign: Campaign, move: str) -> bool:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from consent.models import Topic
+from contacts import languages
 from contacts.models import Channel, Segment, SentenceField
 
 
@@ -289,4 +290,4 @@ class CampaignContent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.language}: {self.subject or self.body[:40]}"
+        return f"{languages.name_of(self.language)} · {self.subject or self.body[:40]}"

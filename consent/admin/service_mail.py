@@ -8,7 +8,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from consent.models import ServiceMail
-from contacts.admin.lists import BigList, ReadOnly
+from contacts.admin.lists import BigList, ReadOnly, in_language
 
 
 @admin.register(ServiceMail)
@@ -21,7 +21,7 @@ class ServiceMailAdmin(ReadOnly, BigList):
         "purpose",
         "channel",
         "person",
-        "language",
+        in_language,
         "state",
         "attempts",
         "sent_at",
@@ -32,7 +32,7 @@ class ServiceMailAdmin(ReadOnly, BigList):
         "contact",
         "purpose",
         "channel",
-        "language",
+        in_language,
         "attempts",
         "created_at",
         "due_at",

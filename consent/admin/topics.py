@@ -22,7 +22,7 @@ from unfold.widgets import (
 from consent import services
 from consent.models import Topic, Wording
 from contacts.admin import acts
-from contacts.admin.lists import Kept, OwnFilters, ReadOnly
+from contacts.admin.lists import Kept, OwnFilters, ReadOnly, in_language
 
 STATUS_COLORS = {"published": "success", "retired": "danger", "draft": "warning"}
 YEARS = [
@@ -88,7 +88,7 @@ TranslatedTopicForm = type("TranslatedTopicForm", (TopicForm,), _translated_fiel
 
 class WordingInline(ReadOnly, TabularInline):
     model = Wording
-    fields = ("channel", "language", "version", "text", "published_at")
+    fields = ("channel", in_language, "version", "text", "published_at")
     readonly_fields = fields
     ordering = ("channel", "language", "-version")
     extra = 0
@@ -115,7 +115,6 @@ class TopicAdmin(Kept, ModelAdmin):
     list_filter = (("status", ChoicesDropdownFilter), ("use", ChoicesDropdownFilter))
     search_fields = ("key", "public_name")
     ordering = ("position", "key")
-    inlines = (WordingInline,)
     actions_detail = ("publish", "retire")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
@@ -139,6 +138,9 @@ class TopicAdmin(Kept, ModelAdmin):
             *(translated if may_write else [(_("Translations"), {"fields": ("translations",)})]),
             (_("How it is offered"), {"fields": OFFERED}),
         ]
+
+    def get_inlines(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return [WordingInline] if obj and obj.wordings.exists() else []
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
@@ -255,11 +257,14 @@ class WordingAdmin(OwnFilters, ModelAdmin):
         "kept for good."
     )
     form = WordingForm
-    list_display = ("topic", "channel", "language", "version", "state", "beginning", "published_at")
+    list_display = (
+        "topic", "channel", in_language, "version", "state", "beginning", "published_at",
+    )  # fmt: skip
     list_filter = (("topic", RelatedDropdownFilter), ("channel", ChoicesDropdownFilter))
     list_select_related = ("topic",)
     ordering = ("topic__key", "channel", "language", "-version")
-    readonly_fields = ("version", "digest", "author", "published_at", "publisher", "lasts")
+    sortable_by = ()
+    readonly_fields = ("version", "digest", "author", "published_at", "publisher")
     actions_detail = ("publish",)
     actions = None
 
@@ -268,8 +273,11 @@ class WordingAdmin(OwnFilters, ModelAdmin):
         if obj is None:
             return [written]
         if _is_published(obj):
-            written[1]["fields"] = ("topic", "channel", "language", "text", "lasts", "is_material")
-        return [written, (_("Version"), {"fields": self.readonly_fields[:-1]})]
+            written[1]["fields"] = ("topic", "channel", in_language, "text", "lasts", "is_material")
+        return [written, (_("Version"), {"fields": self.readonly_fields})]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[Any, ...]:
+        return (*self.readonly_fields, in_language, "lasts")
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name in {"language", "valid_for"}:

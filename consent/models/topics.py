@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from contacts import languages
 from contacts.models import Channel
 from contacts.models.triggers import never_deleted
 
@@ -269,7 +270,8 @@ class Wording(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.topic} · {self.get_channel_display()} · {self.language} · v{self.version}"
+        language = languages.name_of(self.language)
+        return f"{self.topic} · {self.get_channel_display()} · {language} · v{self.version}"
 
     def compute_digest(self) -> str:
         """SHA-256, as hex, over what binds: topic, channel, language, version and the exact text."""

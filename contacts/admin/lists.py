@@ -6,9 +6,12 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import connection
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.views import ChangeList
+
+from contacts import languages
 
 OLDER, NEWER = "older_than", "newer_than"
 
@@ -100,6 +103,12 @@ def figure(name: str, title: Any) -> Any:
 
     shown.__name__ = name
     return shown
+
+
+@display(description=_("language"))
+def in_language(row: Any) -> str:
+    """A column: the language of a row, by its name."""
+    return languages.name_of(row.language)
 
 
 class OwnFilters:

@@ -19,7 +19,7 @@ from unfold.widgets import (
 
 from contacts import addresses, pseudonyms, services, stages
 from contacts.admin import acts, counts, finding, names, panels
-from contacts.admin.lists import NEWER, OLDER, BigList, Kept, OwnFilters
+from contacts.admin.lists import NEWER, OLDER, BigList, Kept, OwnFilters, in_language
 from contacts.admin.names import VIEW_IDENTITY, address_of, may_see_identity, name_of
 from contacts.models import Channel, Contact, Tag
 
@@ -129,7 +129,7 @@ class ContactAdmin(Kept, BigList):
         return found.select_related("identity").defer("attributes")
 
     def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
-        return (*_who(request), "language", "stage", "standing", "created_at")
+        return (*_who(request), in_language, "stage", "standing", "created_at")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
