@@ -62,7 +62,7 @@ def _name(model: type[Model]) -> str:
     for owner in apps.get_models():
         for given in owner._meta.many_to_many:
             if given.remote_field.through is model and model._meta.auto_created:
-                return f"{owner._meta.verbose_name_plural}: {given.verbose_name}"
+                return f"{owner._meta.verbose_name_plural} · {given.verbose_name}"
     return str(model._meta.verbose_name_plural)
 
 

@@ -44,7 +44,7 @@ class RolesField(forms.ModelMultipleChoiceField):
 
 class PermissionsField(forms.ModelMultipleChoiceField):
     def label_from_instance(self, obj: Any) -> str:
-        return f"{capfirst(obj.content_type.name)}: {_verb(obj)}"
+        return f"{capfirst(obj.content_type.name)} · {_verb(obj)}"
 
 
 @admin.register(User)
@@ -91,7 +91,7 @@ class UserAdmin(Kept, DjangoUserAdmin, ModelAdmin):
 
     @display(description=_("roles"))
     def roles(self, user: User) -> str:
-        return ", ".join(gettext(group.name) for group in user.groups.all())
+        return ", ".join(gettext(group.name) for group in user.groups.all()) or "-"
 
 
 @admin.register(Group)
@@ -131,7 +131,7 @@ class GroupAdmin(OwnFilters, DjangoGroupAdmin, ModelAdmin):
         for permission in group.permissions.select_related("content_type").order_by(*BY_MODEL):
             verbs[capfirst(permission.content_type.name)].append(_verb(permission))
         lines = ((model, ", ".join(said)) for model, said in verbs.items())
-        return format_html_join(mark_safe("<br>"), "{}: {}", lines)
+        return format_html_join(mark_safe("<br>"), "{} · {}", lines)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return not _comes_with_assent(obj) and super().has_change_permission(request, obj)

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html_join
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
@@ -55,7 +57,8 @@ class ObjectFilter(DropdownFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         kinds = {watched.of or watched.model.lower() for watched in WATCHED}
-        return [(kind, kind) for kind in sorted(kinds | {"contacts.identity"})]
+        named = ((kind, _kind(kind)) for kind in kinds | {"contacts.identity"})
+        return sorted(named, key=lambda kind: kind[1])
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(object_type=self.value()) if self.value() else queryset
@@ -105,7 +108,7 @@ class AuditEntryAdmin(ReadOnly, BigList):
 
     @display(description=_("what"))
     def what(self, entry: AuditEntry) -> str:
-        place = f"{entry.object_type} {entry.object_id}".strip()
+        place = f"{_kind(entry.object_type)} {entry.object_id}".strip()
         return f"{place} · {entry.part}" if entry.part else place
 
     @display(description=_("details"))
@@ -119,6 +122,14 @@ class AuditEntryAdmin(ReadOnly, BigList):
             return "-"
         view = IdentityView.objects.filter(pk=int(entry.object_id)).first()
         return view.reason if view else "-"
+
+
+def _kind(object_type: str) -> str:
+    """What the desk calls it; something that is no model any more keeps the name it was noted by."""
+    try:
+        return capfirst(str(apps.get_model(object_type)._meta.verbose_name))
+    except (LookupError, ValueError):
+        return object_type
 
 
 def _lines(entry: AuditEntry) -> Iterator[str]:

@@ -147,6 +147,13 @@ class PermissionAdmin(ReadOnly, BigList):
             *super().get_urls(),
         ]
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        may_record = settings.SOFT_OPT_IN_REASON and request.user.has_perm(RECORD_BASIS)
+        page: HttpResponse = super().changelist_view(
+            request, {"may_record_basis": may_record, **(extra_context or {})}
+        )
+        return page
+
     @display(description=_("contact"))
     def person(self, permission: Permission) -> str:
         return permission.contact.pseudonym

@@ -218,7 +218,7 @@ class SegmentAdmin(OwnFilters, ModelAdmin):
 
     @display(description=gettext_lazy("used by"))
     def used(self, segment: Any) -> str:
-        return str(segment.use_count or "")
+        return str(segment.use_count or "-")
 
     @display(description=gettext_lazy("Used by"))
     def used_by(self, segment: Segment) -> str:

@@ -86,7 +86,7 @@ def of_requests(request: HttpRequest, contact: Contact, most: int) -> Iterator[M
         yield Moment(asked.received_at, kind, asked.get_kind_display())
         if asked.settled_at:
             tone = "good" if asked.state == SubjectRequest.State.DONE else "warn"
-            words = f"{asked.get_kind_display()}: {asked.get_state_display()}"
+            words = f"{asked.get_kind_display()} · {asked.get_state_display()}"
             yield Moment(asked.settled_at, kind, words, tone=tone)
 
 

@@ -136,3 +136,12 @@ def test_it_lets_nobody_record_a_basis_without_the_right(client, settings):
     client.force_login(staff)
     record(client, make.contact(), make.topic())
     assert not ConsentEvent.objects.exists()
+
+
+def test_it_offers_no_other_basis_when_it_is_switched_off(admin_client, settings):
+    url = reverse("admin:consent_permission_changelist")
+    form = reverse("admin:consent_permission_record_basis")
+    settings.SOFT_OPT_IN_REASON = ""
+    assert form not in admin_client.get(url).content.decode()
+    settings.SOFT_OPT_IN_REASON = LAW
+    assert form in admin_client.get(url).content.decode()

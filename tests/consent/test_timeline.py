@@ -43,7 +43,7 @@ def test_it_tells_everything_in_the_order_it_happened(client, ada):
         "withdrawn · Product news · email",
         "given · Product news · email",
         "Spring letter · withheld (withdrew)",
-        "access: done",
+        "access · done",
     ):
         assert words in told, told
     assert told[-1] == "became known"
