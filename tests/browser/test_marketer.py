@@ -91,14 +91,9 @@ def begin_of(words):
 
 
 def turn_to(page, name):
-    """Open one of the pages of a campaign; those that a phone has no room for stand in a menu."""
+    """Open one of the pages of a campaign."""
     page.wait_for_load_state("load")
-    in_menu = page.locator("#tabs-dropdown a", has_text=name)
-    if in_menu.count():
-        page.locator("div:has(> #tabs-dropdown) > div").click()
-        in_menu.click()
-    else:
-        page.locator("#tabs-items").get_by_role("link", name=name).click()
+    page.locator("#tabs-items").get_by_role("link", name=name).click()
 
 
 def choose(page, name):
