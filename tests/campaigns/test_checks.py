@@ -285,7 +285,7 @@ SEEN = pytest.mark.parametrize(
         "background:transparent", "color:inherit", "color:var(--ink)", "font-size:calc(1px + 1em)",
     ],
 )  # fmt: skip
-FOOTER_STYLE = 'color:#5b6270;{{ wrapped }}"'
+FOOTER_STYLE = 'color:#5b6270;unicode-bidi:plaintext;{{ wrapped }}"'
 LINK_STYLE = 'style="color:#5b6270;text-decoration:underline">{% translate "Unsubscribe" %}'
 
 
