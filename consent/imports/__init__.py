@@ -65,7 +65,7 @@ __all__ = [
     "start",
 ]
 
-BATCH_ROWS = 4000
+BATCH_ROWS = 8000
 FIRST_ROWS = 500
 FEWEST_ROWS = 300
 # A withdrawal of somebody known in a batch waits until its transaction ends: so long, about, on any machine.
@@ -75,7 +75,7 @@ AMONG_STRANGERS_S = 1.0
 REHEARSED_ROWS = 1000
 TRIES = 3
 SELDOM = 1_000_000
-SWITCH_S = 0.0005
+SWITCH_S = 0.0001
 LARGEST_EVIDENCE_BYTES = 5 * 1024 * 1024
 TURN = 0x0A5517  # any number, as long as nothing else takes it
 _LOCK_SPACE = 8501

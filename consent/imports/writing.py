@@ -38,7 +38,9 @@ from contacts.models import Channel, DataField, Sentence
 State = Permission.State
 Key = tuple[str | None, str]
 
-# As many as keep the database at work while the next ones are made.
+# The first rows are made while the database waits, so they are few; then ever more, up to as many as keep
+# it at work while the next ones are made.
+FIRST_ROWS_A_COPY = 125
 ROWS_A_COPY = 1000
 _TICK = timedelta(microseconds=1)
 _IMPORT = Method.IMPORT.value
@@ -191,9 +193,9 @@ class BatchWriter:
         met = list({id(person): person for person in people.values()}.values())
         last_rows = {id(person): row for row, person in people.items()}
         with Copies() as copies:
-            for start in range(0, len(rows), ROWS_A_COPY):
+            for piece in _pieces(rows):
                 heard = []
-                for row in rows[start : start + ROWS_A_COPY]:
+                for row in piece:
                     if person := people.get(id(row)):
                         self._take(row, person, ids)
                         if last_rows[id(person)] == id(row):
@@ -574,6 +576,13 @@ class BatchWriter:
         ]
         RefusedAddress.objects.bulk_create(found, batch_size=1000)
         self.tally.refused = len(kept)
+
+
+def _pieces(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    start, size = 0, FIRST_ROWS_A_COPY
+    while start < len(rows):
+        yield rows[start : start + size]
+        start, size = start + size, min(2 * size, ROWS_A_COPY)
 
 
 def _line_of(said: Said, person: Person, act: Act) -> noes.Line:
