@@ -68,6 +68,20 @@ def condemn(delivery_ids: list[int]) -> None:
         contacts.mark_undeliverable(address=address)
 
 
+def count_anew(campaign: Campaign) -> None:
+    """Somebody looked at what came back and goes on: only what comes back from now on stops it again."""
+    keys = [_counted_in(campaign, what) for what in LIMITS]
+    try:
+        with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5) as counts:
+            counts.delete(*keys)
+    except redis.RedisError as error:
+        log.warning("reports about campaign %s are counted on: %s", campaign.pk, error)
+
+
+def _counted_in(campaign: Campaign, what: What) -> str:
+    return f"assent:feedback:{campaign.pk}:{what}"
+
+
 def _find(report: Report) -> Delivery | None:
     """By our own Message-ID, else by the provider's id among the messages to this recipient."""
     deliveries = Delivery.objects.select_related("campaign__topic", "contact", "address")
@@ -147,7 +161,7 @@ def _watch(campaign: Campaign, what: What) -> None:
 
     The count stands in Redis, shared by all hosts; losing it delays the pause and nothing else.
     """
-    key = f"assent:feedback:{campaign.pk}:{what}"
+    key = _counted_in(campaign, what)
     try:
         with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5) as counts:
             count = int(counts.incr(key))

@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campaigns import approval, checks, delivery, local_time, quiet
+from campaigns import approval, checks, delivery, feedback, local_time, quiet
 from campaigns.checks import Finding
 from campaigns.content import ContentError, Rendered
 from campaigns.letters import NOWHERE, Letters, person_of
@@ -282,8 +282,9 @@ def pause_campaign(*, campaign: Campaign, reason: str = "") -> None:
 
 @transaction.atomic
 def resume_campaign(*, campaign: Campaign) -> None:
-    """Go on where it was paused; raises `NotPaused`."""
+    """Go on where it was paused, bounces and complaints counted from here; raises `NotPaused`."""
     _move(campaign, NotPaused, Q(state=State.PAUSED), state=State.SENDING)
+    feedback.count_anew(campaign)
     transaction.on_commit(_nudge, robust=True)
 
 

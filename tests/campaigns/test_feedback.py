@@ -9,7 +9,7 @@ from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from campaigns import feedback, message_ids
+from campaigns import feedback, message_ids, services
 from campaigns.models import Campaign, Delivery
 from campaigns.reports import Report, What, read_mail
 from consent import gate
@@ -448,6 +448,26 @@ def test_it_pauses_a_campaign_when_too_many_come_back(sink: Sink) -> None:
     campaign.refresh_from_db()
     assert campaign.state == Campaign.State.PAUSED
     assert "20 messages came back" in str(campaign.state_reason)
+
+
+def test_it_stops_again_only_for_as_many_more_when_somebody_resumed_it(sink: Sink) -> None:
+    topic = make.topic()
+    for _ in range(40):
+        make.granted(make.contact(), topic)
+    campaign = engine.work(engine.started(make.campaign(topic)))
+    Campaign.objects.filter(pk=campaign.pk).update(state=Campaign.State.SENDING)
+    people = [each.contact for each in Delivery.objects.filter(campaign=campaign)]
+
+    def come_back(contacts: list[Contact]) -> str:
+        for contact in contacts:
+            feedback.take(Report(What.BOUNCED, message_id=message_id_of(contact), status="5.7.1"))
+        campaign.refresh_from_db()
+        return campaign.state
+
+    assert come_back(people[:20]) == Campaign.State.PAUSED
+    services.resume_campaign(campaign=campaign)
+    assert come_back(people[20:39]) == Campaign.State.SENDING
+    assert come_back(people[39:]) == Campaign.State.PAUSED
 
 
 def test_it_condemns_an_address_that_the_relay_refuses_at_once(sink: Sink) -> None:
