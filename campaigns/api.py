@@ -1,6 +1,6 @@
 """Campaigns and deliveries over the API: drafts are written, everything else is a move or a question."""
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -35,6 +35,14 @@ _IF_MATCH = OpenApiParameter(
     OpenApiParameter.HEADER,
     description="The ETag with which the campaign was read: saved meanwhile, nothing is changed (412). "
     "Without it, what somebody else saved meanwhile is overwritten.",
+)
+
+
+_IF_SEEN = OpenApiParameter(
+    "If-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="The ETag with which the campaign was read: saved meanwhile, nothing is done (412).",
 )
 
 
@@ -202,6 +210,9 @@ class ResultSerializer(serializers.Serializer[results.Measured]):
     counted_at = serializers.DateTimeField(allow_null=True)
 
 
+_MOVE: dict[str, Any] = {"responses": CampaignSerializer, "parameters": [_IF_SEEN, _TAG]}
+
+
 class CampaignViewSet(
     mixins.CreateModelMixin,
     mixins.RetrieveModelMixin,
@@ -265,43 +276,53 @@ class CampaignViewSet(
             raise Http404
         return Response(ResultSerializer(found).data)
 
-    @extend_schema(request=ScheduleSerializer, responses=CampaignSerializer, parameters=[_TAG])
+    @extend_schema(request=ScheduleSerializer, **_MOVE)
     @action(detail=True, methods=["post"], permission_classes=[MaySend])
     def schedule(self, request: Request, pk: str) -> Response:
+        """Let a draft start by itself at `send_at`; a moment in the past starts it at once."""
         moment = ScheduleSerializer(data=request.data)
         moment.is_valid(raise_exception=True)
-        campaign = self.get_object()
-        services.schedule_campaign(
-            campaign=campaign, actor_id=request.user.pk, **moment.validated_data
+        return self._moved(
+            services.schedule_campaign, actor_id=request.user.pk, **moment.validated_data
         )
-        return self._shown(campaign)
 
-    @extend_schema(request=None, responses=CampaignSerializer, parameters=[_TAG])
+    @extend_schema(request=None, **_MOVE)
+    @action(detail=True, methods=["post"], permission_classes=[MaySend])
+    def unschedule(self, request: Request, pk: str) -> Response:
+        """Make it a draft again, as long as it has not started."""
+        return self._moved(services.unschedule_campaign)
+
+    @extend_schema(request=None, **_MOVE)
     @action(detail=True, methods=["post"], permission_classes=[MayApprove])
     def approve(self, request: Request, pk: str) -> Response:
-        campaign = self.get_object()
-        services.approve_campaign(campaign=campaign, actor_id=request.user.pk)
-        return self._shown(campaign)
+        """The second pair of eyes: send the ETag of what was looked at as If-Match."""
+        return self._moved(services.approve_campaign, actor_id=request.user.pk)
 
-    @extend_schema(request=None, responses=CampaignSerializer, parameters=[_TAG])
+    @extend_schema(request=None, **_MOVE)
     @action(detail=True, methods=["post"], permission_classes=[MaySend])
     def pause(self, request: Request, pk: str) -> Response:
-        campaign = self.get_object()
-        services.pause_campaign(campaign=campaign)
-        return self._shown(campaign)
+        """Stop what is sending, within a few messages."""
+        return self._moved(services.pause_campaign)
 
-    @extend_schema(request=None, responses=CampaignSerializer, parameters=[_TAG])
+    @extend_schema(request=None, **_MOVE)
     @action(detail=True, methods=["post"], permission_classes=[MaySend])
     def resume(self, request: Request, pk: str) -> Response:
-        campaign = self.get_object()
-        services.resume_campaign(campaign=campaign)
-        return self._shown(campaign)
+        """Go on where it was paused; each permission is looked at again."""
+        return self._moved(services.resume_campaign)
 
-    @extend_schema(request=None, responses=CampaignSerializer, parameters=[_TAG])
+    @extend_schema(request=None, **_MOVE)
     @action(detail=True, methods=["post"], permission_classes=[MaySend])
     def cancel(self, request: Request, pk: str) -> Response:
+        """End it for good; what was not handed over yet is never sent."""
+        return self._moved(services.cancel_campaign)
+
+    @transaction.atomic
+    def _moved(self, service: Callable[..., None], **given: Any) -> Response:
+        """One move of the campaign that If-Match names, while others are held off."""
         campaign = self.get_object()
-        services.cancel_campaign(campaign=campaign)
+        Campaign.objects.select_for_update(of=("self",)).get(pk=campaign.pk)
+        _refuse_overtaken(self.request, campaign)
+        service(campaign=campaign, **given)
         return self._shown(campaign)
 
     def _shown(self, campaign: Campaign) -> Response:

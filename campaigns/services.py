@@ -54,6 +54,14 @@ class NotApproved(CampaignError):
     """A second person has to approve this first, as it is now."""
 
 
+class ChangedMeanwhile(CampaignError):
+    """It was changed after you opened this page: look at it again, as it is now."""
+
+
+class AlreadyStarted(CampaignError):
+    """Only what has not started yet can become a draft again."""
+
+
 class NotSending(CampaignError):
     """Only a campaign that is sending can be paused."""
 
@@ -196,20 +204,24 @@ def ask_approval(*, campaign: Campaign, actor_id: int | None) -> None:
 
 
 @transaction.atomic
-def approve_campaign(*, campaign: Campaign, actor_id: int | None) -> None:
+def approve_campaign(*, campaign: Campaign, actor_id: int | None, seen: str = "") -> None:
     """Approve what a draft says and to whom, as it is now; any change ends the approval.
 
     A campaign held before its start may be approved again: a list or the sender may have changed.
-    Raises `NotADraft`, and `SecondPersonNeeded` for its author and for everybody who changed it since
-    it was last approved.
+    `seen` is the digest (`approval.digest`) of what the second person looked at. Raises `NotADraft`,
+    `ChangedMeanwhile` where it is not that any more, and `SecondPersonNeeded` for its author and for
+    everybody who changed it since it was last approved.
     """
     locked = Campaign.objects.select_for_update(of=("self",)).get(pk=campaign.pk)
     if locked.state not in {State.DRAFT, State.HELD} or locked.started_at:
         raise NotADraft
     if actor_id is None or not approval.may_approve(locked, actor_id):
         raise SecondPersonNeeded
+    digest = approval.digest(locked)
+    if seen and seen != digest:
+        raise ChangedMeanwhile
     Campaign.objects.filter(pk=campaign.pk).update(
-        approved_by_id=actor_id, approved_digest=approval.digest(locked), approved_at=Now()
+        approved_by_id=actor_id, approved_digest=digest, approved_at=Now()
     )
     locked.editors.clear()
     campaign.refresh_from_db()
@@ -222,16 +234,20 @@ def schedule_campaign(
     send_at: datetime,
     latest_start_at: datetime | None = None,
     actor_id: int | None,
+    seen: str = "",
 ) -> None:
     """Let the campaign start by itself at `send_at`; a moment in the past starts it at once.
 
     At each person's own time it begins where the hour of `send_at` comes first. Past `latest_start_at` it
-    is held instead. Raises `NotADraft`, `NotApproved` and `NotReady` with every sentence about what is
-    missing.
+    is held instead. `seen` is the digest (`approval.digest`) of what was looked at. Raises `NotADraft`,
+    `ChangedMeanwhile` where it is not that any more, `NotApproved` and `NotReady` with every sentence
+    about what is missing.
     """
     locked = Campaign.objects.select_for_update(of=("self",)).get(pk=campaign.pk)
     if locked.state != State.DRAFT:
         raise NotADraft
+    if seen and seen != approval.digest(locked):
+        raise ChangedMeanwhile
     if settings.CAMPAIGN_NEEDS_APPROVAL and not approval.stands(locked):
         raise NotApproved
     if problems := _problems(locked, send_at, latest_start_at):
@@ -268,6 +284,24 @@ def _problems(campaign: Campaign, send_at: datetime, latest_start_at: datetime |
     except RelayDown as down:
         problems.append(_("The sender cannot send: %s") % down.reason)
     return problems
+
+
+@transaction.atomic
+def unschedule_campaign(*, campaign: Campaign) -> None:
+    """Make it a draft again, as long as it has not started; its approval stands while nothing changes.
+
+    Raises `AlreadyStarted`.
+    """
+    waiting = Q(state__in=[State.SCHEDULED, State.HELD], started_at=None)
+    _move(
+        campaign,
+        AlreadyStarted,
+        waiting,
+        state=State.DRAFT,
+        send_at=None,
+        begins_at=None,
+        latest_start_at=None,
+    )
 
 
 # While it is under way

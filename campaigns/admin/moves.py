@@ -17,8 +17,8 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from campaigns import services, throttle
-from campaigns.admin import audience, mending, workspace
+from campaigns import approval, services, throttle
+from campaigns.admin import audience, mending, overwriting, workspace
 from campaigns.admin.schedule import ScheduleForm
 from campaigns.content import ContentError
 from campaigns.models import Campaign, CampaignContent
@@ -107,6 +107,7 @@ def schedule(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> H
     campaign, moved_on = _begin(request, object_id, model_admin, "schedule")
     if moved_on:
         return moved_on
+    seen = approval.digest(campaign)
     form = ScheduleForm(request.POST or None, instance=campaign)
     expected = audience.expected(campaign)
     return acts.ask(
@@ -114,13 +115,14 @@ def schedule(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> H
         request,
         campaign,
         title=_("Schedule"),
-        sentence=_("It starts by itself at its hour. Until then it can be cancelled."),
+        sentence=_("It starts by itself at its hour. Until then it can be made a draft again."),
         button=_("Schedule"),
         form=form,
-        act=lambda **_values: _schedule(campaign, form, request.user.pk),
+        act=lambda **_values: _schedule(request, campaign, form),
         done=_("The campaign is scheduled."),
         refusals=REFUSALS,
         template="admin/campaigns/schedule.html",
+        seen=seen,
         then=workspace.url(campaign, "progress"),
         **expected,
         findings=mending.findings(request, campaign),
@@ -137,7 +139,7 @@ def _lasts_until(campaign: Campaign, will: int | None) -> datetime | None:
 
 
 @transaction.atomic
-def _schedule(campaign: Campaign, form: ScheduleForm, staff_id: int | None) -> None:
+def _schedule(request: HttpRequest, campaign: Campaign, form: ScheduleForm) -> None:
     chosen = {name: getattr(form.instance, name) for name in form.Meta.fields}
     if not Campaign.objects.filter(pk=campaign.pk, state=Campaign.State.DRAFT).update(**chosen):
         raise services.NotADraft
@@ -145,7 +147,28 @@ def _schedule(campaign: Campaign, form: ScheduleForm, staff_id: int | None) -> N
         campaign=campaign,
         send_at=form.send_at,
         latest_start_at=form.latest_start_at,
-        actor_id=staff_id,
+        actor_id=request.user.pk,
+        seen=_seen(request),
+    )
+
+
+def _seen(request: HttpRequest) -> str:
+    """The digest of what this page showed before its button was pressed."""
+    return request.POST.get(overwriting.FIELD, "")
+
+
+def unschedule(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
+    campaign, moved_on = _begin(request, object_id, model_admin, "unschedule")
+    return moved_on or _simple(
+        request,
+        model_admin,
+        campaign,
+        title=_("Back to draft"),
+        sentence=_("It does not start. It can be changed, and scheduled again."),
+        button=_("Back to draft"),
+        act=lambda: services.unschedule_campaign(campaign=campaign),
+        done=_("The campaign is a draft again."),
+        then=workspace.url(campaign, "change"),
     )
 
 
@@ -167,6 +190,8 @@ def ask(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpRe
 
 def approve(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
     campaign, moved_on = _begin(request, object_id, model_admin, "approve")
+    # Before anything is read: what changes in between counts as not seen.
+    seen = approval.digest(campaign)
     return moved_on or _simple(
         request,
         model_admin,
@@ -174,24 +199,27 @@ def approve(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> Ht
         title=_("Approve"),
         sentence=_("You approve what it says now, and to whom. Any change ends the approval."),
         template="admin/campaigns/approve.html",
+        seen=seen,
         findings=mending.findings(request, campaign),
-        messages_of=[_seen(campaign, content) for content in campaign.contents.order_by("pk")],
+        messages_of=[_shown(campaign, content) for content in campaign.contents.order_by("pk")],
         **audience.expected(campaign),
         audience_url=workspace.url(campaign, "audience"),
         button=_("Approve"),
-        act=lambda: services.approve_campaign(campaign=campaign, actor_id=request.user.pk),
+        act=lambda: services.approve_campaign(
+            campaign=campaign, actor_id=request.user.pk, seen=_seen(request)
+        ),
         done=_("The campaign is approved."),
     )
 
 
-def _seen(campaign: Campaign, content: CampaignContent) -> dict[str, Any]:
+def _shown(campaign: Campaign, content: CampaignContent) -> dict[str, Any]:
     """One language of a campaign as its reader sees it, or the sentence that says why nobody can."""
-    seen: dict[str, Any] = {"content": content}
+    shown: dict[str, Any] = {"content": content}
     try:
-        seen["rendered"] = services.preview(campaign=campaign, content=content)
+        shown["rendered"] = services.preview(campaign=campaign, content=content)
     except (ContentError, services.CampaignError) as problem:
-        seen["problem"] = str(problem)
-    return seen
+        shown["problem"] = str(problem)
+    return shown
 
 
 def pause(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
@@ -287,8 +315,7 @@ def _simple(
         request,
         campaign,
         refusals=REFUSALS,
-        then=workspace.url(campaign, "progress"),
-        **question,
+        **{"then": workspace.url(campaign, "progress")} | question,
         **workspace.surroundings(page, request, campaign),
     )
 
@@ -297,6 +324,7 @@ PAGES: dict[str, Callable[..., HttpResponse]] = {
     "test": send_test,
     "duplicate": duplicate,
     "schedule": schedule,
+    "unschedule": unschedule,
     "ask": ask,
     "approve": approve,
     "pause": pause,

@@ -36,6 +36,7 @@ MOVES = (
     ("schedule", _("Schedule"), {State.DRAFT}, SEND, "primary"),
     ("ask", _("Ask for approval"), {State.DRAFT}, CHANGE, "default"),
     ("approve", _("Approve"), {State.DRAFT, State.HELD}, APPROVE, "default"),
+    ("unschedule", _("Back to draft"), {State.SCHEDULED, State.HELD}, SEND, "default"),
     ("pause", _("Pause"), {State.SENDING}, SEND, "primary"),
     ("resume", _("Resume"), {State.PAUSED}, SEND, "primary"),
     (
@@ -58,6 +59,7 @@ MOVES = (
 
 # Moves that are there only where a second person is asked for.
 FOUR_EYES = {"ask", "approve"}
+BEFORE_THE_START = {"approve", "unschedule"}
 NOT_STARTED = {State.DRAFT, State.SCHEDULED, State.HELD}
 
 
@@ -80,6 +82,7 @@ def can(request: HttpRequest, campaign: Campaign, move: str) -> bool:
         for name, _words, states, permission, _variant in MOVES
         if name == move
         and (name not in FOUR_EYES or settings.CAMPAIGN_NEEDS_APPROVAL)
+        and (name not in BEFORE_THE_START or campaign.started_at is None)
         and (name != "test" or campaign.channel != Channel.SMS)
     )
 

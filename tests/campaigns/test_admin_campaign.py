@@ -286,7 +286,9 @@ def test_it_says_why_it_cannot_be_scheduled(client, campaign):
     assert campaign.state == State.DRAFT
 
 
-@pytest.mark.parametrize("move", ["schedule", "test", "pause", "resume", "release", "cancel"])
+@pytest.mark.parametrize(
+    "move", ["schedule", "unschedule", "test", "pause", "resume", "release", "cancel"]
+)
 def test_it_moves_nothing_by_get(client, campaign, move):
     allowed(client, *MARKETER)
     client.get(at(move, campaign))
@@ -294,7 +296,9 @@ def test_it_moves_nothing_by_get(client, campaign, move):
     assert campaign.state == State.DRAFT
 
 
-@pytest.mark.parametrize("move", ["schedule", "pause", "resume", "release", "cancel", "settle"])
+@pytest.mark.parametrize(
+    "move", ["schedule", "unschedule", "pause", "resume", "release", "cancel", "settle"]
+)
 def test_it_refuses_to_send_without_send_campaign(client, campaign, move):
     allowed(client, *(name for name in MARKETER if name != "campaigns.send_campaign"))
     assert client.post(at(move, campaign)).status_code == 403
@@ -356,6 +360,16 @@ def test_it_no_longer_changes_what_is_scheduled(client, campaign):
     assert "reader&#x27; }},<br><br>Three" in shown
     assert "Product news" in shown
     assert "product-news" not in shown
+
+
+def test_it_makes_a_draft_again_of_what_is_scheduled_and_leads_to_the_composer(client, campaign):
+    allowed(client, *MARKETER)
+    services.schedule_campaign(campaign=campaign, send_at=SOON, actor_id=None)
+    assert at("unschedule", campaign) in client.get(at("progress", campaign)).content.decode()
+    answer = client.post(at("unschedule", campaign))
+    assert answer.url == at("change", campaign)
+    campaign.refresh_from_db()
+    assert campaign.state == State.DRAFT
 
 
 def test_it_shows_counts_by_state_and_reason_once_started(client, campaign):

@@ -1,5 +1,7 @@
 """A campaign that needs a second person: who may approve, and when an approval stands."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
@@ -143,6 +145,88 @@ def test_it_approves_on_the_desk_and_over_the_api_with_the_permission(client, ca
     assert campaign.approved_by == nora
 
 
+def digest_on(page):
+    (seen,) = re.findall(r'name="_seen" value="(\w{64})"', page.content.decode())
+    return {"_seen": seen}
+
+
+def rename_sender(campaign):
+    campaign.sender.from_email = "other@lumen.example"
+    campaign.sender.save(update_fields=["from_email"])
+
+
+def rewrite(campaign):
+    campaign.contents.update(body="What nobody else has read")
+
+
+@pytest.mark.parametrize("change", [rewrite, rename_sender])
+def test_it_approves_nothing_that_was_changed_after_the_page_was_opened(
+    client, campaign, second, change
+):
+    client.force_login(second)
+    approve = reverse("admin:campaigns_campaign_approve", args=[campaign.pk])
+    opened = digest_on(client.get(approve))
+    change(campaign)
+    refused = client.post(approve, opened)
+    assert "It was changed after you opened this page" in refused.content.decode()
+    campaign.refresh_from_db()
+    assert campaign.approved_by is None
+    assert client.post(approve, digest_on(refused)).status_code == 302
+    assert approval.stands(Campaign.objects.get(pk=campaign.pk))
+
+
+def test_it_schedules_nothing_that_was_changed_after_the_page_was_opened(
+    client, campaign, second, settings
+):
+    settings.CAMPAIGN_NEEDS_APPROVAL = False
+    client.force_login(second)
+    page = reverse("admin:campaigns_campaign_schedule", args=[campaign.pk])
+    moment = {"day": "2099-05-04", "hour": "09:00", "timezone": "Europe/Paris"}
+    opened = digest_on(client.get(page))
+    rewrite(campaign)
+    refused = client.post(page, moment | opened)
+    assert "It was changed after you opened this page" in refused.content.decode()
+    assert Campaign.objects.get(pk=campaign.pk).state == "draft"
+    assert client.post(page, moment | digest_on(refused)).status_code == 302
+
+
+@pytest.mark.parametrize("move", ["approve", "schedule", "unschedule", "cancel"])
+def test_it_makes_no_move_over_the_api_with_a_campaign_that_was_saved_meanwhile(
+    client, campaign, second, settings, move
+):
+    settings.CAMPAIGN_NEEDS_APPROVAL = False
+    if move not in {"approve", "schedule"}:
+        schedule(campaign)
+    client.force_login(second)
+    detail = reverse("api:campaign-detail", args=[campaign.pk])
+    seen = client.get(detail).headers["ETag"]
+    rewrite(campaign)
+    state = campaign.state
+
+    def press(tag):
+        return client.post(
+            reverse(f"api:campaign-{move}", args=[campaign.pk]),
+            {"send_at": timezone.now()},
+            content_type="application/json",
+            headers={"If-Match": tag},
+        )
+
+    assert press(seen).status_code == 412
+    campaign.refresh_from_db()
+    assert (campaign.state, campaign.approved_by) == (state, None)
+    assert press(client.get(detail).headers["ETag"]).status_code == 200
+
+
+def test_it_offers_approval_of_a_held_campaign_before_its_start_alone(client, campaign, second):
+    client.force_login(second)
+    page = reverse("admin:campaigns_campaign_progress", args=[campaign.pk])
+    approve = reverse("admin:campaigns_campaign_approve", args=[campaign.pk])
+    Campaign.objects.update(state="held", send_at=timezone.now())
+    assert approve in client.get(page).content.decode()
+    Campaign.objects.update(started_at=timezone.now())
+    assert approve not in client.get(page).content.decode()
+
+
 # What is approved is what is sent
 
 
@@ -177,11 +261,6 @@ def test_it_forgets_the_approval_when_one_person_of_a_list_is_swapped(campaign, 
     assert not approval.stands(campaign)
     vips.contacts.set([ada])
     assert approval.stands(campaign)
-
-
-def rename_sender(campaign):
-    campaign.sender.from_email = "other@lumen.example"
-    campaign.sender.save(update_fields=["from_email"])
 
 
 def change_rule(campaign):
@@ -245,6 +324,16 @@ def test_it_holds_what_changed_between_schedule_and_start(campaign, second):
     progress.start_due()
     campaign.refresh_from_db()
     assert campaign.state == "sending"
+
+
+def test_it_keeps_the_approval_of_what_is_a_draft_again_until_it_changes(campaign, second):
+    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    schedule(campaign)
+    services.unschedule_campaign(campaign=campaign)
+    assert approval.stands(campaign)
+    rewrite(campaign)
+    with pytest.raises(services.NotApproved):
+        schedule(campaign)
 
 
 def test_it_starts_what_is_as_it_was_approved(campaign, second):

@@ -76,6 +76,28 @@ def test_it_refuses_a_sender_whose_transport_does_not_exist() -> None:
         services.schedule_campaign(campaign=campaign, send_at=timezone.now(), actor_id=None)
 
 
+@pytest.mark.parametrize("state", [State.SCHEDULED, State.HELD])
+def test_it_makes_a_draft_again_of_what_has_not_started(state: State) -> None:
+    campaign = _in_state(state)
+    Campaign.objects.update(begins_at=timezone.now(), latest_start_at=timezone.now())
+
+    services.unschedule_campaign(campaign=campaign)
+    progress.start_due()
+
+    campaign.refresh_from_db()
+    assert campaign.state == State.DRAFT
+    assert (campaign.send_at, campaign.begins_at, campaign.latest_start_at) == (None, None, None)
+
+
+@pytest.mark.parametrize("state", set(State) - {State.SCHEDULED})
+def test_it_makes_no_draft_of_what_has_started(state: State) -> None:
+    campaign = _in_state(state)
+    Campaign.objects.update(started_at=timezone.now())
+
+    with pytest.raises(services.AlreadyStarted):
+        services.unschedule_campaign(campaign=campaign)
+
+
 @pytest.mark.parametrize("state", set(State) - {State.SENDING})
 def test_it_refuses_to_pause_what_is_not_sending(state: State) -> None:
     with pytest.raises(services.NotSending):
