@@ -8,7 +8,8 @@ from typing import Any
 from django.utils.text import slugify
 
 from consent.imports.errors import BoughtList, DeclarationRefused, NoSuchList, RowRefused
-from consent.imports.values import STATUSES, channels_of, latest_moment, moment, split_words
+from consent.imports.moments import latest_moment, moment
+from consent.imports.values import STATUSES, channels_of, split_words
 from consent.models import ImportBatch
 from contacts.models import Sentence, StaticList
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 
-from consent.imports import values
+from consent.imports import moments, values
 from consent.imports.mapping import FIELD, plain
 from consent.imports.reading import is_phone_number
 from contacts.models import DataField
@@ -122,7 +122,7 @@ def _target(name: str, known: Mapping[str, str], cells: Sequence[str]) -> str:
 
 
 def _perhaps_status(cells: Sequence[str]) -> str:
-    if cells and all(map(values.is_moment, cells)):
+    if cells and all(map(moments.is_moment, cells)):
         return "consented_at"
     return "status" if not cells or any(map(_is_status, cells)) else ""
 

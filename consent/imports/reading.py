@@ -22,6 +22,8 @@ from contacts.models import Sentence
 DELIMITERS = (",", ";", "\t", "|")
 HEAD_BYTES = 65_536
 BLOCK_BYTES = 1 << 20
+# A cell is no longer than this; of a line that cannot be read no more is kept.
+LONGEST_KEPT = csv.field_size_limit()
 SAMPLED_ROWS = 1000
 MOST_SAMPLES = 50
 LONGEST_SAMPLE = 60
@@ -63,7 +65,10 @@ class Format:
 
 
 class Record(NamedTuple):
-    """One record and the line it begins on, from 1; `cells` is empty where it cannot be read."""
+    """One record and the line it begins on, from 1.
+
+    `cells` is empty where it cannot be read, and `text` then its first line, or the beginning of that.
+    """
 
     line: int
     cells: list[str]
@@ -288,7 +293,7 @@ def _records(file: TextIO, delimiter: str, from_line: int) -> Iterator[Record]:
         if cells and width and len(cells) != width:
             cells = _fitted(cells, named, width)
         if cells is None or (width and len(lines.taken) > 1 and len(cells) != width):
-            text = lines.taken[0].rstrip("\r\n")
+            text = lines.taken[0][:LONGEST_KEPT].rstrip("\r\n")
             lines.put_back()
             reader = csv.reader(lines, delimiter=delimiter, strict=True)
             if line >= from_line:

@@ -13,11 +13,11 @@ from datetime import datetime
 
 from django.utils.text import slugify
 
-from consent.imports import values
+from consent.imports import moments, values
 from consent.imports.declaration import Declaration
 from consent.imports.errors import RowRefused
 from consent.imports.mapping import FIELD, plain
-from consent.imports.reading import Record
+from consent.imports.reading import LONGEST_KEPT, Record
 from consent.imports.topics import Topics
 from consent.models import Kind, Topic, Wording
 from contacts import addresses, fields, services
@@ -137,7 +137,7 @@ class RowReader:
         self.declaration = declaration
         self.registry = registry
         self.batch_id = str(batch_id)
-        self.latest = values.latest_moment()
+        self.latest = moments.latest_moment()
         self.fingerprint = addresses.fingerprinter()
         self.offered = {topic.key: topic.channels for topic in registry.topics}
         self.known_topics: dict[str, Sequence[Topic]] = {}
@@ -168,6 +168,8 @@ class RowReader:
 
     def read(self, record: Record) -> Row:
         cells = record.cells
+        if len(record.text) == LONGEST_KEPT:
+            raise RowRefused(Sentence("This line is too long: a cell has at most 131,072 letters."))
         if not cells:
             raise RowRefused(Sentence("This line cannot be read: a quotation mark is missing."))
         if len(cells) != self.width:
@@ -370,7 +372,7 @@ class RowReader:
         return at.isoformat() if at else ""
 
     def _past(self, cell: str) -> datetime:
-        at = values.moment(cell, self.declaration.day_first)
+        at = moments.moment(cell, self.declaration.day_first)
         if at > self.latest:
             raise RowRefused(Sentence("The date “%s” lies in the future.") % cell[:40])
         return at

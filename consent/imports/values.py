@@ -2,10 +2,7 @@
 
 import ipaddress
 import re
-from datetime import MAXYEAR, UTC, datetime, timedelta
 from functools import lru_cache
-
-from django.utils import timezone
 
 from consent.imports.errors import RowRefused
 from consent.imports.mapping import plain
@@ -62,16 +59,9 @@ _STAGES = {plain(str(name)): key for key, label in Lifecycle.choices for name in
     "evangelist": "advocate",
 }
 _LANGUAGES = {"english": "en", "anglais": "en", "french": "fr", "francais": "fr", "german": "de"}
-_SLASHED = re.compile(
-    r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4})(?:,?[ T]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?"
-)
-_YEAR_FIRST = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})(?=$|[ T])")
-_HALF_DAY = re.compile(r"(.*[ T])(\d{1,2})((?::\d{2}){1,2}) ?([ap])\.?m\.?", re.IGNORECASE)
 _NOTHING = " -\N{EN DASH}\N{EM DASH}./_[]{}()"
 # What MySQL and programs written in Go write where nothing was ever said.
 _NEVER = ("0000-00-00", "0001-01-01")
-# As programs written in Go print a time: 2024-03-01 10:11:12.123456 +0000 UTC.
-_OF_GO = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) ([+-]\d{4})(?: \S+)?")
 _SEPARATORS = re.compile(r"[;|,]")
 # Brevo names in one cell what somebody is blocklisted for: [email_marketing|sms_marketing].
 _OF_TEXTS = frozenset("sms smsmarketing whatsapp whatsappmarketing".split())
@@ -152,79 +142,9 @@ def channels_of(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(channels))
 
 
-@lru_cache(maxsize=65_536)
-def moment(text: str, day_first: bool | None = None) -> datetime:
-    """A date or time in ISO 8601 or with the year last; without a zone it is UTC.
-
-    Raises `RowRefused` for anything else, and for 03/04/2025 where nothing says which is the day.
-    """
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = _spelled_otherwise(text, day_first)
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=UTC)
-    # The last hours of year 9999 have no time in UTC.
-    if not 1900 <= at.year < MAXYEAR:
-        raise RowRefused(Sentence("The date “%s” is not one.") % text[:40])
-    return at if at.tzinfo is UTC else at.astimezone(UTC)
-
-
-def is_moment(text: str) -> bool:
-    """Whether this is a date, though perhaps one that can be read in two ways."""
-    try:
-        return bool(moment(text, day_first=True))
-    except RowRefused:
-        return False
-
-
-def _spelled_otherwise(text: str, day_first: bool | None) -> datetime:
-    text = _HALF_DAY.sub(_of_24_hours, _YEAR_FIRST.sub(_year_first, text))
-    try:
-        return datetime.fromisoformat(_OF_GO.sub(r"\1\2", text))
-    except ValueError:
-        return _with_year_last(text, day_first)
-
-
-def _year_first(found: re.Match[str]) -> str:
-    return f"{found[1]}-{int(found[2]):02}-{int(found[3]):02}"
-
-
-def _of_24_hours(found: re.Match[str]) -> str:
-    hour = int(found[2]) % 12 + 12 * (found[4].lower() == "p")
-    return f"{found[1]}{hour:02}{found[3]}"
-
-
 def is_never(text: str) -> bool:
     """Whether a date says that there is none."""
     return not says_yes(text)
-
-
-def latest_moment() -> datetime:
-    """A date is that of the person's own time zone, so today has begun somewhere else."""
-    return timezone.now() + timedelta(days=1)
-
-
-def _with_year_last(text: str, day_first: bool | None) -> datetime:
-    match = _SLASHED.fullmatch(text)
-    if match is None:
-        raise RowRefused(
-            Sentence("The date “%s” is not one; write it like 2025-03-31.") % text[:40]
-        )
-    one, mark, two, year, hour, minute, second = match.groups()
-    if int(one) > 12 or mark == ".":
-        day_first = True
-    elif int(two) > 12:
-        day_first = False
-    if day_first is None and one != two:
-        raise RowRefused(Sentence("The date “%s” can be read in two ways.") % text[:40])
-    day, month = (one, two) if day_first is not False else (two, one)
-    try:
-        return datetime(  # noqa: DTZ001 - the caller gives it its zone
-            int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0)
-        )
-    except ValueError:
-        raise RowRefused(Sentence("The date “%s” is not one.") % text[:40]) from None
 
 
 @lru_cache(maxsize=1024)

@@ -189,6 +189,12 @@ def test_it_shows_guesses_beside_masked_values(batch, client):
     assert ">Ada" not in page
 
 
+def test_it_supposes_that_people_speak_the_language_of_the_desk(batch, client):
+    assert '<option value="en" selected>' in text_of(client.get(at("columns", batch)))
+    page = client.get(at("columns", batch), headers={"accept-language": "fr"})
+    assert '<option value="fr" selected>' in text_of(page)
+
+
 def test_it_masks_values_for_those_who_may_view_identities_too(sign_in, send, client):
     sign_in(*IMPORTER, "contacts.view_identity", "contacts.view_contact")
     send()

@@ -5,7 +5,8 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from consent import imports
-from consent.imports import guessing
+from consent.imports import guessing, moments, reading
+from consent.imports.errors import RowRefused
 from consent.models import (
     ConsentEvent,
     RefusedRow,
@@ -178,6 +179,44 @@ def test_it_passes_over_the_line_that_tells_excel_how_the_file_is_divided(tmp_pa
     assert Contact.objects.get().identity.first_name == "Ada\nMartin"
 
 
+DATES = {
+    "6 mai 2024": "2024-05-06T00:00:00",
+    "1er août 2024 à 7h08": "2024-08-01T07:08:00",
+    "May 6, 2024": "2024-05-06T00:00:00",
+    "Mon, 06 May 2024 07:08:09 -0330": "2024-05-06T10:38:09",
+    "Mon May 06 2024 07:08:09 GMT+0200 (Central European Summer Time)": "2024-05-06T05:08:09",
+    "06-May-2024": "2024-05-06T00:00:00",
+    "2024-05-06 07:08:09 UTC": "2024-05-06T07:08:09",
+    "2024/5/6 7:08": "2024-05-06T07:08:00",
+    "5/26/24 12:08 am": "2024-05-26T00:08:00",
+    "25.05.24": "2024-05-25T00:00:00",
+}
+
+
+@pytest.mark.parametrize(("written", "meant"), DATES.items())
+def test_it_reads_dates_as_programs_and_people_write_them(written, meant):
+    assert moments.moment(written).isoformat() == f"{meant}+00:00"
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["06/05/24", "05/06/2024 07:08 AM", "24-05-06", "6 foo 2024", "31/02/2024", "2024-05-06 25:00"]
+    + ["45418", "1714979289", "2024-05-06 07:08 foo", "2024-05-06 07:08 +9900", "Mon " * 40],
+)
+def test_it_reads_no_date_that_could_be_another_or_none(written):
+    with pytest.raises(RowRefused):
+        moments.moment(written)
+
+
+def test_it_keeps_no_more_than_the_beginning_of_a_line_that_is_too_long(file):
+    batch = brought_in(
+        file("a@example.org," + "x" * 300_000, "b@example.org,Bo", header="email,name")
+    )
+    assert (batch.contacts, list(refusals(batch))) == (1, [2])
+    assert refusals(batch)[2].startswith("This line is too long")
+    assert len(batch.refused_rows.get().row[0]) == reading.LONGEST_KEPT
+
+
 def test_it_takes_rows_to_which_a_spreadsheet_added_or_left_out_empty_cells(file):
     rows = ["a@example.org,Ada,,", "b@example.org,Bo", "c@example.org,Cy,,,,", "d@example.org"]
     batch = brought_in(file(*rows, "e@example.org,Ed,,,more", header="email,name,,"))
@@ -219,4 +258,7 @@ def test_it_imports_by_command_and_reports(file, capsys):
         call_command("import_contacts", "missing.csv")
     call_command("import_contacts", str(file("c@example.org", header="email")), "--dry-run")
     assert "Nothing was imported" in capsys.readouterr().out
+    path = file("c@example.org", header="email", name="unsubscribed.csv")
+    call_command("import_contacts", str(path), "--dry-run")
+    assert "everybody: unsubscribed" in capsys.readouterr().out
     assert Contact.objects.count() == 1

@@ -410,7 +410,7 @@ def test_it_mails_nobody_who_said_no_in_a_file_whatever_else_it_says(
             and not gate.explain(contact=permission.contact, topic=topic, channel="email").reason
         ):
             assert ConsentEvent.objects.filter(kind="given").count() == 1
-            assert imports.values.moment(cells[3].strip()) < permission.fresh_at
+            assert imports.moments.moment(cells[3].strip()) < permission.fresh_at
         transaction.set_rollback(True)
 
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.forms import BoundField
 from django.template.defaultfilters import filesizeformat
 from django.utils.text import capfirst
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
@@ -21,7 +22,7 @@ from unfold.widgets import (
 
 from consent import imports, uploads
 from consent.admin.imports.samples import Column
-from consent.imports import declaration, mapping, values
+from consent.imports import declaration, mapping, moments, values
 from consent.models import Topic
 from contacts.models import Channel, DataField, StaticList
 
@@ -251,7 +252,7 @@ class EvidenceForm(SuppressionsForm):
 
     def clean_occurred_at(self) -> Any:
         day = self.cleaned_data["occurred_at"]
-        if day and day > values.latest_moment().date():
+        if day and day > moments.latest_moment().date():
             raise forms.ValidationError(_("This day lies in the future."))
         return day
 
@@ -286,9 +287,10 @@ class EvidenceForm(SuppressionsForm):
 
 
 def initial_of(declared: Mapping[str, Any], *, source: str) -> dict[str, Any]:
-    """The form of evidence as it was filled in before."""
+    """The form of evidence as it was filled in before; at first, in the language of who fills it in."""
     day_first = {True: "day", False: "month"}.get(declared.get("day_first"), "")  # type: ignore[arg-type]
     known = {value for value, _words in STATUSES}
     word = values.STATUSES.get(str(declared.get("status") or ""), "")
     status = word if word in known else ""
-    return {**declared, "source_said": source, "day_first": day_first, "status": status}
+    said = {"source_said": source, "day_first": day_first, "status": status}
+    return {"language": get_language(), **declared, **said}

@@ -119,6 +119,8 @@ class Command(BaseCommand):
     def _say_mapping(self, batch: ImportBatch) -> None:
         for column, target in batch.mapping.items():
             self.stdout.write(f"  {column} → {target or 'not imported'}")
+        if status := batch.declared.get("status"):
+            self.stdout.write(f"  everybody: {status}")
 
     def _progress(self, batch: ImportBatch) -> None:
         if self.stderr.isatty():
