@@ -60,7 +60,6 @@ class SubjectRequestAdmin(Noted):
     form = RequestForm
     list_display = ("asks_for", "person", "standing", "due", "received_at", "settled_at")
     list_filter = (("state", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter))
-    list_select_related = ("contact",)
     list_per_page = 50
     show_full_result_count = False
     sortable_by = ()
@@ -76,6 +75,10 @@ class SubjectRequestAdmin(Noted):
         """What was touched is told once there is something to tell."""
         fields = super().get_fields(request, obj)
         return fields if obj is None or obj.manifest else [f for f in fields if f != "manifest"]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """People by their keys: joined, all of them would be read before the requests are sorted."""
+        return super().get_queryset(request).prefetch_related("contact")
 
     def get_ordering(self, request: HttpRequest) -> tuple[Any, ...]:
         return (F("settled_at").desc(nulls_first=True), "due_at", "-pk")

@@ -27,7 +27,7 @@ _BESIDE = """
     SELECT id, 'receipt', 'en', '{}', 1, now() FROM contacts_contact WHERE id % 10 = 4;
     INSERT INTO contacts_subjectrequest (
         contact_id, kind, state, due_at, how, outcome, manifest, settled_at)
-    SELECT id, 'access', 'done', now(), '', 'Sent', '{}', now() FROM contacts_contact
+    SELECT id, 'access', 'done', now(), '""', '"Sent"', '{}', now() FROM contacts_contact
     WHERE id % 10 = 5;
     INSERT INTO contacts_identityview (contact_id, people, reason)
     SELECT id, 1, 'They asked by phone' FROM contacts_contact WHERE id % 10 = 6;
@@ -35,7 +35,7 @@ _BESIDE = """
     SELECT 'viewed', 'contacts.contact', id, '', '{}', '/admin/' FROM contacts_contact
     WHERE id % 10 = 7;
     INSERT INTO consent_refusedrow (batch_id, line, row, reason)
-    SELECT b.id, c.id, '{}', 'No address' FROM consent_importbatch b, contacts_contact c
+    SELECT b.id, c.id, '{}', '"No address"' FROM consent_importbatch b, contacts_contact c
     WHERE c.id % 10 = 8;
 """
 
