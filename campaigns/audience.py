@@ -50,8 +50,6 @@ _PEOPLE = """
     SELECT contact_id FROM ({judged} OFFSET 0) judged WHERE coalesce(reason, '') = %(reason)s
     ORDER BY contact_id DESC LIMIT %(limit)s
 """
-# A window is some thousand people, found by their keys, however many there are in all.
-_BY_KEYS = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off"
 KIND = "audience"
 # How many people one page looks at for those behind a reason.
 WINDOW = 5_000
@@ -121,11 +119,10 @@ def people(
     those = candidates(campaign).order_by("-pk")
     looked_at = those.filter(pk__lt=before) if before is not None else those
     window = list(looked_at.values_list("pk", flat=True)[:WINDOW])
-    judged, parameters = judging.judged(
-        Contact.objects.filter(pk__in=window), topic=campaign.topic, channel=campaign.channel
+    judged, parameters = judging.judged_by_key(
+        window, topic=campaign.topic, channel=campaign.channel
     )
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_BY_KEYS)
+    with judging.by_key() as cursor:
         cursor.execute(
             _PEOPLE.format(judged=judged), parameters | {"reason": reason, "limit": limit}
         )

@@ -24,12 +24,10 @@ def by_permission(
         return splits.Split()
     asked = asked if asked in offers else next(iter(offers))
     topic, channel = offers[asked]
-    is_estimate = total > 2 * judging.SAMPLED and not exactly
-    counted = (
-        judging.estimates(people, total=total, topic=topic, channel=channel)
-        if is_estimate
-        else judging.counts(people, topic=topic, channel=channel)
-    )
+    if exactly:
+        counted = judging.counts(people, topic=topic, channel=channel)
+    else:
+        counted = judging.estimates(people, total=total, topic=topic, channel=channel)
     return splits.Split(
         questions=[
             (key, f"{topic.name} · {channel.label}") for key, (topic, channel) in offers.items()
@@ -39,7 +37,7 @@ def by_permission(
             splits.Part(Reason(reason).label if reason else "", count, is_yes=not reason)
             for reason, count in counted
         ],
-        is_estimate=is_estimate,
+        is_estimate=total > judging.FEW and not exactly,
     )
 
 
