@@ -99,26 +99,21 @@ def test_it_never_loses_the_keyboard_while_a_rule_is_built(desk):
     press("Home")
     expect(words).to_have_text("Lifecycle stage is not lead")
     assert focused(page) == ("select", "Value")
-    press("Tab")
-    assert focused(page) == ("button", "Remove: lifecycle stage is not lead")
+    step_to(page, "Remove: lifecycle stage is not lead")
 
     step_to(page, "+ Add a group")
     press("Enter")
     assert focused(page) == ("select", "How")
-    press("Tab")
-    press("Tab")
-    assert focused(page) == ("select", "What")
+    step_to(page, "What")
     page.keyboard.type("sign")
     press("Tab")
     press("Tab")
     press("ArrowUp")
     expect(words).to_contain_text("sign-up in the last 31 days")
-    press("Tab")
-    assert focused(page) == ("button", "Remove: sign-up in the last 31 days")
-
+    step_to(page, "Remove: sign-up in the last 31 days")
     press("Enter")
     assert focused(page) == ("select", "How")
-    press("Tab")
+    step_to(page, "Remove: Any of these ()")
     press("Enter")
     assert focused(page) == ("select", "What")
     step_to(page, "Remove: lifecycle stage is not lead")
@@ -139,6 +134,56 @@ def test_it_keeps_the_keyboard_in_the_figures_when_they_are_counted_anew(desk, n
         )
     expect(page.locator(".desk-rule-words")).to_have_text("Lifecycle stage is lead")
     expect(asked).to_be_focused()
+
+
+def rule_in(page: Page) -> object:
+    return json.loads(page.locator("textarea[name=rule]").input_value())
+
+
+def test_it_moves_a_condition_into_a_group_and_out_of_it(desk, nested):
+    page = desk(f"/admin/contacts/segment/{nested.pk}/change/")
+    first, second, plans, nobody = NESTED["all"]
+    down = "Move down: sign-up in the last 30 days"
+    expect(page.get_by_label("Move up: lifecycle stage is lead")).to_have_count(0)
+    page.get_by_label(down).press("Enter")
+    assert focused(page) == ("button", down)
+    assert rule_in(page) == {"all": [first, {"any": [second, *plans["any"]]}, nobody]}
+    for _ in range(3):
+        page.keyboard.press("Enter")
+    assert rule_in(page) == {"all": [first, plans, second, nobody]}
+    page.get_by_label("Move up: sign-up in the last 30 days").press("Enter")
+    assert rule_in(page) == {"all": [first, {"any": [*plans["any"], second]}, nobody]}
+    page.get_by_label("Move down: Any of these").press("Enter")
+    inside = [{"any": [*plans["any"], second]}, *nobody["not"]["any"]]
+    assert rule_in(page) == {"all": [first, {"not": {"any": inside}}]}
+    expect(page.locator(".desk-rule-words")).to_contain_text("not ((Plan is")
+
+
+def test_it_never_shows_the_figures_of_another_rule(desk, nested):
+    page = desk(f"/admin/contacts/segment/{nested.pk}/change/")
+    figures, value = page.locator(".desk-rule-count"), page.get_by_label("Value")
+    expect(page.locator(".desk-rule-figure")).to_have_text("3")
+    page.route("**/count/", lambda route: route.abort())
+    value.first.select_option("customer")
+    expect(figures).to_have_attribute("aria-busy", "true")
+    expect(figures).to_contain_text("You are signed out or cannot be reached")
+    expect(page.locator(".desk-rule-figure")).to_have_count(0)
+    page.unroute("**/count/")
+    value.first.select_option("lead")
+    expect(page.locator(".desk-rule-figure")).to_have_text("3")
+    page.context.clear_cookies(name="sessionid")
+    value.first.select_option("customer")
+    expect(figures).to_contain_text("You are signed out or cannot be reached")
+
+
+def test_it_shows_a_choice_that_is_gone_as_it_stands(desk, nested):
+    rule = {"condition": "field.plan", "operator": "is", "value": "gold"}
+    Segment.objects.filter(pk=nested.pk).update(rule=rule)
+    page = desk(f"/admin/contacts/segment/{nested.pk}/change/")
+    expect(page.get_by_label("Value")).to_have_value("gold")
+    expect(page.locator(".desk-error")).to_have_text("“gold” is no value for “Plan is”.")
+    page.get_by_label("Value").select_option("free")
+    expect(page.locator(".desk-rule-words")).to_have_text("Plan is free")
 
 
 @pytest.mark.parametrize(

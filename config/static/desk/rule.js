@@ -11,6 +11,7 @@
     const byName = new Map(known.map((condition) => [condition.name, condition]));
     let serial = 0;
     let waiting = 0;
+    let asked = 0;
     let question = "";
 
     const make = (tag, attributes = {}, ...children) => {
@@ -55,6 +56,8 @@
       nameAll();
       source.value = JSON.stringify(write(top) || {}, null, 1);
       source.dispatchEvent(new Event("change", { bubbles: true }));
+      // The figures are those of the rule before, until the new ones are here.
+      count.setAttribute("aria-busy", "true");
       clearTimeout(waiting);
       waiting = setTimeout(look, 350);
     };
@@ -64,10 +67,15 @@
       body.set("asked", question);
       if (exactly === true) body.set("exactly", "1");
       body.set("csrfmiddlewaretoken", document.querySelector("[name=csrfmiddlewaretoken]").value);
-      const asked = source.value;
-      const answer = await fetch(words.countUrl, { method: "POST", body, credentials: "same-origin" });
-      const text = await answer.text();
-      if (answer.ok && asked === source.value) show(text);
+      const number = (asked += 1);
+      count.setAttribute("aria-busy", "true");
+      // Whoever is signed out is led to the sign-in, which is no answer.
+      const text = await fetch(words.countUrl, { method: "POST", body, credentials: "same-origin" })
+        .then((answer) => (answer.ok && !answer.redirected ? answer.text() : null)).catch(() => null);
+      if (number !== asked) return;
+      count.removeAttribute("aria-busy");
+      if (text === null) count.replaceChildren(make("p", { class: "desk-error" }, words.away));
+      else show(text);
     };
     // Whoever is in the figures meanwhile stays where they are, or at the first control of them.
     const show = (text) => {
@@ -80,14 +88,17 @@
       (same?.tagName === held.tagName ? same : first)?.focus();
     };
     // Who works by keyboard goes on where the redrawn tree shows the part they worked on.
-    const redraw = (part) => {
-      for (const drawn of [firstOf, adders, named]) drawn.clear();
+    const redraw = (part, by) => {
+      for (const drawn of [firstOf, adders, named, above, movers]) drawn.clear();
       tree.replaceChildren(drawGroup(top, null));
-      if (part) (firstOf.get(part) || adders.get(part))?.focus();
+      const moved = by && (movers.get(part)?.get(by) || movers.get(part)?.get(-by));
+      if (part) (moved || firstOf.get(part) || adders.get(part))?.focus();
       changed();
     };
     const firstOf = new Map();
     const adders = new Map();
+    const above = new Map();
+    const movers = new Map();
 
     // A part in words, so that what removes it can be told from what removes another.
     const textOf = (choices, value) =>
@@ -115,9 +126,10 @@
           node.append(make("optgroup", { label: option.label }, ...option.options.map(one)));
         } else node.append(one(option));
       }
+      // What is no choice any more is shown as it stands, not as the choice that happens to be first.
+      if (!options[0]?.options && !options.some(([value]) => value === chosen)) node.append(one([chosen, String(chosen ?? "")]));
       function one([value, text]) {
-        const isChosen = Array.isArray(chosen) ? chosen.includes(value) : value === chosen;
-        return make("option", { value, selected: isChosen }, text);
+        return make("option", { value, selected: value === chosen }, text);
       }
       return node;
     };
@@ -129,7 +141,9 @@
       return part;
     };
     const firstValue = (condition, operator) => {
-      const first = condition.choices[0]?.[0] ?? "";
+      // What is typed is suggested when somebody types: only of a few is the first a likely one.
+      const isTyped = condition.isOpen && condition.choices.length > 12;
+      const first = isTyped ? "" : condition.choices[0]?.[0] ?? "";
       return { nothing: undefined, choice: first, choices: first ? [first] : [], days: 30, number: 0,
                date: new Date().toISOString().slice(0, 10), text: "" }[operator.takes];
     };
@@ -148,8 +162,8 @@
       };
       switch (operator?.takes) {
         case "nothing": return [];
-        case "number": return [typed("number", part.value, (text) => set(Number(text)), { step: "any" })];
-        case "days": return [typed("number", part.value, (text) => set(Math.trunc(Number(text))), { min: 1, step: 1 })];
+        case "number": return [typed("number", part.value, (text) => set(text === "" ? null : Number(text)), { step: "any" })];
+        case "days": return [typed("number", part.value, (text) => set(text === "" ? null : Math.trunc(Number(text))), { min: 1, step: 1 })];
         case "date": return [typed("date", part.value, set)];
         case "choice":
           if (condition.isOpen) return withList(typed("text", part.value, set));
@@ -160,13 +174,10 @@
             const split = (text) => set(text.split(",").map((each) => each.trim()).filter(Boolean));
             return [typed("text", list.join(", "), split, { title: words.commas, placeholder: words.commas })];
           }
-          if (condition.choices.length > 12) {
-            const pick = (event) => set([...event.target.selectedOptions].map((option) => option.value));
-            return [select(label, condition.choices, list, pick, { multiple: true, size: 6 })];
-          }
           const toggle = (value) => (event) =>
             set(event.target.checked ? [...part.value, value] : part.value.filter((each) => each !== value));
-          const boxes = condition.choices.map(([value, text]) =>
+          const gone = list.filter((each) => !condition.choices.some(([value]) => value === each));
+          const boxes = [...condition.choices, ...gone.map((each) => [each, each])].map(([value, text]) =>
             make("label", {}, make("input", { type: "checkbox", checked: list.includes(value), onchange: toggle(value) }), text));
           return [make("span", { class: "desk-rule-boxes", role: "group", "aria-label": label }, ...boxes)];
         }
@@ -186,9 +197,9 @@
       named.set(part, (said) => row.setAttribute("aria-label", said));
       if (condition) row.append(drawAsked(part, names));
       else row.append(make("code", {}, JSON.stringify(part)));
-      const remove = removal(part, parent);
-      if (!condition) firstOf.set(part, remove);
-      row.append(remove);
+      const buttons = handles(part, parent);
+      if (!condition) firstOf.set(part, buttons.lastChild);
+      row.append(buttons);
       return row;
     };
     // The select that is changed stays, whatever it changes behind itself: the keyboard never loses its place.
@@ -225,19 +236,48 @@
       firstOf.set(part, what);
       return asked;
     };
-    const removal = (part, parent) => {
+    // What moves a part and what removes it, each named for what it moves.
+    const handles = (part, parent) => {
       const remove = () => {
         const place = parent.parts.indexOf(part);
         parent.parts.splice(place, 1);
         redraw(parent.parts[place] || parent.parts[place - 1] || parent);
       };
-      const button = make("button", { type: "button", class: "desk-rule-remove", title: words.remove, onclick: remove }, "×");
-      const before = named.get(part);
-      named.set(part, (said) => {
-        before?.(said);
-        button.setAttribute("aria-label", words.removePart.replace("{part}", () => said));
-      });
-      return button;
+      const button = (title, name, sign, onclick) => {
+        const made = make("button", { type: "button", title, onclick }, sign);
+        const before = named.get(part);
+        named.set(part, (said) => {
+          before?.(said);
+          made.setAttribute("aria-label", name.replace("{part}", () => said));
+        });
+        return made;
+      };
+      const buttons = make("span", { class: "desk-rule-handles" });
+      movers.set(part, new Map());
+      for (const [by, title, name, sign] of [[-1, words.up, words.upPart, "↑"], [1, words.down, words.downPart, "↓"]]) {
+        const goal = goalOf(part, parent, by);
+        if (!goal) continue;
+        const move = () => {
+          parent.parts.splice(parent.parts.indexOf(part), 1);
+          goal.group.parts.splice(goal.place, 0, part);
+          redraw(part, by);
+        };
+        movers.get(part).set(by, button(title, name, sign, move));
+        buttons.append(movers.get(part).get(by));
+      }
+      const removal = button(words.remove, words.removePart, "×", remove);
+      removal.className = "desk-rule-remove";
+      buttons.append(removal);
+      return buttons;
+    };
+    // A step up or down the page: into the group that stands there, past a condition, or out of its own group.
+    const goalOf = (part, parent, by) => {
+      const place = parent.parts.indexOf(part);
+      const beside = parent.parts[place + by];
+      if (beside?.parts) return { group: beside, place: by < 0 ? beside.parts.length : 0 };
+      if (beside) return { group: parent, place: place + by };
+      const group = above.get(parent);
+      return group && { group, place: group.parts.indexOf(parent) + (by < 0 ? 0 : 1) };
     };
 
     const drawGroup = (group, parent) => {
@@ -248,7 +288,8 @@
       named.set(group, () => fieldset.setAttribute("aria-label", words[group.how]));
       if (parent) {
         firstOf.set(group, how);
-        head.append(removal(group, parent));
+        above.set(group, parent);
+        head.append(handles(group, parent));
       }
       const parts = group.parts.map((part) => (part.parts ? drawGroup(part, group) : drawCondition(part, group)));
       const add = (part) => () => { group.parts.push(part()); redraw(group.parts.at(-1)); };
