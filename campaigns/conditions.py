@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import partial
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -17,8 +18,22 @@ RECEIVED = [State.SENT, State.DELIVERED, State.COMPLAINED]
 NEWEST = 300
 
 
+def started() -> QuerySet[Campaign]:
+    return Campaign.objects.exclude(started_at=None).order_by("-started_at", "-pk")
+
+
+def key_in(words: str) -> int:
+    """The key that a value of a rule is, one that no row has where it is none."""
+    is_key = words.isascii() and words.isdecimal() and len(words) < 19
+    return int(words) if is_key else -1
+
+
+def name_of(campaigns: QuerySet[Campaign], words: str) -> str | None:
+    """The name of one of these campaigns, None where the value names none."""
+    return campaigns.filter(pk=key_in(words)).values_list("name", flat=True).first()
+
+
 def past_campaigns() -> Iterable[Condition]:
-    started = Campaign.objects.exclude(started_at=None).order_by("-started_at", "-pk")
     yield Condition(
         "campaign",
         _("campaign"),
@@ -39,7 +54,8 @@ def past_campaigns() -> Iterable[Condition]:
                 _("did not receive “%(value)s”"),
             ),
         ),
-        [(str(pk), name) for pk, name in started.values_list("pk", "name")[:NEWEST]],
+        [(str(pk), name) for pk, name in started().values_list("pk", "name")[:NEWEST]],
+        older=partial(name_of, started()),
         group=_("Past campaigns"),
         cost=2,
     )

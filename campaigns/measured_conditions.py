@@ -5,14 +5,15 @@ Of everybody else nobody knows whether they clicked: who "did not click" is aske
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from functools import partial
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from campaigns import measurement
-from campaigns.conditions import NEWEST, RECEIVED
+from campaigns.conditions import NEWEST, RECEIVED, key_in, name_of, started
 from campaigns.models import Campaign, Delivery, Destination, Hit
 from campaigns.models.hits import HitQuerySet
 from contacts.segments import Condition, Operator, by_name
@@ -23,9 +24,8 @@ Query = Callable[[str], Q]
 
 def measured() -> Iterable[Condition]:
     """Offered once a measured campaign has started."""
-    started = Campaign.objects.filter(is_measured=True).exclude(started_at=None)
-    campaigns = started.order_by("-started_at", "-pk").values_list("pk", "name")[:NEWEST]
-    choices = [(str(pk), name) for pk, name in campaigns]
+    campaigns = started().filter(is_measured=True)
+    choices = [(str(pk), name) for pk, name in campaigns.values_list("pk", "name")[:NEWEST]]
     if not choices:
         return
     yield Condition(
@@ -33,6 +33,7 @@ def measured() -> Iterable[Condition]:
         _("measured campaign"),
         by_name(*_of_a_campaign()),
         choices,
+        older=partial(name_of, campaigns),
         group=GROUP,
         cost=2,
     )
@@ -41,6 +42,7 @@ def measured() -> Iterable[Condition]:
         _("link of a campaign"),
         by_name(*_of_a_link()),
         list(_links([int(pk) for pk, _name in choices])),
+        older=partial(_link, campaigns),
         group=GROUP,
         cost=2,
     )
@@ -121,10 +123,16 @@ def _lately() -> Iterator[Operator]:
 
 
 def _links(campaign_ids: list[int]) -> Iterator[tuple[str, str]]:
-    """As campaign and number, which stay the same, and in words."""
+    """As campaign and number, which stay the same, and in words; see `_link`."""
     newest = Destination.objects.filter(campaign__in=campaign_ids).select_related("campaign")
     for each in newest.order_by("-campaign__started_at", "-campaign", "number")[:NEWEST]:
         yield f"{each.campaign_id}.{each.number}", f"{each.campaign.name} · {each.url}"
+
+
+def _link(campaigns: QuerySet[Campaign], key: str) -> str | None:
+    campaign, _dot, link = key.partition(".")
+    chosen = campaigns.filter(pk=key_in(campaign), destinations__number=key_in(link))
+    return next((" · ".join(row) for row in chosen.values_list("name", "destinations__url")), None)
 
 
 def _among(hits: HitQuerySet) -> Q:

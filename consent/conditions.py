@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from consent.models import Permission, Topic
-from contacts.segments import Condition, Operator, by_name
+from contacts.segments import Condition, Operator, by_name, midnight
 
 State = Permission.State
 
@@ -45,9 +45,13 @@ def _operators(topic_id: int, channel: str) -> Iterable[Operator]:
         valid = found.filter(Q(valid_until=None) | Q(valid_until__gt=Now()))
         return Q(pk__in=valid.values("contact"))
 
-    yield Operator("has", _("has"), "nothing", lambda _value: has(), _("permits %(label)s"))
+    yield Operator("has", _("is given"), "nothing", lambda _value: has(), _("permits %(label)s"))
     yield Operator(
-        "has_not", _("has not"), "nothing", lambda _value: ~has(), _("does not permit %(label)s")
+        "has_not",
+        _("is not given"),
+        "nothing",
+        lambda _value: ~has(),
+        _("does not permit %(label)s"),
     )
     yield Operator(
         "since_days",
@@ -62,6 +66,20 @@ def _operators(topic_id: int, channel: str) -> Iterable[Operator]:
         "days",
         lambda days: has(since__gte=Now() - timedelta(days=days)),
         _("permitted %(label)s in the last %(value)s days"),
+    )
+    yield Operator(
+        "since_from",
+        _("given on or after"),
+        "date",
+        lambda day: has(since__gte=midnight(day)),
+        _("has permitted %(label)s since %(value)s or later"),
+    )
+    yield Operator(
+        "since_before",
+        _("given before"),
+        "date",
+        lambda day: has(since__lt=midnight(day)),
+        _("has permitted %(label)s since before %(value)s"),
     )
     yield Operator(
         "expires_in_the_next",

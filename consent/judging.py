@@ -45,9 +45,7 @@ def judged(
     )
 
 
-def judged_by_key(
-    keys: Sequence[int], *, topic: Topic, channel: str
-) -> tuple[str, dict[str, Any]]:
+def judged_by_key(keys: Sequence[int], *, topic: Topic, channel: str) -> tuple[str, dict[str, Any]]:
     """`judged` for some thousand people at most, to be run on a cursor of `by_key`."""
     parameters = gate.parameters(topic=topic, channel=channel) | {"keys": list(keys)}
     return _JUDGED.format(candidates=_KEYED), parameters
@@ -96,7 +94,7 @@ def _in_two_figures(number: float) -> int:
     return int(round(number, 2 - len(str(round(number)))))
 
 
-def named(people: "QuerySet[Contact]") -> tuple[str, dict[str, Any]]:
+def named(people: "QuerySet[Contact, Any]") -> tuple[str, dict[str, Any]]:
     """The query with its parameters by name, as the gate's are."""
     try:
         sql, values = people.query.sql_with_params()

@@ -1,8 +1,9 @@
 """Segments: built from typed conditions, said in plain words, counted as they are built."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from django import forms
@@ -41,7 +42,7 @@ class RuleWidget(forms.Textarea):
 
     def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
         context = super().get_context(name, value, attrs)
-        context["widget"]["conditions"] = conditions()
+        context["widget"]["conditions"] = conditions(value)
         return context
 
     def _render(self, template_name: str, context: Any, renderer: Any = None) -> str:
@@ -79,15 +80,22 @@ class SegmentForm(forms.ModelForm):
         fields = ("name", "rule")
 
 
-def conditions() -> list[dict[str, Any]]:
-    """What can be asked, as the builder needs it: grouped, with operators and choices."""
+def conditions(written: str | None = None) -> list[dict[str, Any]]:
+    """What can be asked, as the builder needs it: grouped, with operators and choices.
+
+    Among them are the choices of the rule that is `written`, which may be older than those offered.
+    """
+    named = _choices_of(written)
     return [
         {
             "name": condition.name,
             "label": str(condition.label),
             "group": str(condition.group),
             "isOpen": condition.is_open,
-            "choices": [[str(key), str(label)] for key, label in condition.choices],
+            "choices": [
+                [str(key), str(label)]
+                for key, label in (*condition.choices, *_older(condition, named[condition.name]))
+            ],
             "operators": [
                 {"name": operator.name, "label": str(operator.label), "takes": operator.takes}
                 for operator in condition.operators.values()
@@ -95,6 +103,22 @@ def conditions() -> list[dict[str, Any]]:
         }
         for condition in segments.known().values()
     ]
+
+
+def _choices_of(written: str | None) -> Mapping[str, set[str]]:
+    """By condition, the words among the values of a rule."""
+    named: dict[str, set[str]] = defaultdict(set)
+    with suppress(ValueError, RecursionError):
+        for name, value in segments.leaves(json.loads(written or "{}")):
+            values = value if isinstance(value, list) else [value]
+            named[name].update(each for each in values if isinstance(each, str))
+    return named
+
+
+def _older(condition: segments.Condition, named: set[str]) -> Iterator[tuple[str, segments.Label]]:
+    if condition.older:
+        older = named - dict(condition.choices).keys()
+        yield from ((key, condition.older(key) or key) for key in sorted(older))
 
 
 def words(rule: object, conditions: Mapping[str, segments.Condition] | None = None) -> str:

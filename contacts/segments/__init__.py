@@ -7,6 +7,7 @@ says who may be mailed.
 
 from contacts.segments.conditions import (
     Condition,
+    Label,
     Operator,
     RuleError,
     by_name,
@@ -14,12 +15,13 @@ from contacts.segments.conditions import (
     register,
 )
 from contacts.segments.membership import segments_of
-from contacts.segments.profile import moments
+from contacts.segments.profile import midnight
 from contacts.segments.tree import (
     chosen,
     conditions_of,
     describe,
     fields_of,
+    leaves,
     lists_of,
     matching,
     members,
@@ -28,6 +30,7 @@ from contacts.segments.tree import (
 
 __all__ = [
     "Condition",
+    "Label",
     "Operator",
     "RuleError",
     "by_name",
@@ -36,10 +39,11 @@ __all__ = [
     "describe",
     "fields_of",
     "known",
+    "leaves",
     "lists_of",
     "matching",
     "members",
-    "moments",
+    "midnight",
     "register",
     "segments_of",
     "validate",

@@ -55,6 +55,9 @@ class Operator:
 class Condition:
     """Something that a rule can ask about. With `is_open`, choices are only suggestions.
 
+    Where there are more choices than a page can offer, `older` says another one in words, None where there
+    is none such: a rule outlives the page it was built on.
+
     `cost` says what it asks of the database: 0 a column, 1 an attribute, 2 another table. The cheap ones
     are asked first.
     """
@@ -63,6 +66,7 @@ class Condition:
     label: Label
     operators: Mapping[str, Operator]
     choices: Choices = ()
+    older: Callable[[str], Label | None] | None = None
     is_open: bool = False
     group: Label = field(default=_("Profile"))
     cost: int = 0
@@ -79,6 +83,11 @@ class Condition:
     def accept(self, operator: Operator, value: object) -> Any:
         """The value as the operator's query takes it; raises `RuleError` with a sentence."""
         accepted = _ACCEPT[operator.takes](self, value)
+        if accepted is None and value in (None, "", []):
+            raise RuleError(
+                _("“%(condition)s %(operator)s” needs a value.")
+                % {"condition": self.label, "operator": operator.label}
+            )
         if accepted is None:
             raise RuleError(
                 _("“%(value)s” is no value for “%(condition)s %(operator)s”.")
@@ -93,10 +102,16 @@ class Condition:
     def say(self, operator: Operator, value: Any) -> str:
         return str(operator.says) % {"label": self.label, "value": self._in_words(value)}
 
+    def choice(self, key: str) -> Label | None:
+        """A choice in words, None where there is none such."""
+        offered = dict(self.choices)
+        return offered[key] if key in offered else self.older and self.older(key)
+
     def _in_words(self, value: Any) -> str:
-        named = dict(self.choices)
         values = value if isinstance(value, list) else [value]
-        return str(_(" or ")).join(str(named.get(each, each)) for each in values)
+        return str(_(" or ")).join(
+            str((isinstance(each, str) and self.choice(each)) or each) for each in values
+        )
 
 
 def by_name(*operators: Operator) -> dict[str, Operator]:
@@ -153,7 +168,7 @@ def _days(_condition: Condition, value: object) -> int | None:
 def _choice(condition: Condition, value: object) -> str | None:
     if condition.is_open:
         return _text(condition, value)
-    return value if isinstance(value, str) and value in dict(condition.choices) else None
+    return value if isinstance(value, str) and condition.choice(value) is not None else None
 
 
 def _choices(condition: Condition, value: object) -> list[str] | None:

@@ -1,11 +1,16 @@
 """The conditions that contacts itself offers: profile, tags, dates, registered fields, static lists."""
 
+import calendar
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, time, timedelta
-from functools import partial
+from functools import cache, partial
+from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.db.models import Q
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Right
+from django.db.models.lookups import In
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -18,10 +23,16 @@ IS_NOT = _("%(label)s is not %(value)s")
 
 def profile() -> Iterable[Condition]:
     yield Condition("language", _("language"), _among("language"), settings.LANGUAGES, is_open=True)
-    yield Condition("timezone", _("time zone"), _among("timezone"), is_open=True)
+    yield Condition("timezone", _("time zone"), _among("timezone"), _zones(), is_open=True)
     yield Condition("lifecycle", _("lifecycle stage"), _among("lifecycle"), Lifecycle.choices)
     yield Condition("created", _("sign-up"), moments("created_at"), group=_("Dates"))
-    yield Condition("last_active", _("last activity"), moments("last_active_at"), group=_("Dates"))
+    active = moments("last_active_at") | by_name(*_known(Q(last_active_at__isnull=False)))
+    yield Condition("last_active", _("last activity"), active, group=_("Dates"))
+
+
+@cache
+def _zones() -> list[tuple[str, str]]:
+    return [(name, name) for name in sorted(available_timezones())]
 
 
 def _among(column: str) -> dict[str, Operator]:
@@ -55,22 +66,15 @@ def moments(column: str) -> dict[str, Operator]:
             "from",
             _("on or after"),
             "date",
-            lambda day: Q(**{f"{column}__gte": _midnight(day)}),
+            lambda day: Q(**{f"{column}__gte": midnight(day)}),
             _("%(label)s on or after %(value)s"),
         ),
         Operator(
             "before",
             _("before"),
             "date",
-            lambda day: Q(**{f"{column}__lt": _midnight(day)}),
+            lambda day: Q(**{f"{column}__lt": midnight(day)}),
             _("%(label)s before %(value)s"),
-        ),
-        Operator(
-            "is_known",
-            _("is known"),
-            "nothing",
-            lambda _value: Q(**{f"{column}__isnull": False}),
-            _("%(label)s is known"),
         ),
     )
 
@@ -80,7 +84,7 @@ def _days_ago(days: int) -> datetime:
     return timezone.now() - timedelta(days=days)
 
 
-def _midnight(day: date) -> datetime:
+def midnight(day: date) -> datetime:
     return datetime.combine(day, time.min, tzinfo=timezone.get_default_timezone())
 
 
@@ -147,7 +151,7 @@ def registered_fields() -> Iterable[Condition]:
         yield Condition(
             f"field.{field.key}",
             field.label,
-            by_name(*_OPERATORS[field.type](field.key), *_known(field.key)),
+            by_name(*_OPERATORS[field.type](field.key), *_known(Q(attributes__has_key=field.key))),
             [(choice, choice) for choice in field.choices],
             is_open=field.type in {DataField.Type.TEXT, DataField.Type.LIST} and not field.choices,
             group=_("Registered fields"),
@@ -155,11 +159,12 @@ def registered_fields() -> Iterable[Condition]:
         )
 
 
-def _known(key: str) -> Iterable[Operator]:
-    has = Q(attributes__has_key=key)
-    yield Operator("is_known", _("is known"), "nothing", lambda _: has, _("%(label)s is known"))
+def _known(is_there: Q) -> Iterable[Operator]:
     yield Operator(
-        "is_unknown", _("is not known"), "nothing", lambda _: ~has, _("%(label)s is not known")
+        "is_known", _("is known"), "nothing", lambda _: is_there, _("%(label)s is known")
+    )
+    yield Operator(
+        "is_unknown", _("is not known"), "nothing", lambda _: ~is_there, _("%(label)s is not known")
     )
 
 
@@ -175,8 +180,22 @@ def _texts(key: str) -> Iterable[Operator]:
         "contains",
         _("contains"),
         "text",
-        lambda text: Q(**{f"attributes__{key}__icontains": text}),
+        partial(_compared, key, "icontains"),
         _("%(label)s contains “%(value)s”"),
+    )
+    yield Operator(
+        "contains_not",
+        _("does not contain"),
+        "text",
+        lambda text: ~Q(attributes__has_key=key) | ~_compared(key, "icontains", text),
+        _("%(label)s does not contain “%(value)s”"),
+    )
+    yield Operator(
+        "starts_with",
+        _("starts with"),
+        "text",
+        partial(_compared, key, "istartswith"),
+        _("%(label)s starts with “%(value)s”"),
     )
 
 
@@ -185,7 +204,7 @@ def _any_of(key: str, values: list[str]) -> Q:
 
 
 def _choices(key: str) -> Iterable[Operator]:
-    return list(_texts(key))[:3]
+    return [each for each in _texts(key) if each.takes != "text"]
 
 
 def _numbers(key: str) -> Iterable[Operator]:
@@ -229,16 +248,46 @@ def _days(key: str) -> Iterable[Operator]:
         _("%(label)s in the last %(value)s days"),
     )
     yield Operator(
+        "not_in_the_last",
+        _("more than … days ago"),
+        "days",
+        lambda days: Q(**{f"{path}__lt": _day(-days)}),
+        _("%(label)s more than %(value)s days ago"),
+    )
+    yield Operator(
         "in_the_next",
         _("in the next … days"),
         "days",
         lambda days: Q(**{f"{path}__gt": _day(0), f"{path}__lte": _day(days)}),
         _("%(label)s in the next %(value)s days"),
     )
+    yield Operator(
+        "anniversary_today",
+        _("has its anniversary today"),
+        "nothing",
+        lambda _value: _anniversary(key, range(1)),
+        _("%(label)s has its anniversary today"),
+    )
+    yield Operator(
+        "anniversary_in_the_next",
+        _("has its anniversary in the next … days"),
+        "days",
+        lambda days: _anniversary(key, range(1, min(days, 366) + 1)),
+        _("%(label)s has its anniversary in the next %(value)s days"),
+    )
 
 
 def _day(distance: int) -> str:
     return (timezone.now().date() + timedelta(days=distance)).isoformat()
+
+
+def _anniversary(key: str, distances: Iterable[int]) -> Q:
+    """Whatever the year. Who was born on a leap day has a birthday each year: on February 28 in others."""
+    days = {_day(distance) for distance in distances}
+    asked = {day[5:] for day in days}
+    if any(day.endswith("-02-28") and not calendar.isleap(int(day[:4])) for day in days):
+        asked.add("02-29")
+    return Q(In(Right(KeyTextTransform(key, "attributes"), 5), sorted(asked)))
 
 
 def _yes_no(key: str) -> Iterable[Operator]:
@@ -249,6 +298,9 @@ def _yes_no(key: str) -> Iterable[Operator]:
 def _lists(key: str) -> Iterable[Operator]:
     has = _("%(label)s has %(value)s")
     yield Operator("has", _("has"), "choice", lambda item: _holds(key, [item]), has)
+    yield Operator(
+        "has_any_of", _("has any of"), "choices", partial(_compared, key, "has_any_keys"), has
+    )
     yield Operator(
         "has_not",
         _("has not"),

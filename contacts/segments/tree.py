@@ -85,37 +85,32 @@ def fields_of(rule: object) -> set[str]:
 
 def conditions_of(rule: object) -> set[str]:
     """The names of the conditions in a rule, known or not."""
-    names: set[str] = set()
-    waiting = [rule]
-    while waiting:
-        match waiting.pop():
-            case {"condition": str(name)}:
-                names.add(name)
-            case {"all": list(parts)} | {"any": list(parts)}:
-                waiting += parts
-            case {"not": part}:
-                waiting.append(part)
-            case _:
-                pass
-    return names
+    return {name for name, _value in leaves(rule)}
 
 
 def lists_of(rule: object) -> set[int]:
     """The keys of the static lists that a rule names, however deep; an unreadable rule names none."""
-    lists: set[int] = set()
+    return {
+        int(key)
+        for name, value in leaves(rule)
+        for key in map(shown, value if isinstance(value, list) else [value])
+        if name == "static_list" and key.isdecimal()
+    }
+
+
+def leaves(rule: object) -> Iterator[tuple[str, object]]:
+    """The name and value of each condition in a rule, however deep, and of an unreadable rule those found."""
     waiting = [rule]
     while waiting:
         match waiting.pop():
-            case {"condition": "static_list", "value": value}:
-                keys = value if isinstance(value, list) else [value]
-                lists |= {int(shown(key)) for key in keys if shown(key).isdecimal()}
+            case {"condition": str(name), **rest}:
+                yield name, rest.get("value")
             case {"all": list(parts)} | {"any": list(parts)}:
                 waiting += parts
             case {"not": part}:
                 waiting.append(part)
             case _:
                 pass
-    return lists
 
 
 def read(rule: object, conditions: Mapping[str, Condition] | None = None) -> Part | None:

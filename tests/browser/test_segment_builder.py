@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -14,7 +15,7 @@ from config import roles
 from contacts.models import Segment, Tag
 from tests import make
 
-NESTED = {
+NESTED: dict[str, Any] = {
     "all": [
         {"condition": "lifecycle", "operator": "is", "value": "lead"},
         {"condition": "created", "operator": "in_the_last", "value": 30},

@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from campaigns import progress
 from campaigns.models import Campaign, Delivery
 from contacts import segments
-from contacts.models import DataField
+from contacts.models import DataField, Segment
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +66,22 @@ def test_it_offers_no_campaign_that_has_not_started(sent):
     draft = make.campaign(sent[0].topic, name="Draft")
     with pytest.raises(segments.RuleError):
         found("received", value=str(draft.pk))
+
+
+def test_it_keeps_asking_of_a_campaign_that_a_page_no_longer_offers(sent, monkeypatch, client):
+    campaign, (ada, *_others) = sent
+    monkeypatch.setattr("campaigns.conditions.NEWEST", 0)
+    rule = {"condition": "campaign", "operator": "received", "value": str(campaign.pk)}
+    assert found("received", value=str(campaign.pk)) == {ada.pk}
+    assert segments.describe(rule) == "received “Spring letter”"
+    client.force_login(make.staff())
+    segment = Segment.objects.create(name="Spring", rule=rule)
+    page = client.get(reverse("admin:contacts_segment_change", args=[segment.pk]))
+    widget = page.context_data["adminform"].form["rule"].as_widget()
+    assert f'["{campaign.pk}", "Spring letter"]' in widget
+    for key in ("0", "\uff11", "9" * 30, "9" * 18, "x", ""):
+        with pytest.raises(segments.RuleError):
+            found("received", value=key)
 
 
 def test_it_notes_the_fields_a_message_names_when_it_starts():

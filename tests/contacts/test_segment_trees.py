@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from contacts import segments
-from contacts.models import DataField, Segment
+from contacts.models import Contact, DataField, Segment
 from tests import make
 from tests.contacts import planted as plants
 from tests.contacts.planted import midnight
@@ -45,6 +45,7 @@ moments = st.sampled_from(["1970-01-01", "2026-02-28", "9999-12-31", "0001-01-01
 links = st.sampled_from(["spring.1", "spring.2", "summer.1", "summer.2"])
 
 
+CONTAINED = ["contains", "contains_not", "starts_with"]
 ASKED: set[tuple[str, str]] = set()
 
 
@@ -75,7 +76,7 @@ def leaf_of(key):
         case Type.TEXT:
             texts = choices or [*plants.CITIES, "Nowhere"]
             part = st.sampled_from(["LYON", "é", "%_", "\\", "'", '"', "a", "d", "_"])
-            return among(name, texts, ("contains", part), *known)
+            return among(name, texts, *[(each, part) for each in CONTAINED], *known)
         case Type.CHOICE:
             return among(name, choices, *known)
         case Type.NUMBER:
@@ -83,23 +84,29 @@ def leaf_of(key):
             number = st.sampled_from([*plants.NUMBERS, -2.5, 1, 40.0, 1e14])
             return ask(name, [*compared, *known], number)
         case Type.DATE:
-            relative = [("in_the_last", days), ("in_the_next", days)]
+            relative = ["in_the_last", "not_in_the_last", "in_the_next", "anniversary_in_the_next"]
             exact = moments | st.sampled_from(plants.BORN)
-            return ask(name, ["is", "from", "before", *relative, *known], exact)
+            more = [(each, days) for each in relative]
+            return ask(
+                name, ["is", "from", "before", *more, ("anniversary_today", None), *known], exact
+            )
         case Type.YES_NO:
             return ask(name, [("yes", None), ("no", None), *known])
-    return ask(name, ["has", "has_not", *known], st.sampled_from(choices or [*plants.LIKES, "x"]))
+    item = st.sampled_from(choices or [*plants.LIKES, "x"])
+    several = st.lists(item, min_size=1, max_size=3)
+    return ask(name, ["has", "has_not", ("has_any_of", several), *known], item)
 
 
-def moment_of(condition):
-    exact = [("from", moments), ("before", moments), ("is_known", None)]
-    return ask(condition, ["in_the_last", "not_in_the_last", *exact], days)
+def moment_of(condition, *more):
+    exact = [("from", moments), ("before", moments)]
+    return ask(condition, ["in_the_last", "not_in_the_last", *exact, *more], days)
 
 
 def permission_of(name):
     always = ["has", "has_not", "lost", "never_asked"]
     lately = ["since_days", "gained_in_the_last", "expires_in_the_next", "lost_in_the_last"]
-    return ask(f"permission.{name}", [(each, None) for each in always] + lately, days)
+    exact = [("since_from", moments), ("since_before", moments)]
+    return ask(f"permission.{name}", [(each, None) for each in always] + lately + exact, days)
 
 
 measured_names = st.sampled_from(["spring", "summer"])
@@ -109,7 +116,7 @@ LEAVES = {
     "timezone": among("timezone", ["Europe/Paris", "UTC", "Nowhere"]),
     "lifecycle": among("lifecycle", [*plants.STAGES, "advocate"]),
     "created": moment_of("created"),
-    "last_active": moment_of("last_active"),
+    "last_active": moment_of("last_active", ("is_known", None), ("is_unknown", None)),
     "tag": among("tag", plants.TAGS),
     "static_list": among("static_list", plants.LISTS),
     **{f"field.{key}": leaf_of(key) for key in plants.FIELDS},
@@ -167,7 +174,8 @@ def holds(rule, person, planted):
         case "field":
             return attribute(person.attributes.get(name), operator, value)
         case "permission":
-            return permission(person.standings.get(name.partition(".")[0]), operator, value)
+            standing = person.standings.get(name.partition(".")[0])
+            return permission(planted, standing, operator, value)
         case "campaign":
             names = value if isinstance(value, list) else [value]
             got = any(has_received(person, each) for each in names)
@@ -175,7 +183,7 @@ def holds(rule, person, planted):
         case "messages":
             got = any(has_received(person, each, value) for each in person.sent)
             return got == (operator == "in_the_last")
-    return may_be_measured(person) and measured(person, condition, operator, value)
+    return may_be_measured(planted, person) and measured(person, condition, operator, value)
 
 
 def one_of(held, operator, value):
@@ -191,8 +199,10 @@ def any_of(held, operator, value):
 
 
 def moment(planted, days_ago, operator, value):
-    if operator == "is_known" or days_ago is None:
-        return days_ago is not None
+    if operator in ("is_known", "is_unknown"):
+        return (days_ago is not None) == (operator == "is_known")
+    if days_ago is None:
+        return False
     at = planted.ago(days_ago)
     return {
         "in_the_last": lambda: days_ago < value,
@@ -206,13 +216,15 @@ def attribute(held, operator, value):
     if operator in ("is_known", "is_unknown"):
         return (held is not None) == (operator == "is_known")
     if held is None:
-        return operator in ("is_not", "has_not")
+        return operator in ("is_not", "has_not", "contains_not")
     today = timezone.now().astimezone(UTC).date()
     return {
         "is": lambda: held == value,
         "is_not": lambda: held != value,
         "is_any_of": lambda: held in value,
         "contains": lambda: value.casefold() in held.casefold(),
+        "contains_not": lambda: value.casefold() not in held.casefold(),
+        "starts_with": lambda: held.casefold().startswith(value.casefold()),
         "more_than": lambda: held > value,
         "at_least": lambda: held >= value,
         "less_than": lambda: held < value,
@@ -220,15 +232,30 @@ def attribute(held, operator, value):
         "from": lambda: date.fromisoformat(held) >= date.fromisoformat(value),
         "before": lambda: date.fromisoformat(held) < date.fromisoformat(value),
         "in_the_last": lambda: 0 <= (today - date.fromisoformat(held)).days <= value,
+        "not_in_the_last": lambda: (today - date.fromisoformat(held)).days > value,
+        "anniversary_today": lambda: anniversary(held, today),
+        "anniversary_in_the_next": lambda: any(
+            anniversary(held, today + timedelta(days=ahead))
+            for ahead in range(1, min(value, 366) + 1)
+        ),
         "in_the_next": lambda: 0 < (date.fromisoformat(held) - today).days <= value,
         "yes": lambda: held is True,
         "no": lambda: held is False,
         "has": lambda: value in held,
         "has_not": lambda: value not in held,
+        "has_any_of": lambda: bool(set(value) & set(held)),
     }[operator]()
 
 
-def permission(standing, operator, value):
+def anniversary(held, day):
+    """Those of a leap day have theirs each year, on the last of February in others."""
+    month_and_day = date.fromisoformat(held).timetuple()[1:3]
+    tomorrow = day + timedelta(days=1)
+    is_moved = month_and_day == (2, 29) and (day.month, tomorrow.month) == (2, 3)
+    return month_and_day == (day.month, day.day) or is_moved
+
+
+def permission(planted, standing, operator, value):
     if standing is None:
         return operator in ("has_not", "never_asked")
     left = standing.valid_for
@@ -240,6 +267,8 @@ def permission(standing, operator, value):
         "since_days": lambda: has and standing.days_ago > value,
         "gained_in_the_last": lambda: has and standing.days_ago < value,
         "expires_in_the_next": lambda: has and left is not None and left < value,
+        "since_from": lambda: has and planted.ago(standing.days_ago) >= midnight(value),
+        "since_before": lambda: has and planted.ago(standing.days_ago) < midnight(value),
         "lost": lambda: lost,
         "lost_in_the_last": lambda: lost and standing.days_ago < value,
         "never_asked": lambda: False,
@@ -253,8 +282,9 @@ def has_received(person, campaign, days=10**9, *, is_measured=False):
     return sent.is_measured or not is_measured
 
 
-def may_be_measured(person):
-    return not person.is_restricted and permission(person.standings.get("measurement"), "has", None)
+def may_be_measured(planted, person):
+    standing = person.standings.get("measurement")
+    return not person.is_restricted and permission(planted, standing, "has", None)
 
 
 def measured(person, condition, operator, value):
@@ -308,7 +338,18 @@ def differs(rule, planted):
     kept = with_keys(rule, planted)
     expected = {person.pk for person in planted.people if holds(rule, person, planted)}
     everybody = {person.pk for person in planted.people}
-    return found(kept) != expected or found({"not": kept}) != everybody - expected
+    return (
+        found(kept) != expected
+        or found({"not": kept}) != everybody - expected
+        or any(differs_for(person, kept, expected) for person in planted.people[:3])
+    )
+
+
+def differs_for(person, kept, expected):
+    """Whether a person's own page would say otherwise of this rule and of its opposite."""
+    both = [Segment(pk=1, rule=kept), Segment(pk=2, rule={"not": kept})]
+    belongs = segments.segments_of(Contact(pk=person.pk), among=both)
+    return belongs != [both[0] if person.pk in expected else both[1]]
 
 
 @given(rule=TREES)

@@ -108,6 +108,39 @@ def test_it_asks_registered_fields_of_every_type(plan):
         assert found(rule) == {ada.pk}, rule
 
 
+@pytest.mark.parametrize(
+    ("today", "days", "born"),
+    [
+        ("2026-02-27", 1, {"1980-02-28", "1996-02-29"}),
+        ("2028-02-27", 2, {"1980-02-28", "1996-02-29"}),
+        ("2028-02-28", 1, {"1996-02-29"}),
+        ("2026-12-30", 2, {"1977-12-31", "2001-01-01"}),
+        ("2026-06-01", 900, {"1980-02-28", "1996-02-29", "1977-12-31", "2001-01-01"}),
+    ],
+)
+def test_it_finds_an_anniversary_whatever_the_year(monkeypatch, today, days, born):
+    make.field("born", DataField.Type.DATE)
+    for day in ("1980-02-28", "1996-02-29", "1977-12-31", "2001-01-01"):
+        make.contact(attributes={"born": day})
+    monkeypatch.setattr("django.utils.timezone.now", lambda: datetime.fromisoformat(f"{today}T09Z"))
+    people = segments.matching(asked("field.born", "anniversary_in_the_next", days))
+    assert {person.attributes["born"] for person in people} == born
+    people = segments.matching(asked("field.born", "anniversary_today"))
+    assert {person.attributes["born"][5:] for person in people} == {today[5:]} & {"02-28"}
+
+
+def test_it_asks_since_when_somebody_permits():
+    topic = make.topic()
+    ada, bo, cy = make.contact(), make.contact(), make.contact()
+    for person, since in ((ada, "2024-05-24T23:59Z"), (bo, "2024-05-25T00:00Z")):
+        make.granted(person, topic)
+        person.permissions.update(since=since)
+    make.withdrawn(cy, topic)
+    name = f"permission.{topic.key}.{Channel.EMAIL}"
+    assert found(asked(name, "since_before", "2024-05-25")) == {ada.pk}
+    assert found(asked(name, "since_from", "2024-05-25")) == {bo.pk}
+
+
 def test_it_asks_for_permission():
     topic = make.topic()
     ada, cy, never = make.contact(), make.contact(), make.contact()
@@ -177,7 +210,9 @@ for _ in range(12):
         (asked("field.secret", "is", "x"), "There is no condition “field.secret”"),
         (asked("language", "matches", "fr"), "cannot be asked with “matches”"),
         (asked("lifecycle", "is", "king"), "“king” is no value"),
-        (asked("lifecycle", "is_any_of", []), "is no value"),
+        (asked("lifecycle", "is_any_of", []), "“lifecycle stage is any of” needs a value"),
+        (asked("lifecycle", "is"), "“lifecycle stage is” needs a value"),
+        (asked("lifecycle", "is", ""), "“lifecycle stage is” needs a value"),
         (asked("created", "in_the_last", 0), "is no value"),
         (asked("created", "in_the_last", True), "is no value"),
         (asked("created", "from", "2024-02-30"), "is no value"),
