@@ -12,6 +12,7 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 SHOWN = {
     "api:contact-list": "contacts.view_identity",
     "api:contact-detail": "contacts.view_identity",
+    "api:contact-find": "contacts.view_identity",
 }
 
 
@@ -40,13 +41,16 @@ class Attribution:
         token = getattr(request, "auth", None)
         if token is None:  # masked
             return
+        shown = response.data  # type: ignore[attr-defined]
         trail.note(
             request,
             trail.Action.VIEWED,
             staff=request.user,
             object_type="contacts.identity",
-            object_id=(request.resolver_match.kwargs if request.resolver_match else {}).get(
-                "subject", ""
-            ),
-            details={"token": token.pk, "purpose": token.purpose},
+            object_id=shown.get("subject", ""),
+            details={
+                "token": token.pk,
+                "purpose": token.purpose,
+                "people": len(shown.get("results", [shown])),
+            },
         )

@@ -66,17 +66,30 @@ def find(request: HttpRequest, model_admin: ModelAdmin) -> HttpResponse:
         raise PermissionDenied
     form = FindForm(request)
     if request.method == "POST" and form.is_valid():
-        return redirect(acts.url_of(model_admin, form.cleaned_data["person"]))
+        person = form.cleaned_data["person"]
+        if not services.find_by_pseudonym(request.POST["person"]):
+            _note_whose_page(request, person)
+        return redirect(acts.url_of(model_admin, person))
     return acts.show(
         model_admin,
         request,
         None,
         "admin/desk/act.html",
         title=_("Find a person"),
-        sentence=_("What you type is compared by its fingerprint and kept nowhere."),
+        sentence=_(
+            "What you type is compared by its fingerprint and kept nowhere. That you found a person by their"
+            " address or number is noted."
+        ),
         button=_("Find"),
         form=form,
         back=reverse("admin:contacts_contact_changelist"),
+    )
+
+
+def _note_whose_page(request: HttpRequest, person: Contact) -> None:
+    """Who types an address knows whose page they see, though it names nobody: that is noted as a look."""
+    services.note_identity_view(
+        staff_id=request.user.pk, contact=person, reason=str(_("Found by their address or number."))
     )
 
 

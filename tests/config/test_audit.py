@@ -95,13 +95,23 @@ def test_it_tells_the_acts_of_a_token(olga):
 
 
 def test_it_says_what_a_token_is_for_when_it_is_shown_people_in_clear(olga):
-    make.contact("ada@example.org")
+    ada = make.contact("ada@example.org")
+    make.contact("bo@example.org")
     token, secret = tokens.make(
         owner=olga, purpose="CRM", scopes=["contacts.view_contact", tokens.IDENTITIES]
     )
-    Client(headers={"Authorization": f"Token {secret}"}).get("/api/contacts/")
-    entry = entries(action="viewed").get()
-    assert entry.details == {"token": token.pk, "purpose": "CRM"}
+    program = Client(headers={"Authorization": f"Token {secret}"})
+    program.get("/api/contacts/")
+    program.get(f"/api/contacts/{ada.subject}/")
+    program.post("/api/contacts/find/", {"email": "ada@example.org"})
+    program.post("/api/contacts/find/", {"email": "nobody@example.org"})
+    looks = entries(action="viewed").order_by("pk")
+    assert [(entry.door, entry.object_id, entry.details["people"]) for entry in looks] == [
+        ("api:contact-list", "", 2),
+        ("api:contact-detail", str(ada.subject), 1),
+        ("api:contact-find", str(ada.subject), 1),
+    ]
+    assert looks[0].details == {"token": token.pk, "purpose": "CRM", "people": 2}
 
 
 def test_it_leaves_the_next_request_to_nobody(client, olga):

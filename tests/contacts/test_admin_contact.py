@@ -136,8 +136,18 @@ def test_it_asks_nobody_for_a_reason_who_may_not_see_names(client, ada):
 def test_it_finds_one_person_by_exact_address_or_pseudonym(client, ada, term):
     make.contact("adam@example.org")
     allowed(client, *PSEUDONYMOUS, "contacts.view_identity")
-    term = {"pseudonym": ada.pseudonym, "whole": str(ada.subject)}.get(term, term)
-    assert client.post(FIND, {"person": term}).headers["Location"] == page_of(ada)
+    said = {"pseudonym": ada.pseudonym, "whole": str(ada.subject)}.get(term, term)
+    assert client.post(FIND, {"person": said}).headers["Location"] == page_of(ada)
+
+
+@pytest.mark.parametrize("term", ["ada@example.org", "pseudonym", "nobody@example.org"])
+def test_it_notes_a_look_when_somebody_is_found_by_their_address(client, ada, term):
+    """Staff who know an address learn whose page they read, though it shows no name."""
+    staff = allowed(client, *PSEUDONYMOUS, "contacts.view_identity")
+    client.post(FIND, {"person": ada.pseudonym if term == "pseudonym" else term})
+    looks = list(IdentityView.objects.values_list("contact", "staff", "reason"))
+    noted = [(ada.pk, staff.pk, "Found by their address or number.")]
+    assert looks == (noted if term == "ada@example.org" else [])
 
 
 def test_it_finds_one_person_by_phone(client):
