@@ -107,7 +107,7 @@ def _check_text(head: bytes) -> None:
         if begins.startswith(mark):
             raise FileUnreadable(sentence)
     controls = len(head) - len(head.translate(None, _CONTROLS))
-    if not _marked(head) and controls > len(head) // 20:
+    if not _marked(head) and 0 in head and controls > len(head) // 20:
         raise FileUnreadable(Sentence("This is no text. A table in CSV is needed."))
 
 
