@@ -262,6 +262,34 @@ def test_it_says_when_nobody_may_be_mailed(batch, client):
     assert "Nobody of these may be mailed" in text_of(client.get(at("preview", batch)))
 
 
+@pytest.mark.parametrize(
+    ("text", "is_lacking"),
+    [
+        ("email,status\nada@example.org,subscribed\nbo@example.org,unsubscribed\n", True),
+        ("email,status\nada@example.org,\n", True),
+        ("email,status\nada@example.org,unsubscribed\n", False),
+        ("email,status\nada@example.org,bounced\n", False),
+    ],
+)
+def test_it_asks_for_no_evidence_of_a_no(sign_in, send, client, text, is_lacking):
+    sign_in(*IMPORTER)
+    send(text)
+    batch = ImportBatch.objects.get()
+    bare = EVIDENCE | {"source_said": "", "wording": ""}
+    client.post(at("columns", batch), {"column-0": "email", "column-1": "status"} | bare)
+    page = text_of(client.get(at("preview", batch)))
+    assert ("Nobody of these may be mailed" in page) is is_lacking
+
+
+def test_it_asks_for_no_evidence_that_is_there_already(declared, client, send):
+    imports.run(declared)
+    send(FILE)
+    again = ImportBatch.objects.latest("pk")
+    client.post(at("columns", again), COLUMNS | EVIDENCE)
+    page = text_of(client.get(at("preview", again)))
+    assert "Nobody of these may be mailed" not in page
+
+
 def test_it_previews_nothing_before_the_evidence_is_declared(batch, client):
     assert client.get(at("preview", batch)).url == at("columns", batch)
     assert client.post(at("run", batch)).url == at("columns", batch)

@@ -248,8 +248,14 @@ def preview(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> Ht
         counts=[(words, counted[name]) for name, words in COUNTS.items()],
         refused=[(line, samples.mask_reason(reason)) for line, reason in refused[:SHOWN_REFUSALS]],
         is_whole=tally.rows >= batch.lines - 2,
-        is_suppressions=_is_suppressions(batch),
+        lacks_evidence=_lacks_evidence(tally) and not _is_suppressions(batch),
     )
+
+
+def _lacks_evidence(tally: imports.Tally) -> bool:
+    """Whether a yes came without its evidence, or nobody said anything; a file of noes needs none."""
+    said = tally.stops + tally.undeliverable + tally.unchanged + tally.requests
+    return not tally.grants and (tally.claims > 0 or not said)
 
 
 # 4. Import
