@@ -87,7 +87,7 @@ def test_it_says_of_every_table_how_long_it_is_kept():
     assert set(told) == {table for holder in holders.registered() for table in holder.tables}
     assert all(row["name"] and row["kept"] for row in told.values())
     assert told["consent.RefusedRow"]["kept"] == "90 days after its import ended"
-    assert told["contacts.Contact_tags"]["name"] == "contacts: tags"
+    assert told["contacts.Contact_tags"]["name"] == "contacts · tags"
 
 
 # What the holders' tables have that is not read for a person, or stays as it is, and why.
