@@ -7,8 +7,8 @@ class ConsentConfig(AppConfig):
     verbose_name = _("Consent")
 
     def ready(self) -> None:
-        from consent import conditions, holding, old_lists, parties, renewing
-        from contacts import counting, holders, segments
+        from consent import conditions, holding, old_lists, parties, renewing, uses
+        from contacts import counting, holders, segments, services
         from contacts import parties as known_parties
 
         segments.register(conditions.permissions)
@@ -17,5 +17,6 @@ class ConsentConfig(AppConfig):
         counting.register(old_lists.KIND, old_lists.count, permission="consent.view_permission")
         for kind, counter in renewing.COUNTERS.items():
             counting.register(kind, counter, permission="consent.view_renewalround")
+        uses.register(services.forget_unpermitted, sweep=services.forget_all_unpermitted)
         holders.register(holding.HOLDER)
         holders.declare_impersonal(*holding.IMPERSONAL)

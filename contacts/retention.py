@@ -15,6 +15,7 @@ from django.db.models.functions import Coalesce, Now
 from contacts import holders, segments
 from contacts.holders import Cause
 from contacts.models import Channel, Contact, DataField, Hold, RetentionRun
+from contacts.models.fields import DataFieldQuerySet
 
 BATCH = 5000
 
@@ -90,13 +91,29 @@ def _overdue() -> Iterator[tuple[str, Cause, "QuerySet[Contact]"]]:
             _holding(field.key).alias(last_sign=last_sign).filter(last_sign__lt=limit),
         )
         if field.topic_key:
-            permitted = permitting(field)
-            holding = _holding(field.key)
-            yield (
-                field.key,
-                Cause.NOT_PERMITTED,
-                holding if permitted is None else holding.exclude(pk__in=permitted.values("pk")),
-            )
+            yield field.key, Cause.NOT_PERMITTED, _unpermitted(field)
+
+
+def _unpermitted(field: DataField) -> "QuerySet[Contact]":
+    permitted = permitting(field)
+    holding = _holding(field.key)
+    return holding if permitted is None else holding.exclude(pk__in=permitted.values("pk"))
+
+
+def forget_unpermitted(contact: Contact) -> None:
+    """Erase what is kept of a person by a permission that has ended; see `consent.uses`."""
+    for field in _dependent().filter(key__in=list(contact.attributes)):
+        _take(field.key, _unpermitted(field).filter(pk=contact.pk))
+
+
+def forget_all_unpermitted() -> None:
+    """The same for everybody."""
+    for field in _dependent():
+        _erase(field.key, _unpermitted(field))
+
+
+def _dependent() -> DataFieldQuerySet:
+    return DataField.objects.in_use().exclude(topic_key="")
 
 
 def permitting(field: DataField) -> "QuerySet[Contact] | None":
@@ -129,11 +146,17 @@ def _stored_keys() -> set[str]:
 def _erase(key: str, holding: "QuerySet[Contact]") -> int:
     """In small statements, so that nobody waits for a large one."""
     erased = 0
-    while batch := list(holding.order_by("pk").values_list("pk", flat=True)[:BATCH]):
+    while batch := _take(key, holding.order_by("pk")[:BATCH]):
+        erased += batch
+    return erased
+
+
+def _take(key: str, holding: "QuerySet[Contact]") -> int:
+    people = list(holding.values_list("pk", flat=True))
+    if people:
         with connection.cursor() as cursor:
             cursor.execute(
                 "UPDATE contacts_contact SET attributes = attributes - %s WHERE id = ANY(%s)",
-                [key, batch],
+                [key, people],
             )
-        erased += len(batch)
-    return erased
+    return len(people)

@@ -232,6 +232,16 @@ def _check_permitted(contact: Contact, attributes: Mapping[str, object]) -> None
             raise UseNotPermitted
 
 
+def forget_unpermitted(contact: Contact) -> None:
+    """Erase the values of a person that depend on a permission which has ended, unless a hold keeps them."""
+    retention.forget_unpermitted(contact)
+
+
+def forget_all_unpermitted() -> None:
+    """The same for everybody."""
+    retention.forget_all_unpermitted()
+
+
 @transaction.atomic
 def find_or_create_contact(
     *, email: str = "", phone: str = "", language: str

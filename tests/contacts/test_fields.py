@@ -11,9 +11,10 @@ from django.db import IntegrityError
 from django.urls import reverse
 from django.utils import timezone
 
+from consent import imports, tasks
 from consent import rights as restriction
 from consent import services as consent
-from consent.models import Topic
+from consent.models import Permission, Topic
 from contacts import fields, processing, retention, rights
 from contacts import services as contacts
 from contacts.holders import Cause
@@ -123,14 +124,63 @@ def test_it_keeps_a_value_only_while_its_use_is_permitted():
     contacts.update_contact(contact=ada, attributes={"city": "Lyon"})
     assert retention.erase_expired() == []
     make.withdrawn(ada, use, "data")
-    assert retention.erase_expired(dry_run=True) == [
-        retention.Finding("city", Cause.NOT_PERMITTED, 1)
-    ]
-    ada.refresh_from_db()
-    assert ada.attributes == {"city": "Lyon"}
-    retention.erase_expired()
     ada.refresh_from_db()
     assert ada.attributes == {}
+
+
+@pytest.fixture
+def remembered():
+    """Somebody who permits that their city is remembered, and is a customer anyway."""
+    use = make.topic("remember-city", use=Topic.Use.DATA, offers_email=False, offers_sms=False)
+    make.field("city", basis=DataField.Basis.CONSENT, topic_key=use.key)
+    make.field("plan")
+    ada = make.contact(attributes={"plan": "pro"})
+    consent.confirm(
+        contact=ada, wordings=[make.wording(use, "data")], address=ada.addresses.get(), details={}
+    )
+    return contacts.update_contact(contact=ada, attributes={"city": "Lyon"})
+
+
+def test_it_takes_a_value_once_the_permission_ran_out(remembered):
+    assert retention.erase_expired() == []
+    Permission.objects.filter(channel="data").update(valid_until=timezone.now())
+    found = [retention.Finding("city", Cause.NOT_PERMITTED, 1)]
+    assert retention.erase_expired(dry_run=True) == found
+    remembered.refresh_from_db()
+    assert remembered.attributes == {"city": "Lyon", "plan": "pro"}
+    assert retention.erase_expired() == found
+    remembered.refresh_from_db()
+    assert remembered.attributes == {"plan": "pro"}
+
+
+@pytest.mark.parametrize("way", ["a withdrawal", "an objection", "an import"])
+def test_it_takes_a_value_at_once_when_its_use_is_taken_back(remembered, way, tmp_path):
+    news = make.topic()
+    make.granted(remembered, news)
+    make.withdrawn(remembered, news)
+    remembered.refresh_from_db()
+    assert remembered.attributes == {"city": "Lyon", "plan": "pro"}
+    if way == "a withdrawal":
+        make.withdrawn(remembered, Topic.objects.get(key="remember-city"), "data")
+    elif way == "an objection":
+        consent.object_to_everything(contact=remembered, method="preferences")
+    else:
+        path = tmp_path / "people.csv"
+        path.write_text(
+            "email,status,topic,channel\n"
+            f"{remembered.identity.email},unsubscribed,remember-city,data\n"
+        )
+        imports.run(imports.start(path=path))
+        tasks.end_uses()
+    remembered.refresh_from_db()
+    assert remembered.attributes == {"plan": "pro"}
+
+
+def test_it_keeps_what_a_hold_keeps_when_its_use_is_taken_back(remembered):
+    rights.place_hold(contact=remembered, reason="A claim in court", placer_id=None)
+    make.withdrawn(remembered, Topic.objects.get(key="remember-city"), "data")
+    remembered.refresh_from_db()
+    assert remembered.attributes == {"city": "Lyon", "plan": "pro"}
 
 
 def test_it_erases_values_that_expired_or_lost_their_field(capsys):
