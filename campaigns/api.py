@@ -16,7 +16,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns import audience, results, services, versions
+from campaigns import audience, quiet, results, services, versions
 from campaigns.models import Campaign, CampaignContent, Delivery, Sender
 from consent.models import Topic
 from contacts.models import Channel, Contact, Segment
@@ -139,10 +139,19 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
         ]  # fmt: skip
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        given = {name: getattr(self.instance, name, None) for name in ("channel", "is_measured")}
-        if (given | attrs)["is_measured"] and (given | attrs)["channel"] == Channel.SMS:
+        names = ("channel", "is_measured", "quiet_from", "quiet_until")
+        will = {name: getattr(self.instance, name, None) for name in names} | attrs
+        if will["is_measured"] and will["channel"] == Channel.SMS:
             raise serializers.ValidationError({"is_measured": _("Text messages are not measured.")})
+        if (will["quiet_from"] is None) != (will["quiet_until"] is None):
+            words = _("Quiet hours have a beginning and an end.")
+            raise serializers.ValidationError({"quiet_until": words})
         return attrs
+
+    def validate_timezone(self, name: str) -> str:
+        if quiet.zone(name) is None:
+            raise serializers.ValidationError(_("There is no time zone “%s”.") % name)
+        return name
 
     def validate_contents(self, contents: list[dict[str, Any]]) -> list[dict[str, Any]]:
         languages = [content["language"] for content in contents]
@@ -183,7 +192,7 @@ def _write(campaign: Campaign, contents: list[dict[str, Any]]) -> None:
 
 
 class ScheduleSerializer(serializers.Serializer[None]):
-    send_at = serializers.DateTimeField()
+    send_at = serializers.DateTimeField(help_text="Without an offset it is UTC.")
     latest_start_at = serializers.DateTimeField(required=False, allow_null=True)
 
 

@@ -1,11 +1,15 @@
 """The same hour on everybody's own clock."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
+
+from django.utils import timezone
 
 from campaigns import quiet
 from campaigns.models import Campaign
 from contacts.models import Contact
+
+NEAR = timedelta(days=36_525)
 
 
 def first(campaign: Campaign, send_at: datetime) -> datetime:
@@ -19,6 +23,11 @@ def first(campaign: Campaign, send_at: datetime) -> datetime:
 def zone_of(campaign: Campaign) -> ZoneInfo:
     """The zone of the campaign's own clock; UTC where its name is none."""
     return quiet.zone(campaign.timezone) or ZoneInfo("UTC")
+
+
+def is_near(moment: datetime) -> bool:
+    """Within a hundred years of now: every clock on earth can show it."""
+    return abs(moment - timezone.now()) < NEAR
 
 
 def exists(hour: datetime) -> bool:

@@ -274,6 +274,8 @@ def _problems(campaign: Campaign, send_at: datetime, latest_start_at: datetime |
     ]
     if latest_start_at and latest_start_at < send_at:
         problems.append(_("The latest start is before the start."))
+    if not all(local_time.is_near(moment) for moment in (send_at, latest_start_at) if moment):
+        problems.append(_("That is more than a hundred years away: look at the year."))
     if quiet.zone(campaign.timezone) is None:
         problems.append(_("There is no time zone “%s”.") % campaign.timezone)
     try:

@@ -25,6 +25,8 @@ PATIENCE = [
     ("12", _("Within 12 hours")),
     ("24", _("Within a day")),
 ]
+# A form that was open for a while still starts at once.
+LATE = timedelta(minutes=30)
 
 
 class ScheduleForm(forms.ModelForm):
@@ -70,12 +72,24 @@ class ScheduleForm(forms.ModelForm):
         cleaned = super().clean() or {}
         if bool(cleaned.get("quiet_from")) != bool(cleaned.get("quiet_until")):
             self.add_error("quiet_until", _("Quiet hours have a beginning and an end."))
-        if {"day", "hour", "timezone"} <= cleaned.keys() and not local_time.exists(self.send_at):
+        if {"day", "hour", "timezone"} <= cleaned.keys():
+            self._look_at(self.send_at)
+        return cleaned
+
+    def _look_at(self, send_at: datetime) -> None:
+        """A wrong day sends nothing at once: whoever wants that names the present hour."""
+        if not local_time.is_near(send_at):
+            self.add_error("day", _("That is more than a hundred years away: look at the year."))
+        elif send_at < timezone.now() - LATE:
+            self.add_error(
+                "hour" if send_at > timezone.now() - timedelta(days=1) else "day",
+                _("That is past. To start at once, choose the present time."),
+            )
+        elif not local_time.exists(send_at):
             self.add_error(
                 "hour",
                 _("There is no such time that day: the clocks are put forward over it."),
             )
-        return cleaned
 
     @property
     def send_at(self) -> datetime:

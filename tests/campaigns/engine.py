@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from campaigns import claims, delivery, progress, services
 from campaigns.models import Campaign, Delivery, Lane
+from contacts.models import Contact
 from tests import make
 from tests.sink import Sink
 
@@ -56,6 +57,13 @@ def lanes_are_let_go(campaign: Campaign) -> None:
     while lanes & claims.held_locks():
         assert time.monotonic() < give_up_at
         time.sleep(0.01)
+
+
+def contact_in(zone: str, email: str | None = None) -> Contact:
+    """Somebody in this time zone, also one that no table knows any more."""
+    contact = make.contact(email)
+    Contact.objects.filter(pk=contact.pk).update(timezone=zone)
+    return contact
 
 
 def read(raw: bytes) -> EmailMessage:

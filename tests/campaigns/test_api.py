@@ -101,6 +101,44 @@ def test_it_says_who_would_get_it_and_why_the_others_would_not():
     assert {row["reason"]: row["contacts"] for row in counts} == {"": 1, "never_asked": 1}
 
 
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        ({"quiet_from": "22:00"}, "quiet_until"),
+        ({"quiet_from": "22:00", "quiet_until": None}, "quiet_until"),
+        ({"timezone": "Mars/Olympus"}, "timezone"),
+        ({"topic": "product\0news"}, "detail"),
+        ({"segments": ["\0"]}, "detail"),
+        ({"sender": "\0"}, "detail"),
+    ],
+)
+def test_it_says_what_is_wrong_with_a_draft(given, place):
+    answer = client(superuser=True).post("/api/campaigns/", draft(**given), format="json")
+    assert (answer.status_code, list(answer.json())) == (400, [place])
+    assert not Campaign.objects.exists()
+
+
+def test_it_refuses_half_of_quiet_hours_in_a_change(written):
+    api, path, _campaign = written
+    both = {"quiet_from": "22:00", "quiet_until": "07:00"}
+    assert api.patch(path, both, format="json").status_code == 200
+    assert api.patch(path, {"quiet_from": None}, format="json").status_code == 400
+    assert api.patch(path, dict.fromkeys(both), format="json").status_code == 200
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+@pytest.mark.parametrize("moment", ["send_at", "latest_start_at"])
+def test_it_refuses_a_start_that_no_clock_can_show(at, zone, moment):
+    api = client(superuser=True)
+    given = draft(timezone=zone, is_local_time=True)
+    made = api.post("/api/campaigns/", given, format="json").json()
+    body = {"send_at": timezone.now().isoformat(), moment: at}
+    answer = api.post(f"/api/campaigns/{made['id']}/schedule/", body, format="json")
+    assert answer.status_code == 409
+    assert "more than a hundred years away" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize("query", [{"state": "lost"}, {"campaign": "x"}, {"contact": "nobody"}])
 def test_it_answers_a_malformed_question_with_a_sentence(query):
     assert client(superuser=True).get("/api/deliveries/", query).status_code == 400

@@ -267,7 +267,7 @@ def test_it_reckons_quiet_hours_on_the_clock_of_the_person(
 def test_it_sends_at_the_hour_of_each_person(sink: Sink) -> None:
     topic = make.topic()
     for name, zone in {"here": "UTC", "west": "America/New_York", "odd": "nowhere"}.items():
-        make.granted(make.contact(f"{name}@example.org", timezone=zone), topic)
+        make.granted(engine.contact_in(zone, f"{name}@example.org"), topic)
     campaign = make.campaign(topic, is_local_time=True)
 
     engine.work(engine.started(campaign))

@@ -1,15 +1,17 @@
 """The same hour on everybody's own clock, over the days on which clocks change."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from campaigns import audience, local_time, services
 from campaigns.models import Campaign
 from tests import make
+from tests.campaigns import engine
 
 pytestmark = pytest.mark.django_db
 PARIS = ZoneInfo("Europe/Paris")
@@ -26,7 +28,7 @@ def campaign_to(*zones: str) -> Campaign:
     make.organization()
     topic = make.topic()
     for zone in zones:
-        make.granted(make.contact(timezone=zone), topic)
+        make.granted(engine.contact_in(zone), topic)
     return make.campaign(topic, is_local_time=True, timezone="Europe/Paris")
 
 
@@ -95,9 +97,45 @@ def page_of(campaign: Campaign, name: str) -> str:
 def test_it_refuses_an_hour_that_the_clocks_skip(client: Client) -> None:
     campaign = campaign_to()
     client.force_login(make.staff())
-    chosen = FORM | {"day": "2027-03-28", "hour": "02:30"}
+    chosen = FORM | {"day": "2099-03-29", "hour": "02:30"}
     page = client.post(page_of(campaign, "schedule"), chosen).content.decode()
     assert "There is no such time that day" in page
+    assert Campaign.objects.get().state == "draft"
+
+
+def at(moment: datetime) -> dict[str, str]:
+    """The form with this moment on the clock of Paris."""
+    local = moment.astimezone(PARIS)
+    return FORM | {"day": f"{local:%Y-%m-%d}", "hour": f"{local:%H:%M}"}
+
+
+@pytest.mark.parametrize("ago", [timedelta(minutes=40), timedelta(days=2), timedelta(days=400)])
+def test_it_starts_nothing_at_once_when_a_past_day_was_chosen(
+    client: Client, ago: timedelta
+) -> None:
+    campaign = campaign_to()
+    client.force_login(make.staff())
+    answer = client.post(page_of(campaign, "schedule"), at(timezone.now() - ago))
+    assert "That is past. To start at once, choose the present time." in answer.content.decode()
+    assert Campaign.objects.get().state == "draft"
+
+
+def test_it_starts_at_once_when_the_present_time_was_chosen(client: Client) -> None:
+    campaign = campaign_to()
+    client.force_login(make.staff())
+    moment = timezone.now() - timedelta(minutes=20)
+    assert client.post(page_of(campaign, "schedule"), at(moment)).status_code == 302
+    assert Campaign.objects.due().exists()
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "0026-11-29", "9999-12-31"])
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo", "Europe/Paris"])
+def test_it_refuses_a_year_that_was_mistyped(client: Client, day: str, zone: str) -> None:
+    campaign = campaign_to()
+    client.force_login(make.staff())
+    chosen = FORM | {"day": day, "hour": "23:59", "timezone": zone}
+    page = client.post(page_of(campaign, "schedule"), chosen).content.decode()
+    assert "more than a hundred years away" in page
     assert Campaign.objects.get().state == "draft"
 
 
