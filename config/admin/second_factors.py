@@ -21,6 +21,7 @@ admin.site.unregister(EmailAddress)
 class AuthenticatorAdmin(ReadOnly, ModelAdmin):
     """Looked at and removed; what an app or a key holds is never shown."""
 
+    empty_text = _("Which members of staff sign in with a second factor, and since when.")
     list_display = ("owner", "type", "created_at", "last_used_at")
     list_filter = ("type",)
     list_select_related = ("user",)

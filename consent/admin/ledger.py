@@ -39,6 +39,7 @@ VIEW_EVIDENCE = "consent.view_consentevidence"
 
 @admin.register(ConsentEvent)
 class ConsentEventAdmin(ReadOnly, BigList):
+    empty_text = _("Each yes and each no is written here once, and never changed.")
     list_display = (
         "occurred_at",
         "act",
@@ -169,6 +170,7 @@ class ConsentEventAdmin(ReadOnly, BigList):
 
 @admin.register(LedgerCheckpoint)
 class LedgerCheckpointAdmin(ReadOnly, BigList):
+    empty_text = _("A checkpoint signs the ledger as it is, seconds after something was said.")
     list_display = ("created_at", figure("size", _("size")), "short_root", "key_id")
     fields = ("size", "created_at", "root_hex", "previous_hex", "key_id", "text", "signature_hex")
     readonly_fields = fields

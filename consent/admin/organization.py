@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import URLField
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from consent.models import Organization
@@ -13,6 +14,9 @@ from contacts.admin.lists import Kept
 
 @admin.register(Organization)
 class OrganizationAdmin(Kept, ModelAdmin):
+    empty_text = _(
+        "Who asks for consent: name and postal address stand in every footer and receipt."
+    )
     list_display = ("legal_name", "country", "contact_name", "email", "privacy_page")
     compressed_fields = True
 

@@ -171,11 +171,8 @@ class PermissionAdmin(ReadOnly, BigList):
         if not self.has_view_permission(request):
             raise PermissionDenied
         first = message_topics().first()
-        form = ReportForm(
-            request.GET
-            if "topic" in request.GET
-            else {"topic": first.key if first else "", "channel": Channel.EMAIL}
-        )
+        at_first = {"topic": first.key, "channel": Channel.EMAIL} if first else None
+        form = ReportForm(request.GET if "topic" in request.GET else at_first)
         figure = old_lists.look(**form.cleaned_data) if form.is_valid() else None
         lines = old_lists.lines_of(figure.result or ()) if figure else []
         return acts.show(

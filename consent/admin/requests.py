@@ -180,6 +180,7 @@ class SubjectRequestAdmin(Noted):
 
 @admin.register(IdentityView)
 class IdentityViewAdmin(ReadOnly, BigList):
+    empty_text = _("Who looked at names and addresses, whose, when and why.")
     list_display = ("viewed_at", "staff", "contact", "export", "people", "reason")
     list_select_related = ("staff", "contact", "export")
 

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
 
@@ -130,7 +131,9 @@ def unreadable(request: HttpRequest) -> HttpResponse:
 
 @page("POST", "PUT", "PATCH", "DELETE")
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """An address that does not exist answers as an unreadable link does."""
+    """An address that does not exist answers as an unreadable link does; one of the desk leads back there."""
+    if request.path.startswith(reverse("admin:index")):
+        return show(request, "not_on_desk.html", status=404)
     return unreadable(request)
 
 

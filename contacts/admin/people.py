@@ -101,6 +101,7 @@ class ContactForm(forms.ModelForm):
 
 @admin.register(Contact)
 class ContactAdmin(Kept, BigList):
+    empty_text = _("People come from the sign-up page, from an import, or one by one.")
     form = ContactForm
     actions_detail = ("show_name",)
     list_before_template = "admin/contacts/find.html"
@@ -286,6 +287,7 @@ def addresses_of(contact: Contact, *, is_clear: bool) -> str:
 
 @admin.register(Tag)
 class TagAdmin(OwnFilters, ModelAdmin):
+    empty_text = _("A tag is a word put on people, for a segment to ask about.")
     search_fields = ("name",)
     list_display = ("name",)
     ordering = ("name",)

@@ -3,9 +3,12 @@
 import re
 
 import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Group, User
 from django.urls import reverse
 
 from config import watch
+from config.models import AuditEntry
 from consent.models import Wording
 from tests import make
 
@@ -89,3 +92,25 @@ def test_it_calls_things_in_the_audit_trail_as_the_desk_does(admin_client):
     page = admin_client.get(reverse("admin:config_auditentry_changelist")).content.decode()
     assert "Member of staff" in page
     assert "auth.user 1" not in page
+
+
+# Of these there is always one for whoever looks.
+NEVER_EMPTY = {AuditEntry, Group, User}
+
+
+def test_it_says_what_belongs_there_when_a_list_is_empty():
+    silent = {m for m, desk in admin.site._registry.items() if not getattr(desk, "empty_text", "")}
+    assert silent == NEVER_EMPTY
+
+
+def test_it_leads_back_to_the_desk_when_nothing_is_there(admin_client):
+    page = admin_client.get("/admin/nothing/")
+    assert page.status_code == 404
+    assert reverse("admin:index") in page.content.decode()
+    assert "Back to the desk" in page.content.decode()
+    assert "Back to the desk" not in admin_client.get("/nothing/").content.decode()
+
+
+def test_it_complains_of_no_field_when_there_is_nothing_to_choose(admin_client):
+    page = admin_client.get(reverse("admin:consent_permission_unmailable")).content.decode()
+    assert "This field is required." not in page

@@ -81,6 +81,7 @@ class ImportBatchAdmin(ReadOnly, BigList):
 
 @admin.register(RefusedRow)
 class RefusedRowAdmin(ReadOnly, BigList):
+    empty_text = _("Rows that an import could not take in, each with its line and the reason.")
     list_display = ("line", "why", "batch")
     list_select_related = ("batch",)
     linked_lookups = frozenset({"batch__id__exact"})
