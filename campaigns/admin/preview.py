@@ -1,4 +1,4 @@
-"""A message as it will look: in a frame that can run nothing, on a desktop, on a phone, as text."""
+"""A message as it will look: in a frame that can run nothing, on a desktop or phone, dark, as text."""
 
 from typing import Any
 
@@ -26,6 +26,7 @@ PARTS = ("language", "layout", "markup", "subject", "preheader", "body")
 VIEWS = {
     "desktop": gettext_lazy("Desktop"),
     "phone": gettext_lazy("Phone"),
+    "dark": gettext_lazy("Dark"),
     "text": gettext_lazy("Text part"),
 }
 
@@ -55,7 +56,14 @@ def show_preview(request: HttpRequest, object_id: int, model_admin: ModelAdmin) 
     campaign = workspace.load(model_admin, request, object_id, workspace.VIEW)
     form = PreviewForm(campaign, may_choose=_may_choose(request), data=request.GET)
     seen_as = request.GET.get("as", "")
+    seen_as = seen_as if seen_as in VIEWS else "desktop"
     rendered, problem = _render(request, campaign, form)
+    if rendered:
+        # Whatever the browser of staff prefers.
+        asked = "all" if seen_as == "dark" else "not all"
+        rendered = rendered._replace(
+            html=rendered.html.replace("(prefers-color-scheme: dark)", asked)
+        )
     return workspace.show(
         model_admin,
         request,
@@ -66,7 +74,7 @@ def show_preview(request: HttpRequest, object_id: int, model_admin: ModelAdmin) 
         rendered=rendered,
         problem=problem,
         views={} if campaign.channel == Channel.SMS else VIEWS,
-        seen_as=seen_as if seen_as in VIEWS else "desktop",
+        seen_as=seen_as,
     )
 
 

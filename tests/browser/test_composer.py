@@ -116,6 +116,77 @@ def test_it_puts_a_field_with_its_fallback_where_one_was_writing(desk, campaign)
     expect(subject).to_have_value("For {{ contact.first_name | default: 'you' }}")
 
 
+def test_it_writes_a_field_without_fallback_as_the_checks_ask_about_it(desk, campaign):
+    page = desk()
+    body = write(page, campaign)
+    body.fill("From ")
+    page.get_by_label("Insert a field").select_option("city")
+    page.get_by_role("button", name="Insert", exact=True).click()
+    expect(body).to_have_value("From {{ contact.city }}")
+
+
+def chosen(body):
+    return body.evaluate("body => body.value.slice(body.selectionStart, body.selectionEnd)")
+
+
+def choose(body, written, start, end):
+    body.fill(written)
+    body.evaluate(f"body => body.setSelectionRange({start}, {end})")
+
+
+def test_it_writes_markdown_for_whoever_does_not_know_it(desk, campaign):
+    page = desk()
+    body = write(page, campaign)
+    tools = page.get_by_role("group", name="Tools for writing").first
+    choose(body, "One\nTwo", 0, 7)
+    tools.get_by_role("button", name="List").click()
+    expect(body).to_have_value("- One\n- Two")
+    choose(body, "News", 2, 2)
+    tools.get_by_role("button", name="Heading").click()
+    expect(body).to_have_value("## News")
+    choose(body, "Look here", 5, 9)
+    body.press("Control+b")
+    expect(body).to_have_value("Look **here**")
+    body.press("Control+z")
+    expect(body).to_have_value("Look here")
+    body.press("Control+k")
+    expect(body).to_have_value("Look [here](https://)")
+    assert chosen(body) == "https://"
+    choose(body, "Look", 4, 4)
+    tools.get_by_role("button", name="Button").click()
+    expect(body).to_have_value("Look\n\n**[words](https://)**")
+    assert chosen(body) == "words"
+    expect(tools.get_by_role("button", name="Two columns")).to_be_hidden()
+
+
+def test_it_writes_mjml_where_that_is_chosen(desk, campaign):
+    page = desk()
+    body = write(page, campaign)
+    expect(page.locator("#id_contents-0-layout")).to_be_visible()
+    page.locator("#id_contents-0-markup").select_option("mjml")
+    expect(page.locator("#id_contents-0-layout")).to_be_hidden()
+    tools = page.get_by_role("group", name="Tools for writing").first
+    body.fill("")
+    tools.get_by_role("button", name="Two columns").click()
+    page.keyboard.type("Left")
+    tools.get_by_role("button", name="Preview as you write").click()
+    live = page.frame_locator(".desk-live iframe").locator("body")
+    expect(live).to_contain_text("Left")
+    expect(live).to_contain_text("words")
+
+
+def test_it_shows_a_message_as_dark_programs_do_whatever_this_browser_prefers(desk, campaign):
+    page = desk()
+    write(page, campaign)
+    page.get_by_role("button", name="Preview as you write").click()
+    card = page.frame_locator(".desk-live iframe").locator(".card")
+    expect(card).to_have_css("background-color", "rgb(255, 255, 255)")
+    page.get_by_role("button", name="Dark", exact=True).click()
+    expect(card).to_have_css("background-color", "rgb(30, 34, 43)")
+    page.get_by_role("button", name="Phone").click()
+    expect(card).to_have_css("background-color", "rgb(255, 255, 255)")
+
+
 def test_it_shows_what_is_written_as_a_person_on_a_phone_and_as_text(desk, campaign):
     ada = make.contact("ada@example.org", first_name="Ada", attributes={"city": "Lyon"})
     page = desk()

@@ -170,6 +170,15 @@ def test_it_previews_in_a_frame_that_runs_nothing(client, campaign):
     assert "Three" in client.get(at("preview", campaign), {"as": "text"}).content.decode()
 
 
+def test_it_previews_as_dark_programs_show_it(client, campaign):
+    allowed(client, *MARKETER)
+    dark = client.get(at("preview", campaign), {"as": "dark"}).content.decode()
+    light = client.get(at("preview", campaign)).content.decode()
+    assert "@media all {" in dark
+    assert "@media not all {" in light
+    assert "prefers-color-scheme: dark" not in dark + light
+
+
 def test_it_previews_as_a_person_by_name_for_those_to_whom_it_is_open(client, campaign):
     ada = make.contact("ada@example.org", first_name="Ada")
     allowed(client, *MARKETER, "contacts.view_identity")

@@ -18,11 +18,7 @@
   const chosen = (name) => document.getElementById(`id_${name}`);
   const isText = () => chosen("channel")?.value === "sms";
 
-  const insert = (body, text) => {
-    body.setRangeText(text, body.selectionStart, body.selectionEnd, "end");
-    body.dispatchEvent(new Event("input", { bubbles: true }));
-    body.focus();
-  };
+  const insert = (body, text) => window.deskWriting.put(body, body.selectionStart, body.selectionEnd, text);
 
   // A field goes where one was writing last: the body, the subject or the preview line.
   const target = (body) => {
@@ -38,8 +34,9 @@
     const text = given.replace(/[{}]/g, "");
     return text.includes("'") ? `"${text.replaceAll('"', "")}"` : `'${text}'`;
   };
+  // Without a fallback none is written, so that the list of checks asks for one.
   const written = (key, fallback) => {
-    return `{{ contact.${key} | default: ${quoted(fallback)} }}`;
+    return fallback ? `{{ contact.${key} | default: ${quoted(fallback)} }}` : `{{ contact.${key} }}`;
   };
 
   const picker = (body) => {
@@ -74,7 +71,7 @@
     const subject = make("p", { class: "desk-live-subject" });
     const problem = make("p", { class: "desk-error", role: "status" });
     const person = make("input", { type: "text", placeholder: words.pseudonym, "aria-label": words.person, maxlength: "36" });
-    const tabs = ["desktop", "phone", "text"].map((kind) =>
+    const tabs = ["desktop", "phone", "dark", "text"].map((kind) =>
       make("button", { type: "button", "aria-pressed": String(kind === "desktop"), "data-kind": kind }, words[kind]));
     const head = make("div", { class: "desk-live-head" }, make("div", { class: "desk-tabs", role: "group", "aria-label": words.message }, ...tabs));
     if (words.mayChoose) head.append(make("label", {}, `${words.person} `, person));
@@ -82,6 +79,12 @@
     const button = make("button", { type: "button", "aria-expanded": "false" }, words.live);
     let waiting = 0;
     let asked = 0;
+    let html = "";
+    let shown = "desktop";
+    // Dark is asked for by the tab, whatever this browser prefers.
+    const draw = () => {
+      frame.srcdoc = html.replaceAll("(prefers-color-scheme: dark)", shown === "dark" ? "all" : "not all");
+    };
     const look = async () => {
       const sent = new FormData();
       sent.set("csrfmiddlewaretoken", token());
@@ -95,7 +98,8 @@
       problem.textContent = seen.problem ?? "";
       if (seen.problem) return;
       subject.textContent = [seen.sender, seen.subject].filter(Boolean).join(" · ");
-      frame.srcdoc = seen.html;
+      html = seen.html;
+      draw();
       text.textContent = seen.text;
     };
     const soon = () => {
@@ -113,6 +117,8 @@
       frame.hidden = kind === "text";
       text.hidden = kind !== "text";
       frame.classList.toggle("desk-phone", kind === "phone");
+      if ((shown === "dark") !== (kind === "dark")) { shown = kind; draw(); }
+      shown = kind;
     };
     for (const tab of tabs) tab.addEventListener("click", () => show(tab.dataset.kind));
     // A text message is paid by its parts: how many there are is always in sight.
@@ -132,7 +138,10 @@
   const dress = (body) => {
     if (body.dataset.dressed || body.name.includes("__prefix__")) return;
     body.dataset.dressed = "yes";
-    const bar = make("div", { class: "desk-composer-bar", role: "group", "aria-label": words.tools }, picker(body));
+    const markup = document.querySelector(`[name="${body.name.slice(0, -"body".length)}markup"]`);
+    const writing = window.deskWriting.bar(body, words, () => (isText() ? "text" : markup?.value));
+    for (const choice of [markup, chosen("channel")]) choice?.addEventListener("change", writing.suit);
+    const bar = make("div", { class: "desk-composer-bar", role: "group", "aria-label": words.tools }, writing.group, picker(body));
     if (words.imagesUrl) bar.append(imagePicker(body));
     if (isText() && !body.value) body.rows = 5;
     body.before(bar);
