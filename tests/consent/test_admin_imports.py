@@ -212,6 +212,8 @@ def test_it_masks_an_address_wherever_it_stands():
         "The status “ada@example.org” is not known, like name@example.org."
     )
     assert quoted == "The status “a***@e***.org” is not known, like name@example.org."
+    column = samples.Column("Who", ["Ada Martin <ada@example.org>", "Ada, +33612345678"])
+    assert column.shown() == ["a***@e***.org", "+33***78"]
     assert samples.Column("Town", ["Paris"]).shown() == ["P***"]
 
 
@@ -235,6 +237,11 @@ def test_it_says_what_cannot_be_declared_and_loses_nothing(batch, client, change
     batch.refresh_from_db()
     assert (batch.state, batch.source) == ("draft", "")
     assert files() == [Path(batch.path)]
+
+
+def test_it_says_at_the_top_that_something_below_is_missing(batch, client):
+    page = text_of(client.post(at("columns", batch), COLUMNS | EVIDENCE | {"acquisition": ""}))
+    assert page.index("something below does not fit") < page.index("What each column is")
 
 
 def test_it_shows_what_was_declared_when_somebody_comes_back(declared, client):
@@ -638,4 +645,8 @@ def test_it_says_in_words_what_was_declared(declared, client):
     page = text_of(client.get(at("change", declared)))
     for words in ("<dd>text message</dd>", "<dd>Unsubscribed</dd>", "<dd>2 January 2025</dd>"):
         assert words in page
+    ImportBatch.objects.update(declared={"status": "suppressed"})
+    assert "<dd>Addresses that must not be written to" in text_of(
+        client.get(at("change", declared))
+    )
     assert ">people.csv</a>" in page  # a file is called as it is called

@@ -27,6 +27,10 @@ from consent.models import Topic
 from contacts.models import Channel, DataField, StaticList
 
 PEOPLE, SUPPRESSIONS = "people", "suppressions"
+KINDS = [
+    (PEOPLE, _("People, with what they said")),
+    (SUPPRESSIONS, _("Addresses that must not be written to (a suppression list)")),
+]
 PERSON = "email phone first_name last_name name language timezone lifecycle tags".split()
 DATES = ["created_at", "last_active_at", "attributes"]
 OF_SUPPRESSIONS = ["email", "phone", "stopped_at"]
@@ -38,6 +42,7 @@ STATUSES = [
     (values.BOUNCED, _("Bounced")),
     (values.NONE, _("Never asked")),
 ]
+SAID_STATUSES = [*STATUSES, (values.SUPPRESSED, dict(KINDS)[SUPPRESSIONS])]
 CHANNELS = [(each.value, each.label) for each in (Channel.EMAIL, Channel.SMS)]
 DAY_FIRST = [
     ("", _("Refuse them: nobody knows which is the day")),
@@ -59,10 +64,7 @@ class UploadForm(forms.Form):
     )
     kind = forms.ChoiceField(
         label=_("What is in it?"),
-        choices=[
-            (PEOPLE, _("People, with what they said")),
-            (SUPPRESSIONS, _("Addresses that must not be written to (a suppression list)")),
-        ],
+        choices=KINDS,
         initial=PEOPLE,
         widget=UnfoldAdminRadioSelectWidget,
     )

@@ -121,7 +121,7 @@ def declared_of(batch: ImportBatch) -> list[tuple[str, Any]]:
 def _in_words(key: str, said: str) -> str:
     """As the page that asked for it says it; what a command declared otherwise stands as it was written."""
     if key == "status":
-        return str(dict(forms.STATUSES).get(values.STATUSES.get(said, said), said))
+        return str(dict(forms.SAID_STATUSES).get(values.STATUSES.get(said, said), said))
     if key == "channel":
         return str(dict(forms.CHANNELS).get(said, said))
     day = parse_date(said) if key == "occurred_at" else None

@@ -48,8 +48,9 @@ def mask_reason(reason: Sentence | str) -> str:
 
 
 def _hide(value: str) -> str:
-    masked = mask(value)
-    return masked if masked != value else f"{value[:1]}***"
+    """Its addresses, masked, without the name beside them; else its first letter."""
+    found = _EMAIL.findall(value) or _PHONE.findall(value)
+    return " ".join(map(mask, found)) or f"{value[:1]}***"
 
 
 def columns_of(path: Path, written: Format) -> list[Column]:
