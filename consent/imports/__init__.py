@@ -9,7 +9,7 @@ import hashlib
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -40,7 +40,7 @@ from consent.imports.errors import (
 )
 from consent.imports.reading import Format
 from consent.imports.rows import Refusal, Registry, Row, RowReader
-from consent.imports.writing import BatchWriter, Tally
+from consent.imports.writing import BatchWriter, SomebodyKnown, Tally
 from consent.models import ImportBatch, ImportEvidence
 from contacts import bulk, fields
 from contacts.models import Sentence
@@ -230,7 +230,11 @@ def run(
             work.note_use(mappings.fields_of(batch.mapping))
             ahead = _Ahead(work.chunks(batch_rows))
             while chunk := ahead.take():
-                work.take(chunk, meanwhile=ahead.read)
+                try:
+                    work.take(chunk, meanwhile=ahead.read)
+                except SomebodyKnown:
+                    ahead.put_back(chunk.parts(work.rows_among_known))
+                    continue
                 if progress:
                     progress(batch)
                 if time.monotonic() > stop_at and batch.next_line <= batch.lines:
@@ -268,6 +272,20 @@ class _Chunk:
     refused: list[Refusal]
     next_line: int
 
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.refused)
+
+    def parts(self, size: int) -> "Iterator[_Chunk]":
+        """The same in equal chunks of at most `size` rows that can be taken."""
+        line = 0
+        size = math.ceil(len(self.rows) / math.ceil(len(self.rows) / size))
+        for start in range(0, len(self.rows), size):
+            rest = self.rows[start + size :]
+            next_line = rest[0].record.line if rest else self.next_line
+            refused = [each for each in self.refused if line <= each.record.line < next_line]
+            yield _Chunk(self.rows[start : start + size], refused, next_line)
+            line = next_line
+
 
 class _Ahead:
     """The chunks, each of which can be read before it is taken: while the database writes the one before."""
@@ -283,6 +301,10 @@ class _Ahead:
     def take(self) -> _Chunk | None:
         self.read()
         return self._read.pop() if self._read else None
+
+    def put_back(self, parts: Iterable[_Chunk]) -> None:
+        """What was taken comes again, in these."""
+        self._read.extend(reversed(list(parts)))
 
 
 def _set(batch: ImportBatch, **columns: Any) -> None:
@@ -332,7 +354,7 @@ class _Run:
 
     def __init__(self, batch: ImportBatch, *, first_rows: int = FIRST_ROWS) -> None:
         self.batch = batch
-        self.rows = first_rows
+        self.rows = self.rows_among_known = first_rows
         self.path = Path(batch.path)
         self.written = Format(batch.encoding, batch.delimiter, batch.lines, batch.file_digest)
         self.registry = Registry.load()
@@ -355,7 +377,7 @@ class _Run:
         )
         chunk = _Chunk([], [], 0)
         for record in reading.records(self.path, self.written, from_line=self.batch.next_line):
-            if len(chunk.rows) + len(chunk.refused) >= min(most, self.rows):
+            if len(chunk) >= min(most, self.rows):
                 yield replace(chunk, next_line=record.line)
                 chunk = _Chunk([], [], 0)
             try:
@@ -365,7 +387,7 @@ class _Run:
                     chunk.rows.append(no)
                 else:
                     chunk.refused.append(reader.refuse(record, reason))
-        if chunk.rows or chunk.refused:
+        if len(chunk):
             yield replace(chunk, next_line=self.written.lines + 1)
 
     def take(self, chunk: _Chunk, *, meanwhile: Callable[[], object]) -> None:
@@ -373,6 +395,7 @@ class _Run:
 
         Imports take turns, because two of one list would meet at every person. Where somebody signed
         up meanwhile who is in it, it is done again, the last time with the door to new people shut.
+        Raises `SomebodyKnown` where it is as large as only one of strangers may be.
         """
         began = time.monotonic()
         for tries_left in reversed(range(TRIES)):
@@ -381,7 +404,9 @@ class _Run:
                     cursor.execute("SELECT pg_advisory_xact_lock(%s)", [TURN])
                     if not tries_left:
                         bulk.keep_others_out()
-                    tally = self.write(chunk, meanwhile=meanwhile)
+                    tally = self.write(
+                        chunk, meanwhile=meanwhile, most_among_known=2 * self.rows_among_known
+                    )
                     self._advance(chunk, tally)
                     # What a crash undoes is read again. But a no is on disk before the journal knows it.
                     if not tally.stops:
@@ -394,7 +419,9 @@ class _Run:
         if mappings.ATTRIBUTES in self.batch.mapping.values():
             self.note_use({key for row in chunk.rows for key in row.arrival.attributes})
         pace = most_s / max(time.monotonic() - began, 0.001)
-        self.rows = max(FEWEST_ROWS, int(self.rows * min(2, pace)))
+        self.rows = max(FEWEST_ROWS, int(len(chunk) * min(2, pace)))
+        if tally.known:
+            self.rows_among_known = self.rows
         self.batch.refresh_from_db()
 
     def note_use(self, keys: set[str]) -> None:
@@ -403,13 +430,20 @@ class _Run:
             fields.note_use_in_import(fresh)
             self.noted |= fresh
 
-    def write(self, chunk: _Chunk, *, meanwhile: Callable[[], object] = lambda: None) -> Tally:
+    def write(
+        self,
+        chunk: _Chunk,
+        *,
+        meanwhile: Callable[[], object] = lambda: None,
+        most_among_known: float = math.inf,
+    ) -> Tally:
         writer = BatchWriter(
             topics=self.registry.topics,
             fields=self.registry.fields.values(),
             actor=self.actor,
             language=self.declared.language,
             list_id=self.declared.list_id,
+            most_among_known=most_among_known,
         )
         return writer.write(self.batch, chunk.rows, chunk.refused, meanwhile=meanwhile)
 

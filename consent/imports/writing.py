@@ -5,6 +5,7 @@ the same acts, under the same lock per person, only the rows travel by COPY.
 """
 
 import json
+import math
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -64,6 +65,10 @@ class IsSuppressed(RowRefused):
 
 class IsRestricted(RowRefused):
     """This person asked for restricted processing."""
+
+
+class SomebodyKnown(Exception):
+    """Somebody in it is known, and an act of theirs would have to wait for too many rows."""
 
 
 @dataclass(slots=True)
@@ -146,6 +151,7 @@ class BatchWriter:
         actor: Actor,
         language: str,
         list_id: int | None = None,
+        most_among_known: float = math.inf,
     ) -> None:
         self.topics = {topic.key: topic for topic in topics}
         self.keys = {topic.pk: topic.key for topic in self.topics.values()}
@@ -154,6 +160,7 @@ class BatchWriter:
         self.by = f"{actor.role.value}\t{text(actor.pseudonym)}"
         self.language = language
         self.list_id = list_id
+        self.most_among_known = most_among_known
         self.tally = Tally()
         self.reasons: dict[int, list[Sentence | str]] = defaultdict(list)
         self.histories: dict[int, _History] = defaultdict(_History)
@@ -175,10 +182,13 @@ class BatchWriter:
     ) -> Tally:
         """Take the rows, and call `meanwhile` once while the database still writes.
 
-        Nobody becomes a contact for being on a list of suppressions.
+        Nobody becomes a contact for being on a list of suppressions. Raises `SomebodyKnown` where there
+        are more rows than `most_among_known`, and not of strangers alone.
         """
         listed = [row for row in rows if row.is_suppressed]
         people = self._recognize([row for row in rows if not row.is_suppressed])
+        if len(rows) > self.most_among_known and not all(each.is_new for each in people.values()):
+            raise SomebodyKnown
         self._load(list(people.values()), listed)
         self.now = _database_time()
         self.just_before, self.now_text = self.now - _TICK, self.now.isoformat()

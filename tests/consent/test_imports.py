@@ -3,6 +3,7 @@
 import csv
 import io
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from django.core.management import call_command
@@ -316,6 +317,19 @@ def _import_rows(path, rows, batch_rows):
     writer.writerows((f"{name}@example.org", *rest) for name, *rest in rows)
     path.write_text(text.getvalue())
     imports.run(imports.start(path=path), batch_rows=batch_rows)
+
+
+def test_it_takes_few_rows_at_once_when_somebody_among_strangers_is_known(file):
+    """Whoever is known and says no meanwhile waits for the transaction, which strangers let grow."""
+    known = [YES.format(email=f"known{number}@example.org") for number in range(1200)]
+    strangers = [YES.format(email=f"new{number}@example.org") for number in range(3000)]
+    brought_in(file(*known))
+    came = [(0, 0)]
+    batch = imports.start(path=file(*strangers, *known, name="more.csv"))
+    imports.run(batch, progress=lambda batch: came.append((batch.rows, batch.known)))
+    steps = [(rows - r, known - k) for (r, k), (rows, known) in pairwise(came)]
+    assert (batch.rows, batch.contacts, batch.known) == (4200, 3000, 1200)
+    assert max(rows for rows, known in steps if known) <= 2 * imports.FIRST_ROWS
 
 
 # Topics
