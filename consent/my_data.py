@@ -118,7 +118,11 @@ def _asked(contact: Contact) -> Iterator[Line]:
 def _answer_to(request: SubjectRequest) -> str:
     if request.settled_at is None:
         date = date_format(request.due_at, "DATE_FORMAT")
-        return _("You will have our answer by %(date)s.") % {"date": date}
+        promised = _("You will have our answer by %(date)s.") % {"date": date}
+        if request.extended_because:
+            why = _("It takes longer, because: %(reason)s") % {"reason": request.extended_because}
+            return f"{promised} {why}"
+        return promised
     date = date_format(request.settled_at, "DATE_FORMAT")
     if request.state == SubjectRequest.State.REFUSED:
         return _("Refused on %(date)s: %(reason)s") % {"date": date, "reason": request.outcome}

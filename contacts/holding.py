@@ -76,6 +76,7 @@ def export(contact: Contact) -> dict[str, Any]:
                 "state": request.state,
                 "received_at": _iso(request.received_at),
                 "due_at": _iso(request.due_at),
+                "extended_because": request.extended_because,
                 "settled_at": _iso(request.settled_at),
                 "outcome": str(request.outcome),
             }
@@ -126,7 +127,7 @@ def erase(contact: Contact) -> Mapping[str, int]:
             fingerprint=None, domain="", verified_at=None, undeliverable_at=None, retired_at=Now()
         ),
         "contacts.Identity": Identity.objects.filter(contact=contact).delete()[0],
-        "contacts.SubjectRequest": contact.requests.update(how="", outcome=""),
+        "contacts.SubjectRequest": contact.requests.update(how="", outcome="", extended_because=""),
         "contacts.Hold": contact.holds.update(reason="erased"),
         "contacts.IdentityView": IdentityView.objects.filter(contact=contact).update(
             reason="erased"

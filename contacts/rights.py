@@ -29,7 +29,11 @@ class RequestSettled(services.ContactError):
 
 
 class ReasonMissing(services.ContactError):
-    """A request is refused with a reason that the person can be told."""
+    """Write why: the person can be told this."""
+
+
+class TooLateToExtend(services.ContactError):
+    """Two more months are taken once, and only before the first month is over."""
 
 
 class NothingCorrected(services.ContactError):
@@ -64,11 +68,29 @@ def receive(
     )
 
 
-def due(received_at: datetime) -> datetime:
-    """The same day of the next month, or its last day where it has no such day."""
-    year, month = divmod(received_at.year * 12 + received_at.month, 12)
+def due(received_at: datetime, *, months: int = 1) -> datetime:
+    """The same day so many months later, or the last day of that month where it has no such day."""
+    year, month = divmod(received_at.year * 12 + received_at.month - 1 + months, 12)
     last = calendar.monthrange(year, month + 1)[1]
     return received_at.replace(year=year, month=month + 1, day=min(received_at.day, last))
+
+
+def extend(*, request: SubjectRequest, reason: str) -> None:
+    """Take two more months, where a request is complex, and say why (GDPR art. 12(3)).
+
+    Raises `ReasonMissing`, `RequestSettled` and `TooLateToExtend`. Telling the person is for the caller.
+    """
+    if not reason.strip():
+        raise ReasonMissing
+    in_time = SubjectRequest.objects.open().filter(
+        pk=request.pk, extended_because="", due_at__gte=Now()
+    )
+    is_extended = in_time.update(
+        due_at=due(request.received_at, months=3), extended_because=reason.strip()
+    )
+    request.refresh_from_db()
+    if not is_extended:
+        raise TooLateToExtend if request.state == State.OPEN else RequestSettled
 
 
 def settle(

@@ -125,7 +125,8 @@ def _address(channel: Channel, text: str) -> str:
 def possible(asked: SubjectRequest) -> set[str]:
     """Which acts a request is still open to, by their names on its page."""
     if asked.state == State.OPEN:
-        return {"answer", "refuse"}
+        may_extend = not asked.extended_because and asked.due_at >= timezone.now()
+        return {"answer", "refuse", "extend"} if may_extend else {"answer", "refuse"}
     if asked.state == State.DONE and asked.kind in FILES and not asked.contact.erased_at:
         return {"answer"}
     is_to_be_told = asked.kind in requests.TOLD and asked.processors_told_at is None

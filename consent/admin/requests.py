@@ -43,7 +43,7 @@ class RequestForm(NoteForm):
         fields = ("kind", "how")
 
 
-class RefusalForm(forms.Form):
+class ReasonForm(forms.Form):
     reason = forms.CharField(
         label=_("Why? The person can be told this."), widget=UnfoldAdminTextareaWidget
     )
@@ -64,17 +64,20 @@ class SubjectRequestAdmin(Noted):
     show_full_result_count = False
     sortable_by = ()
     actions = None
-    actions_detail = ("answer", "tell", "refuse")
+    actions_detail = ("answer", "tell", "extend", "refuse")
     change_form_outer_before_template = "admin/consent/request.html"
     readonly_fields = (
-        "contact", "kind", "state", "how", "received_at", "due_at", "outcome", "manifest", "handler",
-        "settled_at", "processors_told_at",
+        "contact", "kind", "state", "how", "received_at", "due_at", "extended_because", "outcome",
+        "manifest", "handler", "settled_at", "processors_told_at",
     )  # fmt: skip
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """What was touched is told once there is something to tell."""
+        """What was touched, and why it takes longer, is told once there is something to tell."""
         fields = super().get_fields(request, obj)
-        return fields if obj is None or obj.manifest else [f for f in fields if f != "manifest"]
+        untold = {
+            name for name in ("manifest", "extended_because") if obj and not getattr(obj, name)
+        }
+        return [name for name in fields if name not in untold]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """People by their keys: joined, all of them would be read before the requests are sorted."""
@@ -143,6 +146,25 @@ class SubjectRequestAdmin(Noted):
             **fulfilling.told(asked),
         )
 
+    @action(description=_("Take two more months"), url_path="extend", permissions=["change"])
+    def extend(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        asked = acts.load(self, request, object_id)
+        return acts.ask(
+            self,
+            request,
+            asked,
+            title=_("Take two more months"),
+            sentence=_(
+                "For what is complex, or one of many (GDPR art. 12(3)). The person has to be told within the"
+                " first month; on their own page they read it at once."
+            ),
+            button=_("Take two more months"),
+            form=ReasonForm(request.POST or None),
+            act=lambda reason: requests.extend(request=asked, reason=reason),
+            done=_("The request is due two months later."),
+            refusals=REFUSALS,
+        )
+
     @action(description=_("Refuse"), url_path="refuse", permissions=["change"])
     def refuse(self, request: HttpRequest, object_id: str) -> HttpResponse:
         asked = acts.load(self, request, object_id)
@@ -153,7 +175,7 @@ class SubjectRequestAdmin(Noted):
             title=_("Refuse"),
             sentence=_("The person has to be told why, and may complain to the authority."),
             button=_("Refuse"),
-            form=RefusalForm(request.POST or None),
+            form=ReasonForm(request.POST or None),
             act=lambda reason: requests.refuse(
                 request=asked, handler_id=request.user.pk, reason=reason
             ),

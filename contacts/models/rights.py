@@ -43,6 +43,9 @@ class SubjectRequest(models.Model):
     state = models.CharField(_("state"), max_length=7, choices=State, default=State.OPEN)
     received_at = models.DateTimeField(_("received"), db_default=Now())
     due_at = models.DateTimeField(_("due"))
+    extended_because = models.TextField(
+        _("takes two more months, because"), blank=True, default="", help_text=_("GDPR art. 12(3)")
+    )
     how = SentenceField(_("how it came, and how the person was recognized"), blank=True, default="")
     outcome = SentenceField(_("outcome"), blank=True, default="")
     manifest = models.JSONField(_("rows touched, by table"), default=dict, blank=True)

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Group
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -13,6 +14,7 @@ from consent import rights as consent_rights
 from contacts import rights
 from contacts.models import Contact, Hold, IdentityView, Processor, SubjectRequest
 from tests import make
+from tests.consent.public import manage_link
 
 pytestmark = pytest.mark.django_db
 
@@ -215,6 +217,25 @@ def test_it_stops_messages(client, officer, ada, kind, reason):
     decision = gate.explain(contact=ada, topic=make.topic(), channel="email")
     assert not decision.is_allowed
     assert decision.reason in {reason, "suppressed"}
+
+
+def test_it_takes_two_more_months_and_tells_the_person_why(client, officer, ada):
+    asked = rights.receive(contact=ada, kind="access")
+    first_due = asked.due_at
+    client.get(at("extend", asked.pk))
+    client.post(at("extend", asked.pk), {"reason": ""})
+    asked.refresh_from_db()
+    assert asked.due_at == first_due
+    client.post(at("extend", asked.pk), {"reason": "Paper files, too"})
+    asked.refresh_from_db()
+    assert asked.due_at > first_due
+    page = client.get(at("change", asked.pk)).content.decode()
+    assert "Paper files, too" in page
+    assert at("extend", asked.pk) not in page
+    again = client.post(at("extend", asked.pk), {"reason": "And more"}, follow=True)
+    assert "taken once" in again.content.decode()
+    told = Client().get(f"/preferences/{manage_link(ada)}/data/").content.decode()
+    assert told.count("It takes longer, because: Paper files, too") == 2
 
 
 def test_it_refuses_with_a_reason_only(client, officer, ada):

@@ -261,6 +261,37 @@ def test_it_is_due_within_a_month(received, due):
     assert rights.due(at).date().isoformat() == due
 
 
+@pytest.mark.parametrize(
+    ("received", "due"),
+    [("2026-01-15", "2026-04-15"), ("2026-11-30", "2027-02-28"), ("2027-10-31", "2028-01-31")],
+)
+def test_it_takes_three_months_where_a_request_is_complex(received, due):
+    at = datetime.fromisoformat(received).replace(tzinfo=UTC)
+    assert rights.due(at, months=3).date().isoformat() == due
+
+
+def test_it_takes_two_more_months_once_and_in_time_with_a_reason(ada):
+    asked, late = (
+        rights.receive(contact=ada, kind="access", received_at=at)
+        for at in (timezone.now(), datetime(2024, 1, 1, tzinfo=UTC))
+    )
+    with pytest.raises(rights.ReasonMissing):
+        rights.extend(request=asked, reason=" ")
+    rights.extend(request=asked, reason=" Paper files, too ")
+    assert asked.due_at == rights.due(asked.received_at, months=3)
+    assert asked.extended_because == "Paper files, too"
+    assert "Paper files" in str(rights.export(contact=ada))
+    for request in (asked, late):
+        with pytest.raises(rights.TooLateToExtend):
+            rights.extend(request=request, reason="Much else to do")
+    rights.settle(request=asked, handler_id=None)
+    with pytest.raises(rights.RequestSettled):
+        rights.extend(request=asked, reason="Much else to do")
+    rights.erase(contact=ada)
+    asked.refresh_from_db()
+    assert asked.extended_because == ""
+
+
 def test_it_settles_a_request_once(ada):
     request = SubjectRequest.objects.get()
     assert list(SubjectRequest.objects.open()) == [request]
