@@ -80,6 +80,13 @@ class ContactForm(forms.ModelForm):
             raise forms.ValidationError(str(error)) from error
         return zone
 
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        is_reached = any(cleaned.get(name) or name in self.errors for name in ("email", "phone"))
+        if not (self.instance.pk or is_reached):
+            raise forms.ValidationError(_("Give an email address or a phone number."))
+        return cleaned
+
     def clean_email(self) -> str:
         return self._clean_address(Channel.EMAIL, self.cleaned_data["email"])
 

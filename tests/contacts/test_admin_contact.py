@@ -409,3 +409,13 @@ def test_it_takes_no_time_zone_that_there_is_not(client, ada):
     client.post(page_of(ada), typed | {"timezone": "Europe/Paris"})
     ada.refresh_from_db()
     assert ada.timezone == "Europe/Paris"
+
+
+def test_it_adds_nobody_whom_nothing_can_reach(admin_client):
+    url = reverse("admin:contacts_contact_add")
+    profile = {"language": "en", "lifecycle": "subscriber"}
+    page = admin_client.post(url, profile | {"first_name": "Ada"})
+    assert "Give an email address or a phone number." in page.content.decode()
+    assert not Contact.objects.exists()
+    admin_client.post(url, profile | {"phone": "+33612345678"})
+    assert Contact.objects.count() == 1
