@@ -5,6 +5,7 @@ import re
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
+from django.test import Client
 from django.urls import reverse
 
 from config import watch
@@ -114,3 +115,11 @@ def test_it_leads_back_to_the_desk_when_nothing_is_there(admin_client):
 def test_it_complains_of_no_field_when_there_is_nothing_to_choose(admin_client):
     page = admin_client.get(reverse("admin:consent_permission_unmailable")).content.decode()
     assert "This field is required." not in page
+
+
+def test_it_says_what_to_do_when_a_form_was_open_for_too_long():
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(make.staff())
+    page = client.post(reverse("admin:contacts_tag_add"), {"name": "fair"})
+    assert page.status_code == 403
+    assert "This page is too old" in page.content.decode()
