@@ -19,6 +19,7 @@ from campaigns import services, tally, throttle
 from campaigns.admin import workspace
 from campaigns.admin.deliveries import reason_text
 from campaigns.models import Campaign, Delivery
+from consent.gate import Reason
 
 State = Delivery.State
 GONE = {State.SENT, State.DELIVERED, State.BOUNCED, State.COMPLAINED}
@@ -32,10 +33,11 @@ class Progress:
     """Counts of one campaign, live or of `counted_at`.
 
     `rate` is messages in the last minute, `pace` what one may have at most, `left` the time; `last_due_at` is
-    when the last of those comes up who wait for their own hour.
+    when the last of those comes up who wait for their own hour; `cancelled` of those withheld were allowed.
     """
 
     states: dict[str, int] = field(default_factory=dict)
+    cancelled: int = 0
     reasons: list[tuple[str, str, int]] = field(default_factory=list)
     rate: int = 0
     pace: int | None = None
@@ -69,7 +71,7 @@ class Progress:
 
     @property
     def allowed(self) -> int:
-        return self.total - self.withheld
+        return self.total - self.withheld + self.cancelled
 
     @property
     def sent_percent(self) -> float:
@@ -123,6 +125,8 @@ def progress_of(campaign: Campaign) -> Progress:
     for state, reason, count, recent, _later in counted.rows:
         progress.states[state] = progress.states.get(state, 0) + count
         progress.rate += recent
+        if reason == Reason.CANCELLED:
+            progress.cancelled = count
         if reason:
             progress.reasons.append((str(State(state).label), reason_text(reason), count))
     progress.reasons.sort(key=lambda row: -row[2])
@@ -155,10 +159,21 @@ def show_progress(request: HttpRequest, object_id: int, model_admin: ModelAdmin)
 
 
 def show_counts(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpResponse:
-    """The part of the page that is looked at again every few seconds while it is sending."""
+    """The part of the page that is looked at again every few seconds until it is over.
+
+    In another state other moves are possible: then the whole page is asked for anew.
+    """
     campaign = workspace.load(model_admin, request, object_id, "campaigns.view_delivery")
-    context = {"campaign": campaign, "progress": progress_of(campaign)}
-    return TemplateResponse(request, "admin/campaigns/counts.html", context)
+    context = {
+        "campaign": campaign,
+        "progress": progress_of(campaign),
+        "begins": workspace.begins_of(campaign),
+        "pace": throttle.pace(campaign),
+    }
+    page = TemplateResponse(request, "admin/campaigns/counts.html", context)
+    if request.GET.get("state", campaign.state) != campaign.state:
+        page["HX-Refresh"] = "true"
+    return page
 
 
 @require_POST

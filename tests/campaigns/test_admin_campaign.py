@@ -1,5 +1,6 @@
 """A campaign in the admin, from the draft to the result: what each page shows and what it refuses."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -352,6 +353,47 @@ def test_it_pauses_resumes_and_cancels(client, campaign):
         assert client.post(at(move, campaign), {"reason": "Wrong picture"}).status_code == 302
         campaign.refresh_from_db()
         assert campaign.state == state
+
+
+def test_it_says_when_a_scheduled_one_starts_however_often_it_looks_again(client, campaign):
+    allowed(client, *MARKETER)
+    services.set_pace(campaign=campaign, per_minute=7)
+    services.schedule_campaign(campaign=campaign, send_at=SOON, actor_id=None)
+    for page in ("progress", "counts"):
+        shown = client.get(at(page, campaign)).content.decode()
+        assert "for 4 May 2099, 09:00 (UTC)" in shown
+        assert "at most 7 a minute" in shown
+
+
+def test_it_asks_for_the_page_anew_when_the_state_allows_other_moves(client, campaign):
+    allowed(client, *MARKETER)
+    services.schedule_campaign(campaign=campaign, send_at=SOON, actor_id=None)
+    shown = client.get(at("progress", campaign)).content.decode()
+    (again,) = re.findall(r'hx-get="([^"]+/counts/[^"]+)"', shown)
+    assert "HX-Refresh" not in client.get(again).headers
+    progress.start(campaign.pk)
+    Campaign.objects.update(state=State.SENDING)
+    assert client.get(again).headers["HX-Refresh"] == "true"
+
+
+@pytest.mark.parametrize("state", [State.PAUSED, State.HELD])
+def test_it_looks_again_until_it_is_over(client, campaign, state):
+    allowed(client, *MARKETER)
+    started(campaign)
+    Campaign.objects.update(state=state)
+    assert b"hx-get" in client.get(at("counts", campaign)).content
+    Campaign.objects.update(state=State.SENT, finished_at=Now())
+    assert b"hx-get" not in client.get(at("counts", campaign)).content
+
+
+def test_it_counts_among_those_allowed_whom_a_cancelled_campaign_did_not_reach(client, campaign):
+    make.granted(make.contact(), campaign.topic)
+    make.contact()
+    allowed(client, *MARKETER)
+    started(campaign)
+    services.cancel_campaign(campaign=campaign)
+    progress.end_done()
+    assert "0 of 1 sent" in client.get(at("counts", campaign)).content.decode()
 
 
 def test_it_says_that_a_campaign_has_moved_on(client, campaign):
