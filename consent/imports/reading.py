@@ -52,6 +52,11 @@ _PHONE = re.compile(r"\+?(?:[ .()/-]*\d){9,15}")
 # bullet) and capitals that follow no small letter. And the accented small letters of Windows-1252.
 _OF_MAC = re.compile(rb"[a-z](?:[\x88\x8d-\x90]|[\x87\x89\x94\x95\x99\x9d\x9f][a-z])")
 _OF_WINDOWS = re.compile(rb"[a-zA-Z][\xe0-\xff]")
+# A letter of UTF-8 beyond ASCII. In the older encodings such signs hardly stand side by side.
+_OF_UTF8 = re.compile(
+    rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
+)
+_ASCII = bytes(range(128))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +161,19 @@ def _takes(decoder: codecs.IncrementalDecoder, block: bytes, *, is_last: bool = 
 
 
 def _older(blocks: Iterator[bytes]) -> str:
-    """What is not UTF-8 is Windows-1252, or else Mac Roman.
+    """What is not UTF-8 is Windows-1252, or else Mac Roman; or UTF-8 all the same, with some letters spoiled.
 
     The controls that Latin-1 has in their place stand in no text, and letters by which the two differ
     tell them apart.
     """
-    is_windows, of_mac = True, 0
+    is_windows, of_mac, of_utf8 = True, 0, 0
     for block in blocks:
+        letters = b"".join(_OF_UTF8.findall(block))
+        of_utf8 += 2 * len(letters) - len(block.translate(None, _ASCII))
         is_windows = is_windows and not any(byte in block for byte in b"\x81\x8d\x8f\x90\x9d")
         of_mac += len(_OF_MAC.findall(block)) - len(_OF_WINDOWS.findall(block))
+    if of_utf8 > 0:
+        return "utf-8"
     return "cp1252" if is_windows and of_mac <= 0 else "mac-roman"
 
 

@@ -26,17 +26,21 @@ _STATUS_WORDS = {
         actif consented marketing marketingcontact""",
     PENDING: "pending unconfirmed nonconfirmed notconfirmed requested enattente awaitingconfirmation",
     WITHDRAWN: """withdrawn withdrew unsubscribed unsubscribe optout optedout removed disabled inactive
-        donotcontact donotemail desabonne desinscrit retire""",
+        donotcontact donotemail desabonne desinscrit retire resilie stop stopped cancelled
+        canceled""",
     OBJECTED: "objected objection opposition oppose",
     COMPLAINED: "complained complaint spam abuse junk plainte",
     REFUSED: "refused declined refuse",
     SUPPRESSED: "suppressed blocklisted blacklisted blocked blocklist blacklist bloque supprime",
     BOUNCED: "bounced bounce cleaned hardbounce hardbounced invalid undeliverable undelivered",
     NONE: """none no false 0 non neverasked never notasked nonsubscribed notsubscribed neversubscribed
-        transactional nonmarketingcontact unknown archived jamais""",
+        transactional nonmarketingcontact unknown archived jamais
+        nonabonne noninscrit""",
 }
-# However the rest of such a word goes, it is a no: “Opt-out (manual)”, “Unsubscribed by admin”.
-_NO_BEGINS = tuple("unsub optout optedout desabon desinscri blacklist blocklist donot".split())
+# Whatever else such a word says, it is a no: “Opt-out (manual)”, “subscribed, then unsubscribed”.
+_OF_NO = re.compile(
+    "^(?!no|never|jamais|pas).*(unsub|optout|optedout|desabon|desinscri|blacklist|blocklist|donot)"
+)
 STATUSES = {word: status for status, words in _STATUS_WORDS.items() for word in words.split()}
 _NOES = frozenset({WITHDRAWN, OBJECTED, COMPLAINED, REFUSED, SUPPRESSED})
 
@@ -76,7 +80,7 @@ _LANGUAGE = re.compile(r"([a-z]{2,3})(?:[-_][a-z0-9]+)*", re.IGNORECASE)
 def status(text: str) -> str:
     """One of the statuses above; raises `RowRefused` for a word nobody knows."""
     word = plain(text)
-    found = STATUSES.get(word) or (WITHDRAWN if word.startswith(_NO_BEGINS) else None)
+    found = STATUSES.get(word) or (WITHDRAWN if _OF_NO.search(word) else None)
     if found is None:
         raise RowRefused(Sentence("The status “%s” is not known.") % text[:60])
     return found

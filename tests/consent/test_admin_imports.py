@@ -597,8 +597,9 @@ def refused(declared, client):
 def test_it_hands_out_lines_and_reasons_without_the_rows(refused, client):
     answer = client.get(at("refused", refused))
     table = answer.getvalue().decode()
-    assert answer["Content-Disposition"] == f'attachment; filename="refused-{refused.pk}.csv"'
-    assert table.startswith("line,reason")
+    name = f"people-refused-{refused.pk}.csv"
+    assert answer["Content-Disposition"] == f'attachment; filename="{name}"'
+    assert table.startswith("\ufeffline,reason")
     assert "not-an-address" not in table
     assert client.post(at("refused", refused), {"reason": "to correct"}).status_code == 403
     assert client.get(at("rows", refused)).status_code == 403
@@ -610,11 +611,25 @@ def test_it_hands_out_rows_with_a_reason_and_notes_it(refused, client):
     assert asked.status_code == 200
     assert not IdentityView.objects.exists()
     table = client.post(at("refused", refused), {"reason": "to correct"}).getvalue().decode()
-    assert table.startswith("Email Address,First name,Plan,Optin time,line,reason")
+    assert table.startswith("\ufeffEmail Address,First name,Plan,Optin time,line,reason")
     assert "not-an-address,Cy" in table
     assert "'=cmd@" in table
     noted = IdentityView.objects.get()
     assert (noted.people, noted.reason) == (2, "to correct")
+
+
+def test_it_still_knows_of_whom_refused_rows_are_when_they_come_back(sign_in, send, client):
+    sign_in()
+    client.force_login(make.staff())
+    send("email,name\nnot-an-address,Éloïse\n", name="unsubscribed_members.csv")
+    batch = imports.run(ImportBatch.objects.get())
+    answer = client.post(at("refused", batch), {"reason": "to correct"})
+    corrected = answer.getvalue().replace(b"not-an-address", b"ada@example.org")
+    name = answer["Content-Disposition"].partition('"')[2].strip('"')
+    send(corrected, name=name)
+    again = ImportBatch.objects.latest("pk")
+    assert (again.declared["status"], again.encoding) == ("unsubscribed", "utf-8-sig")
+    assert again.mapping == {"email": "email", "name": "name", "line": "", "reason": ""}
 
 
 # Who may

@@ -277,3 +277,13 @@ def test_it_takes_curly_quotes_of_windows_for_what_they_are(tmp_path):
     imports.run(imports.start(path=path))
     ada = contacts.find_contact(channel=Channel.EMAIL, address="ada@example.org")
     assert ada.identity.last_name == "O’Brien – Žižek"
+
+
+def test_it_reads_a_file_as_utf_8_though_a_letter_in_it_is_spoiled(tmp_path):
+    path = tmp_path / "joined.csv"
+    path.write_bytes(
+        "email,first name\nada@example.org,Éloïse\nbo@example.org,No".encode() + b"\xebl\n"
+    )
+    imports.run(imports.start(path=path))
+    names = set(Contact.objects.values_list("identity__first_name", flat=True))
+    assert names == {"Éloïse", "No\N{REPLACEMENT CHARACTER}l"}

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from pathlib import PurePath
 from typing import Any
 
 from defusedcsv import csv
@@ -15,6 +16,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.utils.dateparse import parse_date
 from django.utils.formats import date_format
+from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -33,6 +35,7 @@ EXPORT = "contacts.export_identities"
 VIEW_REFUSED = "consent.view_refusedrow"
 SHOWN_REASONS = 20
 ROWS_AT_ONCE = 1000
+BYTE_ORDER_MARK = "\ufeff"
 
 
 class ReasonForm(Form):
@@ -198,8 +201,10 @@ def _ask_reason(
 
 
 def _answer(batch: ImportBatch, *, is_whole: bool) -> StreamingHttpResponse:
+    # The name of a file says who is in it, like unsubscribed_members.csv, and will when it comes back.
+    name = f"{PurePath(batch.name).stem}-refused-{batch.pk}.csv"
     headers = {
-        "Content-Disposition": f'attachment; filename="refused-{batch.pk}.csv"',
+        "Content-Disposition": str(content_disposition_header(as_attachment=True, filename=name)),
         "Cache-Control": "no-store",
     }
     lines = _csv(batch, is_whole=is_whole)
@@ -207,8 +212,9 @@ def _answer(batch: ImportBatch, *, is_whole: bool) -> StreamingHttpResponse:
 
 
 def _csv(batch: ImportBatch, *, is_whole: bool) -> Iterator[str]:
-    """Cells that a spreadsheet would take for a formula are made text."""
+    """Cells that a spreadsheet would take for a formula are made text; by the mark it knows the encoding."""
     text = io.StringIO()
+    text.write(BYTE_ORDER_MARK)
     table = csv.writer(text)
     columns = uploads.columns(batch) if is_whole else []
     table.writerow([*columns, _("line"), _("reason")] if columns else [_("line"), _("reason")])
