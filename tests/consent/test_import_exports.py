@@ -5,6 +5,7 @@
 import pytest
 
 from consent import gate, imports
+from consent.imports import reading
 from consent.models import Permission, Suppression
 from contacts import services as contacts
 from contacts.models import Channel, Contact
@@ -287,3 +288,11 @@ def test_it_reads_a_file_as_utf_8_though_a_letter_in_it_is_spoiled(tmp_path):
     imports.run(imports.start(path=path))
     names = set(Contact.objects.values_list("identity__first_name", flat=True))
     assert names == {"Éloïse", "No\N{REPLACEMENT CHARACTER}l"}
+
+
+def test_it_looks_for_the_encoding_no_longer_than_it_needs(tmp_path):
+    """512 MB may be uploaded, and somebody waits."""
+    path = tmp_path / "long.csv"
+    row = "ada@example.org,Éloïse Noël\n"
+    path.write_bytes((row * 50_000).encode("cp1252") + (row * 100_000).encode("mac-roman"))
+    assert reading.inspect(path).encoding == "cp1252"
