@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.models import Campaign, Delivery
-from contacts.segments import Condition, Operator, by_name
+from contacts.segments import Condition, Operator, by_name, has
 
 State = Delivery.State
 # Written to as far as we know: what bounced did not arrive.
@@ -86,7 +86,7 @@ def past_campaigns() -> Iterable[Condition]:
 def _received_any(keys: str | list[str]) -> Q:
     chosen = [int(key) for key in ([keys] if isinstance(keys, str) else keys)]
     found = Delivery.objects.filter(campaign__in=chosen, state__in=RECEIVED)
-    return Q(pk__in=found.values("contact"))
+    return has(found)
 
 
 def _within(days: int) -> Q:
@@ -98,4 +98,4 @@ def _within(days: int) -> Q:
         state__in=RECEIVED,
         handed_over_at__gte=since,
     )
-    return Q(pk__in=found.values("contact"))
+    return has(found)

@@ -16,7 +16,7 @@ from campaigns import measurement
 from campaigns.conditions import NEWEST, RECEIVED, key_in, name_of, started
 from campaigns.models import Campaign, Delivery, Destination, Hit
 from campaigns.models.hits import HitQuerySet
-from contacts.segments import Condition, Operator, by_name
+from contacts.segments import Condition, Operator, by_name, has
 
 GROUP = _("Opens and clicks, only of people who permit that they are counted")
 Query = Callable[[str], Q]
@@ -137,11 +137,11 @@ def _link(campaigns: QuerySet[Campaign], key: str) -> str | None:
 
 def _among(hits: HitQuerySet) -> Q:
     """A hit opens a message, too: whoever clicked has opened it."""
-    return Q(pk__in=hits.values("contact")) & measurement.usable()
+    return has(hits) & measurement.usable()
 
 
 def _but_not(got: Q, hits: HitQuerySet) -> Q:
-    return got & ~Q(pk__in=hits.values("contact")) & measurement.usable()
+    return got & ~has(hits) & measurement.usable()
 
 
 def _followed(key: str) -> HitQuerySet:
@@ -151,7 +151,7 @@ def _followed(key: str) -> HitQuerySet:
 
 def _got(key: str) -> Q:
     got = Delivery.objects.filter(campaign=int(key), is_measured=True, state__in=RECEIVED)
-    return Q(pk__in=got.values("contact"))
+    return has(got)
 
 
 def _within(days: int) -> HitQuerySet:
@@ -168,4 +168,4 @@ def _got_within(days: int) -> Q:
         state__in=RECEIVED,
         handed_over_at__gte=since,
     )
-    return Q(pk__in=got.values("contact"))
+    return has(got)

@@ -9,7 +9,7 @@ from functools import partial
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -18,6 +18,7 @@ from campaigns.models import Campaign, Delivery, Destination, Hit
 from campaigns.models.hits import HitQuerySet
 from consent import gate, links
 from consent.models import Permission, Topic
+from contacts import segments
 from contacts.holders import Cause, Overdue
 from contacts.models import Channel, Contact
 
@@ -95,8 +96,7 @@ def usable() -> Q:
     """Of whom what was measured may be used now: not by a topic that was retired, and of nobody who asked
     for restricted processing (GDPR art. 18)."""
     topic_id = Topic.objects.measuring().values_list("pk", flat=True).first()
-    permitted = _standing().filter(topic=topic_id).values("contact")
-    return Q(restricted_at=None) & Q(pk__in=permitted)
+    return Q(restricted_at=None) & segments.has(_standing().filter(topic=topic_id))
 
 
 def _standing() -> QuerySet[Permission]:
@@ -116,7 +116,7 @@ def forget_all_unpermitted() -> None:
 
 
 def _unpermitted() -> HitQuerySet:
-    return Hit.objects.exclude(contact__in=permitting().values("contact"))
+    return Hit.objects.filter(~Exists(permitting().filter(contact=OuterRef("contact"))))
 
 
 def overdue() -> list[Overdue]:

@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from consent.models import Permission, Topic
-from contacts.segments import Condition, Operator, by_name, midnight
+from contacts.segments import Condition, Operator, by_name, has, midnight
 
 State = Permission.State
 
@@ -37,55 +37,53 @@ def permissions() -> Iterable[Condition]:
 
 def _operators(topic_id: int, channel: str) -> Iterable[Operator]:
     def standing(**columns: object) -> Q:
-        found = Permission.objects.filter(topic=topic_id, channel=channel, **columns)
-        return Q(pk__in=found.values("contact"))
+        return has(Permission.objects.filter(topic=topic_id, channel=channel, **columns))
 
-    def has(**columns: object) -> Q:
+    def given(**columns: object) -> Q:
         found = Permission.objects.granted().filter(topic=topic_id, channel=channel, **columns)
-        valid = found.filter(Q(valid_until=None) | Q(valid_until__gt=Now()))
-        return Q(pk__in=valid.values("contact"))
+        return has(found.filter(Q(valid_until=None) | Q(valid_until__gt=Now())))
 
-    yield Operator("has", _("is given"), "nothing", lambda _value: has(), _("permits %(label)s"))
+    yield Operator("has", _("is given"), "nothing", lambda _value: given(), _("permits %(label)s"))
     yield Operator(
         "has_not",
         _("is not given"),
         "nothing",
-        lambda _value: ~has(),
+        lambda _value: ~given(),
         _("does not permit %(label)s"),
     )
     yield Operator(
         "since_days",
         _("has for at least … days"),
         "days",
-        lambda days: has(since__lte=Now() - timedelta(days=days)),
+        lambda days: given(since__lte=Now() - timedelta(days=days)),
         _("has permitted %(label)s for at least %(value)s days"),
     )
     yield Operator(
         "gained_in_the_last",
         _("gained in the last … days"),
         "days",
-        lambda days: has(since__gte=Now() - timedelta(days=days)),
+        lambda days: given(since__gte=Now() - timedelta(days=days)),
         _("permitted %(label)s in the last %(value)s days"),
     )
     yield Operator(
         "since_from",
         _("given on or after"),
         "date",
-        lambda day: has(since__gte=midnight(day)),
+        lambda day: given(since__gte=midnight(day)),
         _("has permitted %(label)s since %(value)s or later"),
     )
     yield Operator(
         "since_before",
         _("given before"),
         "date",
-        lambda day: has(since__lt=midnight(day)),
+        lambda day: given(since__lt=midnight(day)),
         _("has permitted %(label)s since before %(value)s"),
     )
     yield Operator(
         "expires_in_the_next",
         _("expires in the next … days"),
         "days",
-        lambda days: has(valid_until__lte=Now() + timedelta(days=days)),
+        lambda days: given(valid_until__lte=Now() + timedelta(days=days)),
         _("permits %(label)s for at most %(value)s more days"),
     )
     yield Operator(

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from celery import current_app
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Coalesce, Now
 
 from contacts import holders, segments
@@ -97,7 +97,9 @@ def _overdue() -> Iterator[tuple[str, Cause, "QuerySet[Contact]"]]:
 def _unpermitted(field: DataField) -> "QuerySet[Contact]":
     permitted = permitting(field)
     holding = _holding(field.key)
-    return holding if permitted is None else holding.exclude(pk__in=permitted.values("pk"))
+    if permitted is None:
+        return holding
+    return holding.filter(~Exists(permitted.filter(pk=OuterRef("pk"))))
 
 
 def forget_unpermitted(contact: Contact) -> None:

@@ -11,6 +11,7 @@ from contacts.segments.conditions import (
     Operator,
     RuleError,
     by_name,
+    has,
     known,
     register,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "conditions_of",
     "describe",
     "fields_of",
+    "has",
     "known",
     "leaves",
     "lists_of",

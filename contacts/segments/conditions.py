@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -58,8 +58,8 @@ class Condition:
     Where there are more choices than a page can offer, `older` says another one in words, None where there
     is none such: a rule outlives the page it was built on.
 
-    `cost` says what it asks of the database: 0 a column, 1 an attribute, 2 another table. The cheap ones
-    are asked first.
+    `cost` says what it asks of the database: 0 a column, 1 an attribute, 2 another table (see `has`). The
+    cheap ones are asked first.
     """
 
     name: str
@@ -70,6 +70,11 @@ class Condition:
     is_open: bool = False
     group: Label = field(default=_("Profile"))
     cost: int = 0
+
+    @property
+    def may_be_unknown(self) -> bool:
+        """Whether the database may answer neither yes nor no: another table has a row, or it has none."""
+        return self.cost < 2
 
     def operator(self, name: object) -> Operator:
         """Raises `RuleError` where this condition has no such operator."""
@@ -116,6 +121,15 @@ class Condition:
 
 def by_name(*operators: Operator) -> dict[str, Operator]:
     return {operator.name: operator for operator in operators}
+
+
+def has(rows: "QuerySet[Any]") -> Q:
+    """Those people to whom one of these rows belongs.
+
+    Asked of each person: below a `not` or an `or`, PostgreSQL would compare each with a list of keys, one
+    by one once the list is too long for the memory of a statement.
+    """
+    return Q(Exists(rows.filter(contact=OuterRef("pk"))))
 
 
 Source = Callable[[], Iterable[Condition]]

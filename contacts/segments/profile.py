@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from contacts.models import Contact, DataField, Lifecycle, StaticList, Tag
-from contacts.segments.conditions import Condition, Operator, by_name
+from contacts.segments.conditions import Condition, Operator, by_name, has
 
 IS = _("%(label)s is %(value)s")
 IS_NOT = _("%(label)s is not %(value)s")
@@ -112,7 +112,7 @@ def tags() -> Iterable[Condition]:
 
 
 def _tagged(names: list[str]) -> Q:
-    return Q(pk__in=Contact.tags.through.objects.filter(tag__name__in=names).values("contact"))
+    return has(Contact.tags.through.objects.filter(tag__name__in=names))
 
 
 def static_lists() -> Iterable[Condition]:
@@ -141,8 +141,8 @@ def static_lists() -> Iterable[Condition]:
 
 
 def _listed(keys: list[str]) -> Q:
-    through = StaticList.contacts.through.objects.filter(staticlist__in=[int(key) for key in keys])
-    return Q(pk__in=through.values("contact"))
+    chosen = [int(key) for key in keys]
+    return has(StaticList.contacts.through.objects.filter(staticlist__in=chosen))
 
 
 def registered_fields() -> Iterable[Condition]:
@@ -296,10 +296,10 @@ def _yes_no(key: str) -> Iterable[Operator]:
 
 
 def _lists(key: str) -> Iterable[Operator]:
-    has = _("%(label)s has %(value)s")
-    yield Operator("has", _("has"), "choice", lambda item: _holds(key, [item]), has)
+    says = _("%(label)s has %(value)s")
+    yield Operator("has", _("has"), "choice", lambda item: _holds(key, [item]), says)
     yield Operator(
-        "has_any_of", _("has any of"), "choices", partial(_compared, key, "has_any_keys"), has
+        "has_any_of", _("has any of"), "choices", partial(_compared, key, "has_any_keys"), says
     )
     yield Operator(
         "has_not",

@@ -1,6 +1,6 @@
 """The tree of a rule: read once into parts, then checked, said in words, or compiled to one query."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -163,27 +163,29 @@ class _Reading:
         return Asked(condition, operator, condition.accept(operator, rule.get("value")))
 
 
-def ask_everybody(asked: Asked) -> Q:
-    return asked.operator.query(asked.value)
-
-
-def query(part: Part, ask: Callable[[Asked], Q] = ask_everybody) -> Q:
+def query(part: Part, *, is_denied: bool = False) -> Q:
+    """The question to the database. What is denied is denied where it is asked, below every `all` and `any`:
+    there PostgreSQL can join what it looks for in another table.
+    """
     if isinstance(part, Asked):
-        return ask(part)
-    queries = [query(inner, ask) for inner in sorted(part.parts, key=_cost)]
+        return _denied(part) if is_denied else part.operator.query(part.value)
     if part.how == "not":
-        return ~Q(_known_truth(queries[0]))
-    return Q(*queries, _connector=Q.AND if part.how == "all" else Q.OR)
+        return query(part.parts[0], is_denied=not is_denied)
+    queries = [query(inner, is_denied=is_denied) for inner in sorted(part.parts, key=_cost)]
+    return Q(*queries, _connector=Q.AND if (part.how == "all") != is_denied else Q.OR)
+
+
+def _denied(asked: Asked) -> Q:
+    """What is not known is not so: SQL's third truth value would drop those people on both sides."""
+    asks = asked.operator.query(asked.value)
+    if not asked.condition.may_be_unknown:
+        return ~asks
+    return ~Q(Coalesce(ExpressionWrapper(asks, output_field=BooleanField()), Value(False)))
 
 
 def _cost(part: Part) -> int:
     """PostgreSQL asks conditions in the order they are written, as long as it holds them equally dear."""
     return part.condition.cost if isinstance(part, Asked) else max(map(_cost, part.parts))
-
-
-def _known_truth(query: Q) -> Coalesce:
-    """What is not known is not so: SQL's third truth value would drop those people on both sides."""
-    return Coalesce(ExpressionWrapper(query, output_field=BooleanField()), Value(False))
 
 
 def _words(part: Part, *, is_inner: bool) -> str:

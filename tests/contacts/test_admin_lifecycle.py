@@ -209,11 +209,3 @@ def test_it_finds_an_erased_person_in_no_segment(world):
         erased_at=timezone.now(), attributes={}, timezone=""
     )
     assert segments.segments_of(world[3], among=list(Segment.objects.all())) == []
-
-
-def test_it_looks_for_one_person_below_a_not_as_well(world):
-    segment = Segment(name="not vip", rule=asked("tag", "is_not", "vip"), pk=-1)
-    with CaptureQueriesContext(connection) as queries:
-        segments.segments_of(world[0], among=[segment])
-    membership = queries[-1]["sql"]
-    assert f'"contact_id" = {world[0].pk}' in membership

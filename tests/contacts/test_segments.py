@@ -4,11 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from contacts import segments
-from contacts.models import Channel, DataField, Segment, StaticList, Tag
+from contacts.models import Channel, Contact, DataField, Segment, StaticList, Tag
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -161,6 +162,68 @@ def test_it_compiles_to_one_query(plan, age, django_assert_num_queries):
     people = segments.matching({"not": rule})
     with django_assert_num_queries(1):
         assert people.count() == 0
+
+
+CROWD = 20_000
+
+
+@pytest.fixture
+def crowd():
+    """So many people that a list of them does not fit into the memory of a statement; all are guests."""
+    guests, vip = StaticList.objects.create(name="Guests"), Tag.objects.create(name="vip")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO contacts_contact (subject, language, timezone, lifecycle, attributes)"
+            " SELECT gen_random_uuid(), 'en', '', 'lead', '{}' FROM generate_series(1, %s)",
+            [CROWD],
+        )
+        for table, column, key in (
+            ("contacts_staticlist_contacts", "staticlist_id", guests.pk),
+            ("contacts_contact_tags", "tag_id", vip.pk),
+        ):
+            cursor.execute(
+                f"INSERT INTO {table} ({column}, contact_id) SELECT %s, id FROM contacts_contact",
+                [key],
+            )
+        cursor.execute(
+            "ANALYZE contacts_contact, contacts_staticlist_contacts, contacts_contact_tags"
+        )
+        cursor.execute("SET LOCAL work_mem = '64kB'")
+    return asked("static_list", "is", str(guests.pk)), asked("tag", "is", "vip")
+
+
+def cost_of(sql):
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN (FORMAT JSON) " + sql)
+        return cursor.fetchone()[0][0]["Plan"]["Total Cost"]
+
+
+def test_it_compares_nobody_with_everybody_whatever_is_denied(crowd):
+    guest, vip = crowd
+    for rule in (
+        {"not": guest},
+        {"not": {"any": [guest, vip]}},
+        {"any": [guest, {"not": vip}]},
+        {"all": [{"not": {"all": [guest, vip]}}, vip]},
+        guest | {"operator": "is_not"},
+    ):
+        with CaptureQueriesContext(connection) as queries:
+            people = segments.matching(rule).count()
+        assert people in (0, CROWD)
+        assert cost_of(queries[-1]["sql"]) < 50 * CROWD, rule
+
+
+def test_it_asks_of_one_person_without_reading_others(crowd):
+    ada = Contact.objects.latest("pk")
+    among = [
+        Segment(pk=number, rule=rule)
+        for number, rule in enumerate(
+            [crowd[0], {"not": crowd[1]}, {"any": [{"not": crowd[0]}, crowd[1]]}]
+        )
+    ]
+    with CaptureQueriesContext(connection) as queries:
+        assert segments.segments_of(ada, among=among) == [among[0], among[2]]
+    assert cost_of(queries[-1]["sql"]) < 1_000
 
 
 def test_it_says_a_rule_in_plain_words(plan, age):
