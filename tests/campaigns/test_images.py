@@ -2,6 +2,7 @@
 
 import random
 import struct
+import time
 import zlib
 from io import BytesIO
 
@@ -117,6 +118,26 @@ def test_it_turns_an_image_upright_before_it_forgets_how_it_was_held():
     assert (image.width, image.height) == (200, 400)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_it_keeps_a_large_image_upright_and_in_its_colors(kind):
+    exif = Pillow.Exif()
+    exif[0x0112] = 6
+    large = Pillow.new("RGB", (5000, 4800), (200, 0, 0))
+    large.paste((0, 0, 200), (0, 0, 2500, 4800))
+    image = keep(encoded(large, kind, exif=exif.tobytes()))
+    assert (image.width, image.height) == (1200, 1250)
+    top = opened(image, 600).convert("RGB").getpixel((600, 100))
+    assert top[2] > 190
+    assert top[0] < 20
+
+
+def test_it_counts_no_frames_of_an_image_that_moves():
+    began = time.process_time()
+    with pytest.raises(reencoding.MovingImage):
+        keep(moving()[:-1] + 300_000 * FRAME + b";")
+    assert time.process_time() - began < 1
+
+
 def bomb(width, height):
     """A PNG that claims to be huge and holds next to nothing."""
 
@@ -138,6 +159,8 @@ def moving():
     return encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
 
 
+# One more frame of one pixel.
+FRAME = bytes.fromhex("2c 00000000 0100 0100 00 02 02 4401 00")
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 
 
