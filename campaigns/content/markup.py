@@ -59,7 +59,7 @@ def to_html(source: Source, body: str, marks: Marks) -> str:
         )
     html = mjml.to_html(body, marks)
     _refuse_unsafe(body, marks)
-    _refuse_unsafe(html, marks, allowed=_MJML_HEAD)
+    _refuse_unsafe(html, marks, made_of=body)
     _refuse_running(html)
     return html
 
@@ -100,17 +100,19 @@ def _scheme(url: str) -> str:
     return found.group().lower() if found else ""
 
 
-def _refuse_unsafe(html: str, marks: Marks, allowed: frozenset[str] = frozenset()) -> None:
-    guard = _Guard(marks, allowed)
+def _refuse_unsafe(html: str, marks: Marks, made_of: str = "") -> None:
+    """`made_of` is the MJML that was turned into this HTML: lines are counted there."""
+    guard = _Guard(marks, made_of)
     guard.feed(html)
     guard.close()
 
 
 class _Guard(HTMLParser):
-    def __init__(self, marks: Marks, allowed: frozenset[str]) -> None:
+    def __init__(self, marks: Marks, made_of: str) -> None:
         super().__init__(convert_charrefs=True)
         self._marks = marks
-        self._allowed = allowed
+        self._made_of = made_of
+        self._allowed = _MJML_HEAD if made_of else frozenset[str]()
         self._read: list[str] = []
         self._in_style = False
 
@@ -153,6 +155,12 @@ class _Guard(HTMLParser):
         return self._has_mark(bare)
 
     def _refuse(self, name: str, text: str) -> None:
-        before = "".join(f"{line}\n" for line in self._read[: self.getpos()[0] - 1])
-        line = next((mark.line for mark in self._marks.find(text)), self._marks.line(before))
-        raise UnsafeMarkup(line=line, name=name)
+        line = next((mark.line for mark in self._marks.find(text)), None)
+        raise UnsafeMarkup(line=line or self._marks.line(self._before(name)), name=name)
+
+    def _before(self, name: str) -> str:
+        """What stands before it in the source."""
+        if self._made_of:
+            before, found, _after = self._made_of.lower().partition(name.strip("<>"))
+            return before if found else ""
+        return "".join(f"{line}\n" for line in self._read[: self.getpos()[0] - 1])

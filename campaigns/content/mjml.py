@@ -15,16 +15,18 @@ from campaigns.content.marks import Marks
 from contacts.models import Sentence
 
 DEEPEST = 64
-# A browser reads what stands in these otherwise than our own reader does: HTML could hide there.
+# A browser reads what stands in these otherwise than our own reader does: HTML could hide there. Accordions,
+# carousels and hamburgers are forms inside, which most mail programs take out.
 _REFUSED = frozenset(
-    "math mj-include noembed noframes noscript plaintext style svg template title xmp".split()
+    """math mj-accordion mj-carousel mj-include noembed noframes noscript plaintext style svg template
+    title xmp""".split()
 )
 _KNOWN = frozenset(
-    """mjml mj-accordion mj-accordion-element mj-accordion-text mj-accordion-title mj-all mj-attributes
-    mj-body mj-breakpoint mj-button mj-carousel mj-carousel-image mj-class mj-column mj-divider mj-font
+    """mjml mj-all mj-attributes mj-body mj-breakpoint mj-button mj-class mj-column mj-divider mj-font
     mj-group mj-head mj-hero mj-image mj-navbar mj-navbar-link mj-preview mj-raw mj-section mj-social
     mj-social-element mj-spacer mj-style mj-table mj-text mj-title mj-wrapper""".split()
 )
+_HAMBURGER = re.compile(r"\shamburger\s*=", re.IGNORECASE)
 # What they hold goes into the head as it is.
 _WORDS_ONLY = frozenset({"mj-preview", "mj-style", "mj-title"})
 _VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
@@ -108,6 +110,8 @@ class _Structure:
             return
         if name.lower() in _REFUSED:
             raise UnsafeMarkup(line=self._line(at), name=f"<{name}>")
+        if _HAMBURGER.search(found["attributes"]):
+            raise UnsafeMarkup(line=self._line(at), name="hamburger")
         if name.lower().startswith("mj") and name not in _KNOWN:
             raise self._broken(at, Sentence("MJML has no element <%s>") % name)
         if self._open and self._open[-1].name in _WORDS_ONLY:

@@ -58,6 +58,21 @@ def test_it_refuses_what_could_run_or_reach_out(body):
         compiled(body, markup="mjml")
 
 
+@pytest.mark.parametrize(
+    ("inside", "name"),
+    [
+        ("<mj-accordion></mj-accordion>", "<mj-accordion>"),
+        ("<mj-carousel></mj-carousel>", "<mj-carousel>"),
+        ("<mj-navbar hamburger='hamburger'></mj-navbar>", "hamburger"),
+        ("""<mj-image src='https://a.example/' alt='" onload="x' />""", "onload"),
+    ],
+)
+def test_it_names_what_was_written_and_its_line(inside, name):
+    with pytest.raises(content.UnsafeMarkup) as caught:
+        compiled(f"<mj-section>\n<mj-column>\n{inside}</mj-column></mj-section>", markup="mjml")
+    assert (caught.value.line, caught.value.name) == (3, name)
+
+
 @pytest.mark.parametrize("tag", ["mj-section", "mj-wrapper", "div", "b"])
 def test_it_refuses_elements_so_deep_that_the_process_would_end(tag):
     with pytest.raises(content.TooLarge):
