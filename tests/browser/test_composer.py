@@ -255,6 +255,27 @@ def test_it_loses_nothing_when_the_session_ended_meanwhile(desk, campaign):
     assert campaign.contents.get().body == "Hours of work"
 
 
+def test_it_brings_back_each_language_of_a_campaign_that_was_never_saved(desk, campaign):
+    page = desk("/admin/campaigns/campaign/add/")
+    page.locator("#id_topic").select_option(label="Product news")
+    page.locator("#id_contents-0-subject").fill("Twelve new books")
+    page.locator("#contents-group a.add-row").click()
+    page.locator("#id_contents-1-language").select_option("fr")
+    page.locator("#id_contents-1-markup").select_option("mjml")
+    page.locator("#id_contents-1-body").fill("<mj-section>Douze livres</mj-section>")
+    page.wait_for_function("() => JSON.stringify(localStorage).includes('Douze livres')")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.goto("/admin/campaigns/campaign/add/")
+    page.get_by_role("button", name="Bring them back").click()
+    expect(page.locator("#id_contents-0-subject")).to_have_value("Twelve new books")
+    expect(page.locator("#id_topic").locator("option:checked")).to_have_text("Product news")
+    expect(page.locator("#id_contents-1-language")).to_have_value("fr")
+    expect(page.locator("#id_contents-1-markup")).to_have_value("mjml")
+    expect(page.locator("#id_contents-1-body")).to_have_value(
+        "<mj-section>Douze livres</mj-section>"
+    )
+
+
 def test_it_warns_of_what_somebody_saved_also_under_words_that_were_brought_back(desk, campaign):
     page = desk()
     body = write(page, campaign)

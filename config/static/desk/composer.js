@@ -156,21 +156,35 @@
   // may end, a window close.
   const form = document.getElementById("campaign_form");
   const place = `assent.words.${words.staff}.${location.pathname}`;
-  const parts = () => [...form.querySelectorAll("[name='name'], [name$='-subject'], [name$='-preheader'], [name$='-body']")]
-    .filter((part) => !part.name.includes("__prefix__"));
+  // With the words, what is chosen for them.
+  const WORDS = /(^name|-subject|-preheader|-body)$/;
+  const CHOICES = /^(topic|channel|sender)$|-(language|layout|markup)$/;
+  const parts = () => [...form.elements]
+    .filter(({ name }) => (WORDS.test(name) || CHOICES.test(name)) && !name.includes("__prefix__"));
   const now = () => Object.fromEntries(parts().map((part) => [part.name, part.value]));
   const read = () => { try { return JSON.parse(localStorage.getItem(place)); } catch { return null; } };
-  const differs = (old) => Object.entries(old).some(([name, value]) => value && value !== (now()[name] ?? ""));
+  const wordsOf = (old) => Object.entries(old).filter(([name, value]) => WORDS.test(name) && value);
+  const differs = (old) => wordsOf(old).some(([name, value]) => value !== (now()[name] ?? ""));
+  // A language that was not saved has no place on the page yet.
+  const makeRoom = (old) => {
+    const wanted = Object.keys(old).filter((name) => name.endsWith("-body")).length;
+    for (let more = wanted - parts().filter(({ name }) => name.endsWith("-body")).length; more > 0; more -= 1) {
+      form.querySelector("#contents-group a.add-row")?.click();
+    }
+  };
   const offer = (old) => {
     const bring = make("button", { type: "button", class: "desk-button" }, words.bring);
     const discard = make("button", { type: "button", class: "desk-print" }, words.discard);
     const bar = make("div", { class: "desk-card desk-kept", role: "status" }, make("p", {}, words.kept),
-      make("p", { class: "desk-quiet" }, Object.values(old.words).join(" ").slice(0, 120)),
+      make("p", { class: "desk-quiet" }, wordsOf(old.words).map(([, value]) => value).join(" ").slice(0, 120)),
       make("div", { class: "desk-buttons" }, bring, discard));
     bring.addEventListener("click", () => {
+      makeRoom(old.words);
       for (const [name, value] of Object.entries(old.words)) {
         const part = parts().find((each) => each.name === name);
-        if (part) { part.value = value; part.dispatchEvent(new Event("input", { bubbles: true })); }
+        if (!part || part.value === value) continue;
+        part.value = value;
+        for (const kind of ["input", "change"]) part.dispatchEvent(new Event(kind, { bubbles: true }));
       }
       // Words are held against what was saved when they were written, not now.
       const seen = form.querySelector("[name='_seen']");
