@@ -35,4 +35,4 @@ def test_it_is_used_without_scripts(visit):
     page.goto(f"/admin/campaigns/campaign/{campaign.pk}/preview/")
     expect(page.get_by_text("Written without scripts")).to_be_visible()
     page.locator(".desk-plainly a").click()
-    expect(page.get_by_role("button", name="Sign Out")).to_be_visible()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()

@@ -67,7 +67,7 @@ def test_it_lets_staff_in_with_the_code_of_their_app(visit, secret, settings):
     page.get_by_label("Login").fill("olga")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Two-Factor Authentication")).to_be_visible()
+    expect(page.get_by_role("heading", name="Second factor")).to_be_visible()
     page.get_by_label("Code").fill("000000")
     page.get_by_role("button", name="Sign In").click()
     expect(page.get_by_text("Incorrect code.")).to_be_visible()
