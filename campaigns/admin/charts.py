@@ -8,7 +8,7 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 
 # Gray and hues that read on both a light and a dark page, apart also for the color-blind.
 GRAY = "#8892a4"
-HUES = ("var(--color-primary-600)", "#d3a054", "#8b7cc8", "#5b8def", "#cf6f8f", "#6aa76a")
+HUES = ("var(--color-primary-500)", "#d3a054", "#8b7cc8", "#5b8def", "#cf6f8f", "#6aa76a")
 
 
 @dataclass(frozen=True, slots=True)
