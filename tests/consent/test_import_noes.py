@@ -113,7 +113,11 @@ def test_it_takes_evidence_tag_and_list_by_command(file, tmp_path):
     )
     assert StaticList.objects.get().contacts.get().tags.get().name == "fair"
     assert bytes(ImportBatch.objects.get().evidence.content) == b"%PDF-1.7"
-    for wrong in (["--list", "Nobody"], ["--evidence", str(tmp_path / "no.pdf")]):
+    for wrong in (
+        ["--list", "Nobody"],
+        ["--evidence", str(tmp_path / "no.pdf")],
+        ["--map", "no such=email"],
+    ):
         with pytest.raises(CommandError):
             call_command("import_contacts", path, *wrong)
     assert ImportBatch.objects.count() == 1

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 from django.utils import timezone
 
 from consent import imports
@@ -37,7 +38,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--wording", default="", help="the words that were shown, or their digest"
         )
-        parser.add_argument("--status", default="", help="of rows without one, like unsubscribed")
+        parser.add_argument(
+            "--status", default="", help="of rows without one; a no, like unsubscribed, of all"
+        )
         parser.add_argument(
             "--evidence", default="", metavar="FILE", help="what shows the yes: the form, a paper …"
         )
@@ -77,14 +80,19 @@ class Command(BaseCommand):
             if dry_run:
                 self._rehearse(batch)
                 return
-            self.stdout.write(f"Import {batch.pk}: {batch.name}, {batch.lines:,} lines.")
-            imports.run(batch, progress=self._progress)
+            self._run(batch)
         except imports.ImportRefused as error:
             raise CommandError(str(error)) from error
-        except KeyboardInterrupt:
-            raise CommandError(f"Stopped. Go on with --resume {batch.pk}.") from None
         self._report(batch)
 
+    def _run(self, batch: ImportBatch) -> None:
+        self.stdout.write(f"Import {batch.pk}: {batch.name}, {batch.lines:,} lines.")
+        try:
+            imports.run(batch, progress=self._progress)
+        except KeyboardInterrupt:
+            raise CommandError(f"Stopped. Go on with --resume {batch.pk}.") from None
+
+    @transaction.atomic
     def _started(self, file: str | None, options: dict[str, Any]) -> ImportBatch:
         if not file:
             raise CommandError("Name a file, or an import to --resume.")
