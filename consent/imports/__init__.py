@@ -113,8 +113,8 @@ def start(
     said = {**(declared or {})}
     if topic:
         said["topic"] = str(topic)
-    if "status" not in said and not {"status", "stopped", "bounced"} & set(mapping.values()):
-        said["status"] = guessing.guess_status(name or path.name)
+    if "status" not in said:
+        said["status"] = guessing.guess_status(name or path.name, mapping.values())
     _check_declared(declaration.read(said, source=source), registry)
     return ImportBatch.objects.create(
         name=(name or path.name)[:255],

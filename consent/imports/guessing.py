@@ -151,12 +151,16 @@ def _addresses(guessed: Mapping[str, str], cells: Mapping[str, Sequence[str]]) -
     return {}
 
 
-def guess_status(name: str) -> str:
-    """The status of everybody in a file, where its name says so."""
-    said = plain(PurePath(name).stem)
+def guess_status(name: str, targets: Iterable[str] = ()) -> str:
+    """The status of everybody in a file, where its name says so, and no column says it of each."""
+    said, by_row = plain(PurePath(name).stem), set(targets)
+    if "status" in by_row:
+        return ""
     for word, status in _STATUS_OF_FILE.items():
         if said.startswith(word):
             return status
+    if by_row & {"stopped", "bounced"}:
+        return ""
     if _OF_NO.search(said):
         return "unsubscribed"
     return "bounced" if "bounce" in said and "soft" not in said else ""

@@ -243,6 +243,12 @@ def test_it_hears_a_no_in_the_name_of_the_file(bring_in, topic, name, expected):
     assert reason("ada@example.org", topic) == expected
 
 
+def test_it_believes_the_name_that_mailchimp_gave_a_file_where_a_row_says_nothing(bring_in, topic):
+    text = "Email Address,UNSUB_TIME,UNSUB_REASON\nada@example.org,,\n"
+    bring_in(text, "unsubscribed_members_export_1f2.csv", **EVIDENCE, source="Form")
+    assert reason("ada@example.org", topic) == "withdrawn"
+
+
 def test_it_leaves_what_the_rows_say_to_them_whatever_the_name_of_the_file(bring_in, topic):
     text = "email,unsubscribed\nada@example.org,no\nbo@example.org,yes\n"
     bring_in(text, "all, also unsubscribed.csv", **EVIDENCE, source="Form")
