@@ -110,6 +110,21 @@ def test_it_says_which_of_its_processes_has_ended(installation, name):
     wait_until(lambda: all(map(is_gone, children)))
 
 
+def test_it_refuses_to_run_beside_another_one(installation):
+    first = quickstart(installation.var)
+    assert first.stdout is not None
+    next(line for line in first.stdout if "bringing the tables up to date" in line)
+
+    second = quickstart(installation.var)
+    said = finish(second)
+    first.terminate()
+    finish(first)
+
+    assert second.returncode == 1
+    assert "Quickstart is already running on this data." in said
+    assert "are alive" not in said
+
+
 def child(process: "subprocess.Popen[str]", word: str) -> psutil.Process:
     for found in psutil.Process(process.pid).children():
         if word in found.cmdline():

@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.test.utils import override_settings
 
 from config import mailbox
+from config.embedded import locks
 from config.quickstart import browsing, sample
 from config.quickstart.children import ChildEnded, Children, free_port
 from config.quickstart.story import Place, PromiseBroken, Story
@@ -39,6 +40,11 @@ class Command(BaseCommand):
         # Told to end, it stops what it started, as on Ctrl-C.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         started_at = time.monotonic()
+        # Held as long as this process lives.
+        if locks.take(settings.ASSENT_VAR / "quickstart.lock", locks.EXCLUSIVE) is None:
+            raise CommandError(
+                "Quickstart is already running on this data. Use that one, or end it first."
+            )
         self.stdout.write("▸ PostgreSQL and Redis are up; bringing the tables up to date")
         call_command("migrate", verbosity=0, interactive=False)
         user, password = self._staff()
