@@ -67,7 +67,7 @@ _OF_TEXTS = re.compile("sms|texto|textmessage")
 # Other ways to reach people (HubSpot: a seller's own letters), and what is only about a no.
 _OF_SOMETHING_ELSE = re.compile(
     "whatsapp|push|phone|call|postal|directmail|fax|onetoone|softbounce"
-    "|campaign|title|link|lien|url|token|count|nombre"
+    "|title|campaignid|link|(?<!c)lien|url|token|(?<!ac)count(?!ry)|nombre"
 )
 _OF_TIME = re.compile("date|time")
 # HubSpot's file of those who unsubscribed has one more column for each kind of email.

@@ -208,7 +208,10 @@ EVIDENCE = {"occurred_at": "2024-05-01", "wording": "Yes please"}
         ("Email,Email Marketing Consent", {"NEVER_SUBSCRIBED": "never_asked", "SUBSCRIBED": ""}),
         ("Email,OPT_IN", {"0": "never_asked", "1": ""}),
         ("e-mail,Désabonnée", {"oui": "withdrawn", "non": ""}),
-        ("Email,Unsubscribe link,Opt-out campaign", {"https://example.org/u/1,June": ""}),
+        ("e-mail,Client désabonné", {"oui": "withdrawn"}),
+        ("Email,Account unsubscribed,Unsubscribe count", {"yes,": "withdrawn", "no,1": ""}),
+        ("Email,Unsubscribed from campaigns", {"yes": "withdrawn"}),
+        ("Email,Unsubscribe link,UNSUB_CAMPAIGN_ID", {"https://example.org/u/1,4a5b": ""}),
     ],
 )
 def test_it_mails_nobody_past_a_column_that_says_no(tmp_path, topic, header, rows):
