@@ -99,9 +99,10 @@ def show_names(request: HttpRequest, model_admin: ModelAdmin) -> HttpResponse:
         raise PermissionDenied
     back = reverse("admin:contacts_contact_changelist")
     try:
-        people = list(model_admin.get_changelist_instance(request).result_list)
+        listed = model_admin.get_changelist_instance(request).result_list
     except IncorrectLookupParameters:
         return redirect(back)
+    people = [contact for contact in listed if not contact.erased_at]
     back += f"?{request.GET.urlencode()}" if request.GET else ""
     form = acts.ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():

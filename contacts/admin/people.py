@@ -151,6 +151,8 @@ class ContactAdmin(Kept, BigList):
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         if obj is None:
             return [(None, {"fields": (*PAIRS, *PROFILE)})]
+        if getattr(obj, "erased_at", None):
+            return [(None, {"fields": (("pseudonym", "created_at", "erased_at"),)})]
         who = PAIRS if may_see_identity(request, obj.pk) else (("pseudonym", "masked"),)
         return [(None, {"fields": (*who, *PROFILE, ("created_at", *_set_dates(obj)))})]
 
@@ -206,7 +208,10 @@ class ContactAdmin(Kept, BigList):
         return page
 
     def has_ask_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return names.may_ask_for_identity(request, object_id)
+        """Of somebody erased there is nothing to see, and the reason would be words about them."""
+        contact = self.get_object(request, str(object_id))
+        is_living = contact is not None and contact.erased_at is None
+        return is_living and names.may_ask_for_identity(request, object_id)
 
     @action(description=_("Show name, addresses and fields"), url_path="name", permissions=["ask"])
     def show_name(self, request: HttpRequest, object_id: str) -> HttpResponse:

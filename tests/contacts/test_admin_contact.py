@@ -5,7 +5,7 @@ from django.contrib.auth.models import Permission as StaffPermission
 from django.contrib.auth.models import User
 from django.urls import reverse
 
-from contacts import services
+from contacts import rights, services
 from contacts.models import Contact, IdentityView, Segment
 from tests import make
 
@@ -121,6 +121,19 @@ def test_it_names_the_people_on_one_page_of_the_list_and_notes_each(client, ada)
     shown = client.get(LIST).content.decode()
     assert "bo@example.org" in shown
     assert "ada@example.org" not in shown
+
+
+def test_it_takes_no_reason_to_look_at_somebody_who_was_erased(client, ada):
+    """There is nothing to see, and what is written about them would stay."""
+    rights.erase(contact=ada)
+    client.force_login(make.staff())
+    ask = reverse("admin:contacts_contact_show_name", args=[ada.pk])
+    shown = client.get(page_of(ada)).content.decode()
+    assert ask not in shown
+    assert "Lifecycle stage" not in shown
+    assert client.post(ask, {"reason": "Ada Lovelace rang"}).status_code == 403
+    client.post(NAMES, {"reason": "Ada Lovelace rang"})
+    assert not IdentityView.objects.exists()
 
 
 def test_it_asks_nobody_for_a_reason_who_may_not_see_names(client, ada):
