@@ -108,23 +108,29 @@ def start(campaign_id: int) -> None:
     )
     if campaign is None:
         return
-    if problem := _problem(campaign, is_late=_is_late(campaign)):
+    if problem := _problem(campaign, is_late=_is_late(campaign)) or _freeze(campaign):
         _move(campaign, state=Campaign.State.HELD, state_reason=problem)
         log.warning("campaign %s held: %s", campaign.pk, problem)
         return
     if campaign.is_measured:
         measurement.write_down(campaign)
-    audience.freeze(campaign, lanes=settings.DELIVERY_LANES)
     _move(campaign, state=Campaign.State.SENDING, state_reason="", started_at=Now())
+
+
+def _freeze(campaign: Campaign) -> Sentence | str:
+    """Write the audience down; nothing of it stays where a list changed since it was looked at."""
+    before = transaction.savepoint()
+    audience.freeze(campaign, lanes=settings.DELIVERY_LANES)
+    if problem := _unapproved(campaign):
+        transaction.savepoint_rollback(before)
+    return problem
 
 
 def _problem(campaign: Campaign, *, is_late: bool) -> Sentence | str:
     if is_late:
         return Sentence("The latest start had passed when it could have started.")
-    if settings.CAMPAIGN_NEEDS_APPROVAL and not approval.stands(campaign):
-        return Sentence(
-            "It is no longer what was approved: have it approved again, then release it."
-        )
+    if problem := _unapproved(campaign):
+        return problem
     if unreadable := audience.unreadable(campaign):
         words = Sentence("The segment “%s” asks for what is gone: mend it, then release this.")
         return words % unreadable[0].segment
@@ -132,6 +138,14 @@ def _problem(campaign: Campaign, *, is_late: bool) -> Sentence | str:
         fields.note_use_in_template(letters_of(campaign).prepare())
     except ContentError as error:
         return Sentence.of(error)
+    return ""
+
+
+def _unapproved(campaign: Campaign) -> Sentence | str:
+    if settings.CAMPAIGN_NEEDS_APPROVAL and not approval.stands(campaign):
+        return Sentence(
+            "It is no longer what was approved: have it approved again, then release it."
+        )
     return ""
 
 

@@ -1,9 +1,11 @@
 """A campaign that needs a second person: who may approve, and when an approval stands."""
 
 import re
+import time
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connection, transaction
 from django.urls import reverse
 from django.utils import timezone
 
@@ -12,6 +14,7 @@ from campaigns.models import Campaign
 from consent.models import Organization, Topic
 from contacts.models import Segment, StaticList
 from tests import make
+from tests.campaigns.engine import BLOCKED_BY_US, elsewhere
 
 pytestmark = pytest.mark.django_db
 
@@ -324,6 +327,35 @@ def test_it_holds_what_changed_between_schedule_and_start(campaign, second):
     progress.start_due()
     campaign.refresh_from_db()
     assert campaign.state == "sending"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_freezes_nobody_who_was_put_on_a_list_since_the_clock_looked(campaign, second):
+    ada, bo = make.contact(), make.contact()
+    for person in (ada, bo):
+        make.granted(person, campaign.topic)
+    vips = listed(campaign, ada)
+    campaign.segments.update(
+        rule={"condition": "static_list", "operator": "is", "value": str(vips.pk)}
+    )
+    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    schedule(campaign)
+
+    with transaction.atomic(), connection.cursor() as cursor:
+        # The clock has found it approved, and waits to write down who gets it.
+        cursor.execute("LOCK TABLE campaigns_delivery IN SHARE MODE")
+        clock = elsewhere(progress.start_due)
+        until = time.monotonic() + 60
+        while not cursor.execute(BLOCKED_BY_US).fetchone():
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        elsewhere(lambda: vips.contacts.add(bo)).join()
+    clock.join()
+
+    campaign.refresh_from_db()
+    assert campaign.state == "held"
+    assert "approved again" in str(campaign.state_reason)
+    assert not campaign.deliveries.exists()
 
 
 def test_it_keeps_the_approval_of_what_is_a_draft_again_until_it_changes(campaign, second):

@@ -15,6 +15,7 @@ from campaigns import services
 from campaigns.models import Campaign
 from contacts.models import Segment
 from tests import make
+from tests.campaigns.engine import BLOCKED_BY_US
 from tests.campaigns.test_approval import form_of
 
 pytestmark = pytest.mark.django_db
@@ -92,9 +93,6 @@ def test_it_says_nothing_of_others_where_the_form_itself_is_wrong(client, campai
 
 
 SOON = datetime(2099, 5, 4, 9, 0, tzinfo=UTC)
-BLOCKED_BY_US = """
-    SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))
-"""
 
 
 def schedule_while(campaign: Campaign, press: Callable[[], HttpResponse]) -> HttpResponse:

@@ -1,6 +1,5 @@
 """What changes between a lane's claim and its hand-over, or keeps it from going on."""
 
-import threading
 import time
 from collections.abc import Callable
 
@@ -13,7 +12,7 @@ from campaigns.models import Campaign, Delivery, Lane
 from contacts.models import Contact
 from tests import make
 from tests.campaigns import engine
-from tests.campaigns.test_overwriting import BLOCKED_BY_US
+from tests.campaigns.engine import BLOCKED_BY_US, elsewhere
 from tests.sink import Mode, Sink
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,20 +28,6 @@ def campaign_to(count: int, **fields: object) -> Campaign:
     for _ in range(count):
         make.granted(make.contact(), topic)
     return engine.started(make.campaign(topic, **fields))
-
-
-def elsewhere(act: Callable[[], object]) -> threading.Thread:
-    """Do it in a thread with a connection of its own."""
-
-    def run() -> None:
-        try:
-            act()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread
 
 
 def work_while(campaign: Campaign, change: Callable[[], object]) -> Campaign:
