@@ -8,7 +8,6 @@ from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action, display
 from unfold.widgets import (
@@ -19,9 +18,9 @@ from unfold.widgets import (
 
 from contacts import addresses, pseudonyms, services, stages
 from contacts.admin import acts, counts, finding, names, panels
-from contacts.admin.lists import NEWER, OLDER, BigList, Kept, OwnFilters, in_language
+from contacts.admin.lists import NEWER, OLDER, BigList, Kept, in_language
 from contacts.admin.names import VIEW_IDENTITY, address_of, may_see_identity, name_of
-from contacts.models import Channel, Contact, Tag
+from contacts.models import Channel, Contact
 
 NAMES = ("first_name", "last_name", "email", "phone")
 PAIRS = (("first_name", "last_name"), ("email", "phone"))
@@ -295,11 +294,3 @@ def addresses_of(contact: Contact, *, is_clear: bool) -> str:
     channels = (Channel.EMAIL, Channel.SMS)
     shown = (address_of(contact, at, is_clear=is_clear) for at in channels)
     return " · ".join(filter(None, shown))
-
-
-@admin.register(Tag)
-class TagAdmin(OwnFilters, ModelAdmin):
-    empty_text = _("A tag is a word put on people, for a segment to ask about.")
-    search_fields = ("name",)
-    list_display = ("name",)
-    ordering = ("name",)

@@ -109,9 +109,8 @@ def _choices_of(written: str | None) -> Mapping[str, set[str]]:
     """By condition, the words among the values of a rule."""
     named: dict[str, set[str]] = defaultdict(set)
     with suppress(ValueError, RecursionError):
-        for name, value in segments.leaves(json.loads(written or "{}")):
-            values = value if isinstance(value, list) else [value]
-            named[name].update(each for each in values if isinstance(each, str))
+        for name, value in segments.names_in(json.loads(written or "{}")):
+            named[name].add(value)
     return named
 
 

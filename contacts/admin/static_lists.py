@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.widgets import (
@@ -20,7 +19,7 @@ from unfold.widgets import (
 
 from contacts import gathering, segments
 from contacts.admin import acts
-from contacts.admin.lists import OwnFilters
+from contacts.admin.named import Named
 from contacts.admin.names import VIEW_IDENTITY
 from contacts.models import Contact, Segment, StaticList
 
@@ -83,14 +82,13 @@ class PeopleForm(forms.Form):
 
 
 @admin.register(StaticList)
-class StaticListAdmin(OwnFilters, ModelAdmin):
+class StaticListAdmin(Named):
     empty_text = gettext_lazy(
         "A static list holds people put together by hand, for a segment to name."
     )
     list_display = ("name", "created_at")
     search_fields = ("name",)
     ordering = ("name",)
-    actions = None
     actions_detail = ("put", "take")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
@@ -98,16 +96,6 @@ class StaticListAdmin(OwnFilters, ModelAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("name", *self.get_readonly_fields(request, obj))
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """The list alone: the people on it stay, and there may be a million of them."""
-        name = self.opts.verbose_name_plural
-        return [str(each) for each in objs], {name: len(objs)}, set(), []
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """What a segment asks for is not taken from under it."""
-        may = super().has_delete_permission(request, obj)
-        return bool(may and (obj is None or not _asked_by(obj)))
 
     @action(
         description=gettext_lazy("Add people"),
@@ -163,16 +151,6 @@ class StaticListAdmin(OwnFilters, ModelAdmin):
     def contacts(self) -> Any:
         return self.admin_site.get_model_admin(Contact)
 
-    @display(description=gettext_lazy("used by"))
-    def used_by(self, static_list: StaticList) -> str:
-        links = [
-            (acts.url_of(self.admin_site.get_model_admin(Segment), segment), segment.name)
-            for segment in _asked_by(static_list)
-        ]
-        if not links:
-            return _("Nothing uses it yet.")
-        return format_html_join(", ", '<a href="{}">{}</a>', links)
-
 
 class Done:
     """What was done, said once it is known."""
@@ -204,12 +182,3 @@ class Done:
             nobody = ngettext("%d word names nobody.", "%d words name nobody.", self.unknown)
             said = f"{said} {nobody % self.unknown}"
         return str(said)
-
-
-def _asked_by(static_list: StaticList) -> list[Segment]:
-    """Segments are few: their rules are read, not searched."""
-    return [
-        segment
-        for segment in Segment.objects.order_by("name")
-        if static_list.pk in segments.lists_of(segment.rule)
-    ]

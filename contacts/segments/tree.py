@@ -85,20 +85,25 @@ def fields_of(rule: object) -> set[str]:
 
 def conditions_of(rule: object) -> set[str]:
     """The names of the conditions in a rule, known or not."""
-    return {name for name, _value in leaves(rule)}
+    return {name for name, _value in _leaves(rule)}
 
 
 def lists_of(rule: object) -> set[int]:
     """The keys of the static lists that a rule names, however deep; an unreadable rule names none."""
+    named = {shown(key) for name, key in names_in(rule) if name == "static_list"}
+    return {int(key) for key in named if key.isdecimal()}
+
+
+def names_in(rule: object) -> set[tuple[str, str]]:
+    """What the conditions of a rule name, however deep: each condition with its value, or each of several."""
     return {
-        int(key)
-        for name, value in leaves(rule)
-        for key in map(shown, value if isinstance(value, list) else [value])
-        if name == "static_list" and key.isdecimal()
+        (name, each if isinstance(each, str) else shown(each))
+        for name, value in _leaves(rule)
+        for each in (value if isinstance(value, list) else [value])
     }
 
 
-def leaves(rule: object) -> Iterator[tuple[str, object]]:
+def _leaves(rule: object) -> Iterator[tuple[str, object]]:
     """The name and value of each condition in a rule, however deep, and of an unreadable rule those found."""
     waiting = [rule]
     while waiting:

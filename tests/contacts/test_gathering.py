@@ -3,10 +3,12 @@
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from contacts import gathering, segments
-from contacts.models import Contact, Segment, StaticList
+from contacts.models import Contact, Segment, StaticList, Tag
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -120,6 +122,38 @@ def test_it_keeps_a_list_that_a_segment_asks_for(client, guests):
     assert "The guests" in page.content.decode()
     delete = reverse("admin:contacts_staticlist_delete", args=[guests.pk])
     assert client.post(delete, {"post": "yes"}).status_code == 403
+
+
+def test_it_keeps_a_tag_and_its_name_while_a_segment_asks_for_it(client):
+    client.force_login(make.staff())
+    tag = Tag.objects.create(name="f" * 64)
+    change, delete = (
+        reverse(f"admin:contacts_tag_{act}", args=[tag.pk]) for act in ("change", "delete")
+    )
+    rule = {"condition": "tag", "operator": "is_any_of", "value": [tag.name]}
+    segment = Segment.objects.create(name="At the fair", rule={"not": {"all": [rule]}})
+    assert "At the fair" in client.get(change).content.decode()
+    client.post(change, {"name": "other"})
+    assert client.post(delete, {"post": "yes"}).status_code == 403
+    tag.refresh_from_db()
+    assert tag.name == "f" * 64
+    segment.delete()
+    client.post(change, {"name": "other"})
+    tag.refresh_from_db()
+    assert tag.name == "other"
+
+
+def test_it_deletes_a_tag_without_reading_who_has_it(client, cast):
+    client.force_login(make.staff())
+    tag = Tag.objects.create(name="fair")
+    tag.contacts.add(*cast.values())
+    delete = reverse("admin:contacts_tag_delete", args=[tag.pk])
+    with CaptureQueriesContext(connection) as queries:
+        assert "fair" in client.get(delete).content.decode()
+    assert not any("contacts_contact_tags" in query["sql"] for query in queries)
+    client.post(delete, {"post": "yes"})
+    assert not Tag.objects.exists()
+    assert Contact.objects.filter(pk=cast["ada"].pk).exists()
 
 
 def test_it_asks_nobody_for_addresses_who_may_not_see_them(client, cast, guests):
