@@ -76,9 +76,11 @@ def candidates(campaign: Campaign) -> QuerySet[Contact]:
 def unreadable(campaign: Campaign) -> list[Unreadable]:
     """The segments of the campaign whose rule asks for what is gone by now."""
     found = []
-    for segment in chain(*_chosen(campaign)):
+    chosen = [segment for segment in chain(*_chosen(campaign)) if segment.rule]
+    conditions = segments.known() if chosen else {}
+    for segment in chosen:
         try:
-            segments.validate(segment.rule)
+            segments.validate(segment.rule, conditions)
         except segments.RuleError as error:
             found.append(Unreadable(segment.name, str(error)))
     return found

@@ -33,9 +33,12 @@ class Joined:
 Part = Asked | Joined
 
 
-def validate(rule: object) -> None:
-    """Raises `RuleError` with a sentence where a rule cannot be read or asks what nobody knows."""
-    read(rule)
+def validate(rule: object, conditions: Mapping[str, Condition] | None = None) -> None:
+    """Raises `RuleError` with a sentence where a rule cannot be read or asks what nobody knows.
+
+    For `conditions` see `read`.
+    """
+    read(rule, conditions)
 
 
 def matching(rule: object) -> "QuerySet[Contact]":
