@@ -166,6 +166,7 @@ class CampaignAdmin(BigList):
         pages = {
             "preview": preview.show_preview,
             "live": preview.show_live,
+            "readers": preview.list_readers,
             "audience": audience.show_audience,
             "progress": progress.show_progress,
             "counts": progress.show_counts,

@@ -8,17 +8,17 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from campaigns import services
+from campaigns import audience, services
 from campaigns.admin import workspace
 from campaigns.content import ContentError
 from campaigns.models import Campaign, CampaignContent, Sender
 from consent.models import Topic
-from contacts import fields, languages
-from contacts.admin.names import may_see_identity
-from contacts.models import Channel, DataField
+from contacts import fields, languages, segments
+from contacts.admin.names import may_see_identity, name_of
+from contacts.models import Channel, Contact, DataField
 from contacts.services import find_by_pseudonym
 
 # What the composer's live preview sends along, all of it text.
@@ -31,6 +31,9 @@ VIEWS = {
 }
 
 
+READERS = 20
+
+
 class PreviewForm(forms.Form):
     language = forms.ChoiceField(
         label=gettext_lazy("Language"), required=False, widget=UnfoldAdminSelectWidget
@@ -39,7 +42,7 @@ class PreviewForm(forms.Form):
         label=gettext_lazy("As this person"),
         required=False,
         max_length=36,
-        widget=UnfoldAdminTextInputWidget,
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
         help_text=gettext_lazy("Pseudonym; empty: nobody in particular."),
     )
 
@@ -48,7 +51,10 @@ class PreviewForm(forms.Form):
         written = campaign.contents.order_by("pk").values_list("language", flat=True)
         named = [(each, languages.name_of(each)) for each in written]
         self.fields["language"].choices = named  # type: ignore[attr-defined]
-        if not may_choose:
+        if may_choose:
+            where = workspace.url(campaign, "readers")
+            self.fields["person"].widget.attrs["data-readers-url"] = where
+        else:
             del self.fields["person"]
 
 
@@ -76,6 +82,24 @@ def show_preview(request: HttpRequest, object_id: int, model_admin: ModelAdmin) 
         views={} if campaign.channel == Channel.SMS else VIEWS,
         seen_as=seen_as,
     )
+
+
+@require_safe
+def list_readers(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> JsonResponse:
+    """Some of those who would get it, to look at it as: pseudonym, and how they are called here."""
+    campaign = workspace.load(model_admin, request, object_id, workspace.VIEW)
+    if not _may_choose(request):
+        raise PermissionDenied
+    try:
+        found, _older = audience.people(campaign, "", limit=READERS)
+    except segments.RuleError:
+        found = []
+    known = Contact.objects.select_related("identity").defer("attributes").in_bulk(found)
+    readers = []
+    for contact in (known[pk] for pk in found):
+        name = name_of(contact, is_clear=may_see_identity(request, contact.pk))
+        readers.append([str(contact.subject), f"{name} · {contact.language}"])
+    return JsonResponse({"readers": readers})
 
 
 @require_POST

@@ -189,12 +189,15 @@ def test_it_shows_a_message_as_dark_programs_do_whatever_this_browser_prefers(de
 
 def test_it_shows_what_is_written_as_a_person_on_a_phone_and_as_text(desk, campaign):
     ada = make.contact("ada@example.org", first_name="Ada", attributes={"city": "Lyon"})
+    make.granted(ada, campaign.topic)
     page = desk()
     body = write(page, campaign)
     page.get_by_role("button", name="Preview as you write").click()
     body.fill(
         "Hello {{ contact.first_name | default: 'reader' }} in {{ contact.city | default: 'town' }}"
     )
+    page.get_by_label("As this person").focus()
+    expect(page.locator("#desk-readers option")).to_have_attribute("value", str(ada.subject))
     page.get_by_label("As this person").fill(str(ada.subject))
     live = page.frame_locator(".desk-live iframe").locator("body")
     expect(live).to_contain_text("Hello reader in town")
@@ -204,6 +207,14 @@ def test_it_shows_what_is_written_as_a_person_on_a_phone_and_as_text(desk, campa
     page.get_by_role("button", name="Text part").click()
     expect(page.locator(".desk-live pre")).to_contain_text("Hello reader in town")
     expect(page.locator(".desk-live iframe")).to_be_hidden()
+
+
+def test_it_offers_readers_on_the_preview_too(desk, campaign):
+    ada = make.contact("ada@example.org")
+    make.granted(ada, campaign.topic)
+    page = desk(f"/admin/campaigns/campaign/{campaign.pk}/preview/")
+    page.get_by_label("As this person").focus()
+    expect(page.locator("#desk-readers option")).to_have_attribute("value", str(ada.subject))
 
 
 def test_it_asks_for_words_only_and_shows_their_length_where_it_is_a_text(desk, campaign):

@@ -212,6 +212,19 @@ def test_it_previews_as_a_person_without_the_name_for_others(client, campaign):
     assert "Ada" not in seen["html"]
 
 
+def test_it_offers_some_of_those_who_would_get_it_to_look_at_it_as(client, campaign):
+    ada = make.contact("ada@example.org", first_name="Ada")
+    make.granted(ada, campaign.topic)
+    make.contact("bo@example.org")
+    allowed(client, *MARKETER)
+    [[subject, called]] = client.get(at("readers", campaign)).json()["readers"]
+    assert subject == str(ada.subject)
+    assert "Ada" not in called
+    allowed(client, *(name for name in MARKETER if name != "contacts.view_contact"), username="bo")
+    assert client.get(at("readers", campaign)).status_code == 403
+    assert at("readers", campaign) not in client.get(at("preview", campaign)).content.decode()
+
+
 def test_it_finds_nobody_to_preview_by_address_or_without_view_contact(client, campaign):
     ada = make.contact("ada@example.org", first_name="Ada")
     allowed(client, *MARKETER, "contacts.view_identity")
@@ -869,3 +882,10 @@ def test_it_names_the_languages_of_a_message(client, campaign):
     allowed(client, *MARKETER)
     page = client.get(at("preview", campaign), headers={"Accept-Language": "fr"}).content.decode()
     assert ">Anglais</option>" in page
+
+
+def test_it_offers_nobody_where_a_segment_cannot_be_read(client, campaign):
+    rule = {"condition": "field.gone", "operator": "is", "value": "x"}
+    campaign.segments.add(Segment.objects.create(name="Gone", rule=rule))
+    allowed(client, *MARKETER)
+    assert client.get(at("readers", campaign)).json() == {"readers": []}

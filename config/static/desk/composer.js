@@ -75,6 +75,7 @@
       make("button", { type: "button", "aria-pressed": String(kind === "desktop"), "data-kind": kind }, words[kind]));
     const head = make("div", { class: "desk-live-head" }, make("div", { class: "desk-tabs", role: "group", "aria-label": words.message }, ...tabs));
     if (words.mayChoose) head.append(make("label", {}, `${words.person} `, person));
+    if (words.readersUrl) window.deskReaders(person, words.readersUrl);
     const pane = make("div", { class: "desk-live", hidden: "" }, head, subject, problem, frame, text);
     const button = make("button", { type: "button", "aria-expanded": "false" }, words.live);
     let waiting = 0;
