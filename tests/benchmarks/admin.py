@@ -26,8 +26,8 @@ _BESIDE = """
     INSERT INTO consent_servicemail (contact_id, purpose, language, details, attempts, sent_at)
     SELECT id, 'receipt', 'en', '{}', 1, now() FROM contacts_contact WHERE id % 10 = 4;
     INSERT INTO contacts_subjectrequest (
-        contact_id, kind, state, due_at, how, outcome, manifest, settled_at)
-    SELECT id, 'access', 'done', now(), '""', '"Sent"', '{}', now() FROM contacts_contact
+        contact_id, kind, state, due_at, how, outcome, extended_because, manifest, settled_at)
+    SELECT id, 'access', 'done', now(), '""', '"Sent"', '', '{}', now() FROM contacts_contact
     WHERE id % 10 = 5;
     INSERT INTO contacts_identityview (contact_id, people, reason)
     SELECT id, 1, 'They asked by phone' FROM contacts_contact WHERE id % 10 = 6;
