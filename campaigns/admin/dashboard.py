@@ -78,6 +78,7 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     context["now"] = timezone.now()
     context["steps"] = [] if begin.is_over() else begin.steps(request)
     context["is_quiet"] = not (context.keys() & ALWAYS or any(map(context.get, SOMETIMES)))
+    context["has_role"] = bool(user.get_all_permissions())
     return context
 
 

@@ -297,7 +297,15 @@ def test_it_says_so_when_nothing_waits_for_an_administrator(client):
     staff.groups.add(Group.objects.get(name="Administrator"))
     make.campaign(make.topic(), state="scheduled", send_at=timezone.now())
     client.force_login(staff)
-    assert "Nothing waits for you" in first_page(client).content.decode()
+    page = first_page(client).content.decode()
+    assert "Nothing waits for you" in page
+    assert "You have no role yet" not in page
+
+
+def test_it_says_who_helps_when_one_has_no_role_yet(client):
+    make.campaign(make.topic(), state="scheduled", send_at=timezone.now())
+    client.force_login(make.staff("nora", superuser=False))
+    assert "You have no role yet" in first_page(client).content.decode()
 
 
 def test_it_says_nothing_of_waiting_when_there_is_something_to_see(client, topic):
