@@ -76,6 +76,13 @@ class MaySend(permissions.BasePermission):
         return bool(request.user and request.user.has_perm("campaigns.send_campaign"))
 
 
+class MayChange(permissions.BasePermission):
+    """Whoever may write it may ask for its approval."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return bool(request.user and request.user.has_perm("campaigns.change_campaign"))
+
+
 class MayApprove(permissions.BasePermission):
     """The second pair of eyes has a permission of its own."""
 
@@ -302,9 +309,15 @@ class CampaignViewSet(
         return self._moved(services.unschedule_campaign)
 
     @extend_schema(request=None, **_MOVE)
+    @action(detail=True, methods=["post"], permission_classes=[MayChange])
+    def ask(self, request: Request, pk: str) -> Response:
+        """Ask for the approval of what it says and to whom, as it is now."""
+        return self._moved(services.ask_approval, actor_id=request.user.pk)
+
+    @extend_schema(request=None, **_MOVE)
     @action(detail=True, methods=["post"], permission_classes=[MayApprove])
     def approve(self, request: Request, pk: str) -> Response:
-        """The second pair of eyes: send the ETag of what was looked at as If-Match."""
+        """The second pair of eyes, once somebody else asked: send the ETag of what was read as If-Match."""
         return self._moved(services.approve_campaign, actor_id=request.user.pk)
 
     @extend_schema(request=None, **_MOVE)

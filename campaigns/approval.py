@@ -48,6 +48,14 @@ def may_approve(campaign: Campaign, staff_id: int) -> bool:
     return not is_theirs
 
 
+def is_asked(campaign: Campaign, staff_id: int, *, now: str) -> bool:
+    """Whether somebody else asked them to approve what has this digest.
+
+    Who may change a segment, a list or a sender could otherwise approve alone what they made of it.
+    """
+    return campaign.asked_by_id not in {None, staff_id} and campaign.asked_digest == now
+
+
 def stands(campaign: Campaign) -> bool:
     """Whether somebody else approved the campaign exactly as it is."""
     return (

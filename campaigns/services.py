@@ -54,6 +54,10 @@ class NotApproved(CampaignError):
     """A second person has to approve this first, as it is now."""
 
 
+class NotAsked(CampaignError):
+    """Somebody else has to ask for the approval first, of the campaign as it is now."""
+
+
 class ChangedMeanwhile(CampaignError):
     """It was changed after you opened this page: look at it again, as it is now."""
 
@@ -194,12 +198,14 @@ def duplicate_campaign(*, campaign: Campaign, name: str, author_id: int | None) 
 
 @transaction.atomic
 def ask_approval(*, campaign: Campaign, actor_id: int | None) -> None:
-    """Note who asks for a second pair of eyes, and when. Raises `NotADraft`."""
-    asked = Campaign.objects.filter(pk=campaign.pk, state=State.DRAFT).update(
-        asked_by_id=actor_id, asked_at=Now()
+    """Note who asks for a second pair of eyes, when, and for what: nothing else is approved.
+
+    Raises `NotADraft`.
+    """
+    digest = approval.digest(_not_started(campaign))
+    Campaign.objects.filter(pk=campaign.pk).update(
+        asked_by_id=actor_id, asked_digest=digest, asked_at=Now()
     )
-    if not asked:
-        raise NotADraft
     campaign.refresh_from_db()
 
 
@@ -209,22 +215,37 @@ def approve_campaign(*, campaign: Campaign, actor_id: int | None, seen: str = ""
 
     A campaign held before its start may be approved again: a list or the sender may have changed.
     `seen` is the digest (`approval.digest`) of what the second person looked at. Raises `NotADraft`,
-    `ChangedMeanwhile` where it is not that any more, and `SecondPersonNeeded` for its author and for
-    everybody who changed it since it was last approved.
+    `SecondPersonNeeded` for its author and for everybody who changed it since it was last approved,
+    `ChangedMeanwhile` where it is not what was seen any more, and `NotAsked` unless somebody else asked
+    for the approval of just that.
     """
-    locked = Campaign.objects.select_for_update(of=("self",)).get(pk=campaign.pk)
-    if locked.state not in {State.DRAFT, State.HELD} or locked.started_at:
-        raise NotADraft
+    locked = _not_started(campaign)
     if actor_id is None or not approval.may_approve(locked, actor_id):
         raise SecondPersonNeeded
-    digest = approval.digest(locked)
-    if seen and seen != digest:
-        raise ChangedMeanwhile
+    digest = _as_seen(locked, seen)
+    if not approval.is_asked(locked, actor_id, now=digest):
+        raise NotAsked
     Campaign.objects.filter(pk=campaign.pk).update(
         approved_by_id=actor_id, approved_digest=digest, approved_at=Now()
     )
     locked.editors.clear()
     campaign.refresh_from_db()
+
+
+def _not_started(campaign: Campaign) -> Campaign:
+    """The campaign, locked, as long as its approval can be asked for and given."""
+    locked = Campaign.objects.select_for_update(of=("self",)).get(pk=campaign.pk)
+    if locked.state not in {State.DRAFT, State.HELD} or locked.started_at:
+        raise NotADraft
+    return locked
+
+
+def _as_seen(campaign: Campaign, seen: str) -> str:
+    """The digest of a campaign, which is that of what was looked at."""
+    digest = approval.digest(campaign)
+    if seen and seen != digest:
+        raise ChangedMeanwhile
+    return digest
 
 
 @transaction.atomic
@@ -246,8 +267,7 @@ def schedule_campaign(
     locked = Campaign.objects.select_for_update(of=("self",)).get(pk=campaign.pk)
     if locked.state != State.DRAFT:
         raise NotADraft
-    if seen and seen != approval.digest(locked):
-        raise ChangedMeanwhile
+    _as_seen(locked, seen)
     if settings.CAMPAIGN_NEEDS_APPROVAL and not approval.stands(locked):
         raise NotApproved
     if problems := _problems(locked, send_at, latest_start_at):

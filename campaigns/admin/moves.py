@@ -180,7 +180,8 @@ def ask(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> HttpRe
         campaign,
         title=_("Ask for approval"),
         sentence=_(
-            "Everybody who may approve finds it on their first page. Write it to the end first."
+            "Everybody who may approve finds it on their first page. Write it to the end first: "
+            "once words, audience or sender change, it has to be asked for again."
         ),
         button=_("Ask for approval"),
         act=lambda: services.ask_approval(campaign=campaign, actor_id=request.user.pk),

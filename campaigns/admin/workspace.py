@@ -34,7 +34,7 @@ TABS = (
 MOVES = (
     ("test", _("Send a test"), {State.DRAFT, State.SCHEDULED, State.PAUSED}, CHANGE, "default"),
     ("schedule", _("Schedule"), {State.DRAFT}, SEND, "primary"),
-    ("ask", _("Ask for approval"), {State.DRAFT}, CHANGE, "default"),
+    ("ask", _("Ask for approval"), {State.DRAFT, State.HELD}, CHANGE, "default"),
     ("approve", _("Approve"), {State.DRAFT, State.HELD}, APPROVE, "default"),
     ("unschedule", _("Back to draft"), {State.SCHEDULED, State.HELD}, SEND, "default"),
     ("pause", _("Pause"), {State.SENDING}, SEND, "primary"),
@@ -59,7 +59,7 @@ MOVES = (
 
 # Moves that are there only where a second person is asked for.
 FOUR_EYES = {"ask", "approve"}
-BEFORE_THE_START = {"approve", "unschedule"}
+BEFORE_THE_START = {"ask", "approve", "unschedule"}
 NOT_STARTED = {State.DRAFT, State.SCHEDULED, State.HELD}
 
 
@@ -137,10 +137,13 @@ def approval_of(campaign: Campaign) -> dict[str, Any] | None:
     if not settings.CAMPAIGN_NEEDS_APPROVAL and campaign.approved_by_id is None:
         return None
     is_open = campaign.state in NOT_STARTED and campaign.started_at is None
+    stands = is_open and approval.stands(campaign)
+    is_waiting = is_open and not stands and campaign.asked_at is not None
     return {
         "is_needed": settings.CAMPAIGN_NEEDS_APPROVAL,
         "is_open": is_open,
-        "stands": is_open and approval.stands(campaign),
+        "stands": stands,
+        "is_asked_no_more": is_waiting and campaign.asked_digest != approval.digest(campaign),
         "has_words": is_open or bool(campaign.approved_by_id or campaign.asked_at),
         "editors": campaign.editors.order_by("pk") if is_open else [],
     }

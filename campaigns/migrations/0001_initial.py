@@ -42,6 +42,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='created')),
                 ('approved_digest', models.CharField(blank=True, default='', editable=False, max_length=64, verbose_name='digest of what was approved')),
                 ('approved_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='approved')),
+                ('asked_digest', models.CharField(blank=True, default='', editable=False, max_length=64, verbose_name='digest of what approval was asked for')),
                 ('asked_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='approval asked')),
                 ('started_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='started')),
                 ('finished_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='finished')),

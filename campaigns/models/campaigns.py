@@ -200,6 +200,13 @@ class Campaign(models.Model):
         related_name="+",
         verbose_name=_("approval asked by"),
     )
+    asked_digest = models.CharField(
+        _("digest of what approval was asked for"),
+        max_length=64,
+        blank=True,
+        default="",
+        editable=False,
+    )
     asked_at = models.DateTimeField(_("approval asked"), null=True, blank=True, editable=False)
     started_at = models.DateTimeField(_("started"), null=True, blank=True, editable=False)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True, editable=False)

@@ -248,6 +248,7 @@ def text(topic: Topic) -> Campaign:
 def schedule_now(campaign: Campaign, user: User) -> None:
     """Let beat and worker send it, as if a marketer had chosen this very moment."""
     if settings.CAMPAIGN_NEEDS_APPROVAL:
+        campaigns.ask_approval(campaign=campaign, actor_id=user.pk)
         campaigns.approve_campaign(campaign=campaign, actor_id=_second_person().pk)
     now = timezone.now()
     campaigns.schedule_campaign(

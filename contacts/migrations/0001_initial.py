@@ -266,6 +266,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('open', 'open'), ('done', 'done'), ('refused', 'refused')], default='open', max_length=7, verbose_name='state')),
                 ('received_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='received')),
                 ('due_at', models.DateTimeField(verbose_name='due')),
+                ('extended_because', models.TextField(blank=True, default='', help_text='GDPR art. 12(3)', verbose_name='takes two more months, because')),
                 ('how', contacts.models.sentences.SentenceField(blank=True, default='', verbose_name='how it came, and how the person was recognized')),
                 ('outcome', contacts.models.sentences.SentenceField(blank=True, default='', verbose_name='outcome')),
                 ('manifest', models.JSONField(blank=True, default=dict, verbose_name='rows touched, by table')),

@@ -40,8 +40,17 @@ def schedule(campaign):
     services.schedule_campaign(campaign=campaign, send_at=timezone.now(), actor_id=None)
 
 
+def ask(campaign):
+    services.ask_approval(campaign=campaign, actor_id=campaign.author_id)
+
+
+def approve(campaign, staff):
+    ask(campaign)
+    services.approve_campaign(campaign=campaign, actor_id=staff.pk)
+
+
 def test_it_schedules_when_a_second_person_approved(campaign, second):
-    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    approve(campaign, second)
     schedule(campaign)
     assert campaign.state == "scheduled"
 
@@ -69,18 +78,18 @@ def test_it_refuses_approval_by_everybody_who_changed_it(campaign, second):
     for editor in (second, third):
         with pytest.raises(services.SecondPersonNeeded):
             services.approve_campaign(campaign=campaign, actor_id=editor.pk)
-    services.approve_campaign(campaign=campaign, actor_id=make.staff("fourth").pk)
+    approve(campaign, make.staff("fourth"))
 
 
 def test_it_asks_nobody_twice_whose_words_somebody_else_has_read(campaign, second):
     third, fourth = make.staff("third"), make.staff("fourth")
     campaign.editors.add(second)
-    services.approve_campaign(campaign=campaign, actor_id=third.pk)
+    approve(campaign, third)
     campaign.editors.add(fourth)
     campaign.contents.update(body="What fourth wrote")
     with pytest.raises(services.SecondPersonNeeded):
-        services.approve_campaign(campaign=campaign, actor_id=fourth.pk)
-    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+        approve(campaign, fourth)
+    approve(campaign, second)
     assert approval.stands(campaign)
 
 
@@ -88,11 +97,11 @@ def test_it_keeps_the_editors_when_approval_is_asked_for(campaign, author, secon
     campaign.editors.add(second)
     services.ask_approval(campaign=campaign, actor_id=author.pk)
     with pytest.raises(services.SecondPersonNeeded):
-        services.approve_campaign(campaign=campaign, actor_id=second.pk)
+        approve(campaign, second)
 
 
 def test_it_holds_an_approval_void_when_the_approver_changes_it_and_back(client, campaign, second):
-    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    approve(campaign, second)
     client.force_login(second)
     page = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
     for name in ("Mine now", campaign.name):
@@ -120,14 +129,14 @@ def test_it_refuses_an_earlier_editor_on_the_desk_and_names_them(client, campaig
 
 
 def test_it_refuses_to_approve_what_is_under_way(campaign, second):
-    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    approve(campaign, second)
     schedule(campaign)
     with pytest.raises(services.NotADraft):
-        services.approve_campaign(campaign=campaign, actor_id=second.pk)
+        approve(campaign, second)
 
 
 def test_it_forgets_the_approval_when_the_words_change(campaign, second):
-    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    approve(campaign, second)
     campaign.contents.update(body="Something else")
     with pytest.raises(services.NotApproved):
         schedule(campaign)
@@ -143,6 +152,7 @@ def test_it_approves_on_the_desk_and_over_the_api_with_the_permission(client, ca
     )
     assert [client.post(page).status_code for page in pages] == [403, 403]
     nora.user_permissions.add(Permission.objects.get(codename="approve_campaign"))
+    ask(campaign)
     assert [client.post(page).status_code for page in pages] == [302, 200]
     campaign.refresh_from_db()
     assert campaign.approved_by == nora
@@ -158,6 +168,12 @@ def rename_sender(campaign):
     campaign.sender.save(update_fields=["from_email"])
 
 
+def change_rule(campaign):
+    campaign.segments.update(
+        rule={"condition": "language", "operator": "is", "value": "fr"},
+    )
+
+
 def rewrite(campaign):
     campaign.contents.update(body="What nobody else has read")
 
@@ -168,12 +184,14 @@ def test_it_approves_nothing_that_was_changed_after_the_page_was_opened(
 ):
     client.force_login(second)
     approve = reverse("admin:campaigns_campaign_approve", args=[campaign.pk])
+    ask(campaign)
     opened = digest_on(client.get(approve))
     change(campaign)
     refused = client.post(approve, opened)
     assert "It was changed after you opened this page" in refused.content.decode()
     campaign.refresh_from_db()
     assert campaign.approved_by is None
+    ask(campaign)
     assert client.post(approve, digest_on(refused)).status_code == 302
     assert approval.stands(Campaign.objects.get(pk=campaign.pk))
 
@@ -217,7 +235,49 @@ def test_it_makes_no_move_over_the_api_with_a_campaign_that_was_saved_meanwhile(
     assert press(seen).status_code == 412
     campaign.refresh_from_db()
     assert (campaign.state, campaign.approved_by) == (state, None)
+    if move == "approve":
+        ask(campaign)
     assert press(client.get(detail).headers["ETag"]).status_code == 200
+
+
+def test_it_approves_nothing_that_nobody_else_asked_for(campaign, second):
+    with pytest.raises(services.NotAsked):
+        services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    services.ask_approval(campaign=campaign, actor_id=second.pk)
+    with pytest.raises(services.NotAsked):
+        services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    assert not approval.stands(campaign)
+
+
+def put_on_a_list(_campaign):
+    StaticList.objects.get().contacts.add(make.contact())
+
+
+@pytest.mark.parametrize("change", [put_on_a_list, change_rule, rename_sender, rewrite])
+def test_it_approves_nothing_that_changed_since_somebody_asked(client, campaign, second, change):
+    """Whoever approves may change a list or a segment, and would be alone with what they made of it."""
+    listed(campaign, make.contact())
+    ask(campaign)
+    change(campaign)
+    client.force_login(second)
+    page = reverse("admin:campaigns_campaign_approve", args=[campaign.pk])
+    assert "somebody has to ask for it again" in client.get(page).content.decode()
+    with pytest.raises(services.NotAsked):
+        services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    approve(campaign, second)
+    assert approval.stands(Campaign.objects.get(pk=campaign.pk))
+
+
+def test_it_lets_whoever_may_change_it_ask_over_the_api(client, campaign, second):
+    nora = make.staff("nora", superuser=False)
+    nora.user_permissions.add(Permission.objects.get(codename="view_campaign"))
+    client.force_login(nora)
+    page = reverse("api:campaign-ask", args=[campaign.pk])
+    assert client.post(page).status_code == 403
+    nora.user_permissions.add(Permission.objects.get(codename="change_campaign"))
+    assert client.post(page).json()["asked_at"]
+    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    assert approval.stands(Campaign.objects.get(pk=campaign.pk))
 
 
 def test_it_offers_approval_of_a_held_campaign_before_its_start_alone(client, campaign, second):
@@ -250,7 +310,7 @@ def test_it_forgets_the_approval_when_somebody_is_put_on_a_list(campaign, second
     if side == "excluded_segments":
         campaign.excluded_segments.set(campaign.segments.all())
         campaign.segments.clear()
-    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    approve(campaign, second)
     assert approval.stands(campaign)
     vips.contacts.add(make.contact())
     assert not approval.stands(campaign)
@@ -259,17 +319,11 @@ def test_it_forgets_the_approval_when_somebody_is_put_on_a_list(campaign, second
 def test_it_forgets_the_approval_when_one_person_of_a_list_is_swapped(campaign, second):
     ada, bo = make.contact(), make.contact()
     vips = listed(campaign, ada)
-    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    approve(campaign, second)
     vips.contacts.set([bo])
     assert not approval.stands(campaign)
     vips.contacts.set([ada])
     assert approval.stands(campaign)
-
-
-def change_rule(campaign):
-    campaign.segments.update(
-        rule={"condition": "language", "operator": "is", "value": "fr"},
-    )
 
 
 @pytest.mark.parametrize(
@@ -286,7 +340,7 @@ def change_rule(campaign):
 )
 def test_it_forgets_the_approval_when_what_goes_out_changes(campaign, second, change):
     campaign.segments.add(Segment.objects.create(name="Everybody", rule={}))
-    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    approve(campaign, second)
     change(campaign)
     campaign = Campaign.objects.get(pk=campaign.pk)
     assert not approval.stands(campaign)
@@ -296,7 +350,7 @@ def test_it_forgets_the_approval_when_others_get_another_language(campaign, seco
     """Whoever reads neither gets what was written first."""
     french = {"language": "fr", "subject": "Nouveautés", "body": "Bonjour"}
     campaign.contents.create(**french)
-    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    approve(campaign, second)
     campaign.contents.filter(language="fr").delete()
     campaign.contents.create(**french)
     assert approval.stands(campaign)
@@ -311,7 +365,7 @@ def test_it_holds_what_changed_between_schedule_and_start(campaign, second):
     ada = make.contact()
     make.granted(ada, campaign.topic)
     vips = listed(campaign, ada)
-    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    approve(campaign, second)
     schedule(campaign)
     vips.contacts.add(make.contact())
     progress.start_due()
@@ -322,7 +376,7 @@ def test_it_holds_what_changed_between_schedule_and_start(campaign, second):
     progress.start_due()
     campaign.refresh_from_db()
     assert campaign.state == "held"
-    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    approve(campaign, second)
     services.release_held(campaign=campaign)
     progress.start_due()
     campaign.refresh_from_db()
@@ -338,7 +392,7 @@ def test_it_freezes_nobody_who_was_put_on_a_list_since_the_clock_looked(campaign
     campaign.segments.update(
         rule={"condition": "static_list", "operator": "is", "value": str(vips.pk)}
     )
-    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    approve(campaign, second)
     schedule(campaign)
 
     with transaction.atomic(), connection.cursor() as cursor:
@@ -359,7 +413,7 @@ def test_it_freezes_nobody_who_was_put_on_a_list_since_the_clock_looked(campaign
 
 
 def test_it_keeps_the_approval_of_what_is_a_draft_again_until_it_changes(campaign, second):
-    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    approve(campaign, second)
     schedule(campaign)
     services.unschedule_campaign(campaign=campaign)
     assert approval.stands(campaign)
@@ -369,7 +423,7 @@ def test_it_keeps_the_approval_of_what_is_a_draft_again_until_it_changes(campaig
 
 
 def test_it_starts_what_is_as_it_was_approved(campaign, second):
-    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    approve(campaign, second)
     schedule(campaign)
     progress.start_due()
     campaign.refresh_from_db()
@@ -416,7 +470,7 @@ EDITS = {
 @pytest.mark.parametrize("field", EDITS)
 def test_it_notes_who_edits_on_the_desk_and_drops_the_approval(client, campaign, second, field):
     campaign.segments.add(Segment.objects.create(name="Everybody", rule={}))
-    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    approve(campaign, second)
     third = make.staff("third")
     client.force_login(third)
     page = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
@@ -437,7 +491,7 @@ PATCHES = {
 @pytest.mark.parametrize("field", PATCHES)
 def test_it_notes_who_edits_over_the_api_and_drops_the_approval(client, campaign, second, field):
     campaign.segments.add(Segment.objects.create(name="Everybody", rule={}))
-    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    approve(campaign, second)
     third = make.staff("third")
     client.force_login(third)
     answer = client.patch(
@@ -490,7 +544,7 @@ def test_it_shows_who_asked_and_who_approved_what_and_when(client, campaign, aut
     shown = client.get(page).content.decode()
     assert "author asked for it on" in shown
     assert "Nobody has approved it yet" in shown
-    services.approve_campaign(campaign=campaign, actor_id=second.pk)
+    approve(campaign, second)
     for name in ("schedule", "progress", "change"):
         shown = client.get(reverse(f"admin:campaigns_campaign_{name}", args=[campaign.pk]))
         assert "Approved by second on" in shown.content.decode(), name

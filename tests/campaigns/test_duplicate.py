@@ -20,7 +20,7 @@ CHOSEN = {
 ITS_OWN = {
     "id", "name", "author", "created_at", "state", "state_reason", "send_at", "begins_at",
     "latest_start_at", "editors", "approved_by", "approved_digest", "approved_at", "asked_by",
-    "asked_at", "started_at", "finished_at", "deliveries", "lanes", "tally", "result",
+    "asked_at", "asked_digest", "started_at", "finished_at", "deliveries", "lanes", "tally", "result",
     "destinations",
 }  # fmt: skip
 # What hangs on a campaign once it is made or started.
@@ -52,7 +52,8 @@ def everything():
         is_local_time=True, per_minute=120, quiet_from=time(21), quiet_until=time(8),
         is_measured=True, state="sent", state_reason="Done", send_at=MOMENT, begins_at=MOMENT,
         latest_start_at=MOMENT, author=staff, approved_by=staff, approved_digest="d" * 64,
-        approved_at=MOMENT, asked_by=staff, asked_at=MOMENT, started_at=MOMENT, finished_at=MOMENT,
+        approved_at=MOMENT, asked_by=staff, asked_at=MOMENT, asked_digest="d" * 64,
+        started_at=MOMENT, finished_at=MOMENT,
     )  # fmt: skip
     campaign.editors.add(staff)
     for place, key in ((campaign.segments, "in"), (campaign.excluded_segments, "out")):

@@ -250,6 +250,7 @@ def test_switching_measurement_on_ends_an_approval(settings):
     news, author, other = make.topic(), make.staff("author"), make.staff("other")
     measuring.topic()
     campaign = make.campaign(news, author=author)
+    services.ask_approval(campaign=campaign, actor_id=author.pk)
     services.approve_campaign(campaign=campaign, actor_id=other.pk)
     assert approval.stands(campaign)
     Campaign.objects.filter(pk=campaign.pk).update(is_measured=True)
