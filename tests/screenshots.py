@@ -76,7 +76,7 @@ def build(page: Page) -> None:
     page.goto("/admin/contacts/segment/add/")
     page.get_by_label("Name").fill("French subscribers")
     page.get_by_role("button", name="Add a condition").click()
-    page.get_by_label("Value").fill("fr")
+    page.get_by_label("Value").select_option("fr")
     page.get_by_role("button", name="Add a condition").click()
     page.get_by_label("What").nth(1).select_option("lifecycle")
     page.get_by_label("Value").nth(1).select_option("subscriber")

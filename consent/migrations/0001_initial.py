@@ -658,7 +658,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='permission',
-            index=models.Index(models.F('valid_until'), condition=models.Q(('state', 'granted')), name='permission_expiring'),
+            index=models.Index(models.F('valid_until'), condition=models.Q(('state', 'granted'), ('valid_until__isnull', False)), name='permission_expiring'),
         ),
         migrations.AddConstraint(
             model_name='permission',

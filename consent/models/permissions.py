@@ -138,7 +138,9 @@ class Permission(models.Model):
         indexes = [
             models.Index(fields=["topic", "channel", "state"], name="permission_by_topic"),
             models.Index(
-                F("valid_until"), condition=Q(state="granted"), name="permission_expiring"
+                F("valid_until"),
+                condition=Q(state="granted", valid_until__isnull=False),
+                name="permission_expiring",
             ),
         ]
 

@@ -6,7 +6,6 @@ from datetime import date, datetime, time, timedelta
 from functools import cache, partial
 from zoneinfo import available_timezones
 
-from django.conf import settings
 from django.db.models import Q
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Right
@@ -14,6 +13,7 @@ from django.db.models.lookups import In
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from contacts import languages
 from contacts.models import Contact, DataField, Lifecycle, StaticList, Tag
 from contacts.segments.conditions import Condition, Operator, by_name, has
 
@@ -22,7 +22,13 @@ IS_NOT = _("%(label)s is not %(value)s")
 
 
 def profile() -> Iterable[Condition]:
-    yield Condition("language", _("language"), _among("language"), settings.LANGUAGES, is_open=True)
+    yield Condition(
+        "language",
+        _("language"),
+        _among("language"),
+        languages.read_by_people(),
+        older=languages.without_name,
+    )
     yield Condition("timezone", _("time zone"), _among("timezone"), _zones(), is_open=True)
     yield Condition("lifecycle", _("lifecycle stage"), _among("lifecycle"), Lifecycle.choices)
     yield Condition("created", _("sign-up"), moments("created_at"), group=_("Dates"))

@@ -118,7 +118,7 @@ def test_it_takes_a_marketer_from_a_segment_to_the_result(
     expect(page.locator("html")).to_have_attribute("lang", language)
     page.get_by_label(said("name")).fill("French readers")
     page.get_by_role("button", name=said("Add a condition")).click()
-    page.get_by_label(said("Value")).fill("fr")
+    page.get_by_label(said("Value")).select_option("fr")
     expect(page.locator(".desk-rule-figure")).to_have_text("3")
     expect(page.get_by_label(said("Of these, on"))).to_have_value("product-news.email")
     expect(page.locator(".desk-rule-splits")).to_contain_text(f"{said('may be mailed')} 1")
