@@ -200,7 +200,7 @@ def test_it_shows_a_choice_that_is_gone_as_it_stands(desk, nested):
                 "Plan is any of pro, team",
                 "tag is vip",
                 "None of these (language is German)",
-                "language is de",
+                "language is German",
             ],
         ),
         (
@@ -213,7 +213,7 @@ def test_it_shows_a_choice_that_is_gone_as_it_stands(desk, nested):
                 "Plan est parmi pro, team",
                 "étiquette est vip",
                 "Aucune de ces conditions (langue est Allemand)",
-                "langue est de",
+                "langue est Allemand",
             ],
         ),
     ],
