@@ -29,6 +29,7 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _YES = frozenset({"yes", "y", "true", "t", "1", "on", "oui", "vrai"})
 _NO = frozenset({"no", "n", "false", "f", "0", "off", "non", "faux"})
 _DATES = ("%Y-%m-%d", "%d/%m/%Y", "%d.%m.%Y", "%Y/%m/%d")
+_DAY_AND_HOUR = re.compile(r"(\S+?)(?:[T ]\d.*)?")
 
 
 class FieldError(ValueError):
@@ -144,9 +145,11 @@ def _date(_field: DataField, value: object) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _parsed_date(text: str) -> str | None:
+    if not (found := _DAY_AND_HOUR.fullmatch(text)):
+        return None
     for form in _DATES:
         try:
-            return datetime.strptime(text[:10], form).date().isoformat()  # noqa: DTZ007 - a day
+            return datetime.strptime(found[1], form).date().isoformat()  # noqa: DTZ007 - a day
         except ValueError:
             continue
     return None

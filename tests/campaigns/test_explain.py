@@ -52,6 +52,15 @@ def test_it_says_that_a_person_is_not_in_the_segments():
     assert "not in the campaign's segments" in explain(ada, campaign)
 
 
+def test_it_says_so_when_a_segment_asks_for_what_is_gone():
+    campaign = make.campaign(make.topic())
+    rule = {"condition": "field.gone", "operator": "is", "value": "x"}
+    campaign.segments.add(Segment.objects.create(name="Gone", rule=rule))
+    said = explain(make.contact(), campaign)
+    assert "“Gone”" in said
+    assert "not in the campaign's segments" not in said
+
+
 def test_it_refuses_a_campaign_or_a_person_that_is_not_there():
     campaign = make.campaign(make.topic())
     with pytest.raises(CommandError, match="There is no campaign 0"):

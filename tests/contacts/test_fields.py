@@ -259,3 +259,23 @@ def test_it_generates_the_record_of_processing(capsys):
     assert json.loads(capsys.readouterr().out)["processing"] == rows
     call_command("article_30")
     assert len(list(csv.DictReader(io.StringIO(capsys.readouterr().out)))) == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("said", "day"),
+    [
+        ("2024-03-01", "2024-03-01"),
+        ("2024-03-01T10:20:30Z", "2024-03-01"),
+        ("1/3/2024 10:20", "2024-03-01"),
+        ("2024-03-01xyz", None),
+        ("2024-03-0112", None),
+        ("2024-03-01 or so", None),
+    ],
+)
+def test_it_takes_a_day_with_or_without_an_hour_and_nothing_else(said, day):
+    born = make.field("born", DataField.Type.DATE)
+    if day:
+        assert fields.clean(born, said) == day
+    else:
+        with pytest.raises(fields.FieldError):
+            fields.clean(born, said)

@@ -39,10 +39,13 @@ class Command(BaseCommand):
 def _answer(campaign: Campaign, contact: Contact) -> dict[str, Any]:
     delivery = campaign.deliveries.filter(contact=contact).first()
     decision = gate.explain(contact=contact, topic=campaign.topic, channel=campaign.channel)
+    unreadable = [str(problem) for problem in audience.unreadable(campaign)]
+    meant = Contact.objects.none() if unreadable else audience.candidates(campaign)
     return {
         "contact": str(contact.subject),
         "campaign": campaign.pk,
-        "in_segments": audience.candidates(campaign).filter(pk=contact.pk).exists(),
+        "in_segments": meant.filter(pk=contact.pk).exists(),
+        "unreadable": unreadable,
         "delivery": delivery
         and {"state": delivery.state, "reason": delivery.reason, "event": delivery.event_id},
         "now": {
@@ -62,7 +65,8 @@ def _sentences(answer: dict[str, Any]) -> list[str]:
         lines.append(f"The delivery is {delivery['state']}{why}{event}.")
     else:
         lines.append("There is no delivery of this campaign to this person.")
-    if not answer["in_segments"]:
+    lines += answer["unreadable"]
+    if not (answer["in_segments"] or answer["unreadable"]):
         lines.append("The person is not in the campaign's segments.")
     label = gate.Reason(now["reason"]).label if now["reason"] else ""
     event = f" (consent event {now['event']})" if now["event"] else ""
