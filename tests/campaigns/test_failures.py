@@ -139,7 +139,7 @@ class _LeavesBeforeTheContent(socketserver.StreamRequestHandler):
 
 
 def test_it_pauses_when_every_connection_is_lost_before_the_content(settings: LazySettings) -> None:
-    campaign = _campaign_to(40)
+    campaign = _campaign_to(80)
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _LeavesBeforeTheContent) as relay:
         threading.Thread(target=relay.serve_forever).start()
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", relay.server_address[1]
@@ -148,7 +148,7 @@ def test_it_pauses_when_every_connection_is_lost_before_the_content(settings: La
 
     assert campaign.state == Campaign.State.PAUSED
     assert "25 of the last 50 messages were not taken" in str(campaign.state_reason)
-    assert engine.states(campaign) == {"pending": 40}
+    assert engine.states(campaign) == {"pending": 80}
 
 
 @pytest.mark.parametrize("transport", ["nowhere.EmailBackend", "django.core.mail.EmailMessage"])
