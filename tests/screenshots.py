@@ -67,7 +67,8 @@ def compose(page: Page, address: str) -> None:
     page.goto(address)
     page.get_by_role("button", name="Preview as you write").first.click()
     page.locator(".desk-live-subject:not(:empty)").first.wait_for()
-    page.set_viewport_size({"width": 1280, "height": 1100})
+    # Wide enough for the message to stand beside its words.
+    page.set_viewport_size({"width": 1600, "height": 1000})
     page.evaluate("document.getElementById('id_contents-0-subject').scrollIntoView()")
 
 
