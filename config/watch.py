@@ -129,7 +129,9 @@ WATCHED = (
     Watched("contacts.Hold", ("contact_id", "placed_at", "lifted_at")),
     Watched("contacts.IdentityView", ("contact_id", "export_id", "people"), action="viewed"),
     Watched("contacts.Export", ("segment_name", "people", "approved_by_id", "fetched_at")),
-    Watched("contacts.Processor", ("name", "service", "receives", "country", "ended_on")),
+    Watched(
+        "contacts.Processor", ("name", "service", "receives", "country", "safeguard", "ended_on")
+    ),
     Watched(
         "consent.Organization",
         ("legal_name", "country", "website", "privacy_page", "authority"),

@@ -133,7 +133,7 @@ def processing(contact: Contact) -> Section:
     """What a person must be told of the use of their data (GDPR art. 15(1)), in plain words."""
     asking = Organization.objects.order_by("pk").first()
     lines = {
-        _("Who is responsible"): f"{asking.legal_name}, {asking.email}" if asking else "",
+        **(_responsible(asking) if asking else {}),
         _("What for"): _(
             "To send you the messages you said yes to, and to prove that you did. Each further fact"
             " is for what stands beside it."
@@ -151,10 +151,23 @@ def processing(contact: Contact) -> Section:
     return Section(_("How we use it"), _filled(lines))
 
 
+def _responsible(asking: Organization) -> dict[str, str]:
+    return {
+        _("Who is responsible"): f"{asking.legal_name}, {asking.email}",
+        _("Who decides with us"): _in_one_line(asking.joint_controllers),
+        _("Who represents us in the Union"): _in_one_line(asking.representative),
+        _("Data protection officer"): _in_one_line(asking.data_protection_officer),
+    }
+
+
+def _in_one_line(text: str) -> str:
+    return ", ".join(filter(None, map(str.strip, text.splitlines())))
+
+
 def _recipients(contact: Contact) -> str:
     """By name: who got data of this very person (GDPR art. 15(1)(c); CJEU C-154/21)."""
     named = [
-        f"{each.name} ({', '.join(filter(None, [each.service, each.country]))})"
+        f"{each.name} ({', '.join(filter(None, [each.service, each.place]))})"
         for each in parties.recipients(contact)
     ]
     return ", ".join(named) or _("Nobody but us.")

@@ -23,6 +23,10 @@ def controller() -> Controller | None:
         phone=organization.phone,
         website=organization.website,
         authority=organization.authority,
+        country=organization.country,
+        joint_controllers=organization.joint_controllers,
+        representative=organization.representative,
+        data_protection_officer=organization.data_protection_officer,
     )
 
 

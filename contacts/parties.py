@@ -6,6 +6,7 @@ What staff registered by hand (`Processor`) is added here.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from contacts import countries
 from contacts.models import Contact, Processor
 
 
@@ -20,17 +21,34 @@ class Controller:
     phone: str
     website: str
     authority: str
+    country: str = ""
+    joint_controllers: str = ""
+    representative: str = ""
+    data_protection_officer: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
-    """Somebody who gets personal data: what for, what, where (ISO 3166), and how it is told."""
+    """Somebody who gets personal data: what for, what, where (ISO 3166), by which safeguard there, and how
+    it is told."""
 
     name: str
     service: str
     receives: str
     country: str = ""
+    safeguard: str = ""
     contact: str = ""
+
+    @property
+    def is_outside(self) -> bool:
+        """Data that they get leaves the European Economic Area."""
+        return countries.is_outside(self.country)
+
+    @property
+    def place(self) -> str:
+        """The country, and what protects the data there where that has to be said (GDPR art. 15(2))."""
+        said = [self.country, self.safeguard if self.is_outside else ""]
+        return ": ".join(filter(None, said))
 
 
 # Of one person, only those who got data of that person; of None, all.
@@ -66,6 +84,7 @@ def recipients(contact: Contact | None = None) -> list[Recipient]:
             service=processor.service,
             receives=processor.receives,
             country=processor.country,
+            safeguard=_safeguard(processor),
             contact=processor.contact,
         )
         for processor in Processor.objects.in_use().order_by("name")
@@ -73,3 +92,8 @@ def recipients(contact: Contact | None = None) -> list[Recipient]:
     noticed = [found for source in _sources for found in source(contact)]
     known = {each.name.lower(): each for each in reversed([*registered, *noticed])}
     return sorted(known.values(), key=lambda each: each.name.lower())
+
+
+def _safeguard(processor: Processor) -> str:
+    said = [str(processor.get_safeguard_display()), processor.safeguard_details]
+    return ", ".join(filter(None, said))

@@ -1,16 +1,20 @@
 """The record of processing activities (GDPR art. 30), generated from what is registered."""
 
+import io
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date
 from typing import Any
 
+from defusedcsv import csv
 from django.apps import apps
 from django.conf import settings
 from django.db.models import Model
 from django.utils.translation import gettext as _
 
-from contacts import holders, parties
+from contacts import countries, holders, parties
 from contacts.models import DataField, Lifecycle
+from contacts.parties import Controller, Recipient
 
 COLUMNS = (
     "category",
@@ -22,6 +26,17 @@ COLUMNS = (
     "kept",
     "depends_on_permission",
     "review_on",
+)
+# What the record says of all kinds of data alike stands in each row of the table.
+SHARED = (
+    "controller",
+    "joint_controllers",
+    "representative",
+    "data_protection_officer",
+    "people",
+    "recipients",
+    "transfers",
+    "measures",
 )
 
 
@@ -46,6 +61,74 @@ def whole() -> dict[str, Any]:
         "recipients": [asdict(recipient) for recipient in parties.recipients()],
         "measures": measures(),
     }
+
+
+def csv_table() -> str:
+    """The record as CSV: a row for each kind of data, complete in itself; no cell is a formula."""
+    shared = _shared()
+    text = io.StringIO()
+    table = csv.DictWriter(text, (*COLUMNS, *SHARED), lineterminator="\n")
+    table.writeheader()
+    table.writerows(row | shared for row in record())
+    return text.getvalue()
+
+
+def _shared() -> dict[str, str]:
+    who = parties.controller()
+    recipients = parties.recipients()
+    leaving = [each for each in recipients if each.is_outside]
+    return {
+        "controller": _who(who) if who else "",
+        "joint_controllers": who.joint_controllers if who else "",
+        "representative": who.representative if who else "",
+        "data_protection_officer": who.data_protection_officer if who else "",
+        "people": "; ".join(str(stage.label) for stage in Lifecycle),
+        "recipients": "; ".join(f"{each.name} ({each.service})" for each in recipients),
+        "transfers": "; ".join(f"{each.name} ({each.place})" for each in leaving),
+        "measures": " ".join(measures()),
+    }
+
+
+def _who(controller: Controller) -> str:
+    said = (controller.name, controller.address, controller.contact, controller.email)
+    return ", ".join(line for part in said for line in part.splitlines() if line)
+
+
+def missing() -> list[str]:
+    """What the article asks for and nobody has written yet, a sentence each."""
+    return [
+        *_missing_of(parties.controller()),
+        *(said for each in parties.recipients() if (said := _missing_of_recipient(each))),
+    ]
+
+
+def _missing_of(who: Controller | None) -> Iterator[str]:
+    if who is None:
+        return
+    if not who.data_protection_officer:
+        yield _(
+            "The organization names no data protection officer: where it needs none (art. 37), write so"
+            " there."
+        )
+    if countries.is_outside(who.country) and not who.representative:
+        yield _(
+            "The organization is outside the European Economic Area and names no representative in the"
+            " Union (art. 27)."
+        )
+
+
+def _missing_of_recipient(each: Recipient) -> str:
+    if not each.country:
+        return _(
+            "Nobody wrote in which country %(name)s keeps the data: register it as a processor by this"
+            " name."
+        ) % {"name": each.name}
+    if each.is_outside and not each.safeguard:
+        return _(
+            "%(name)s gets data in %(country)s, outside the European Economic Area: write what protects"
+            " it there (art. 45 to 49)."
+        ) % {"name": each.name, "country": each.country}
+    return ""
 
 
 def retention() -> list[dict[str, str]]:

@@ -164,6 +164,7 @@ def organization() -> Organization:
         website="https://lumen.example",
         privacy_page="https://lumen.example/privacy",
         authority="CNIL",
+        data_protection_officer="Claire Martin\nprivacy@lumen.example",
     )
 
 

@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from contacts import languages
+from contacts import countries, languages
 from contacts.models import Channel
 from contacts.models.triggers import never_deleted
 
@@ -24,13 +24,36 @@ class Organization(models.Model):
 
     legal_name = models.CharField(_("legal name"), max_length=200)
     postal_address = models.TextField(_("postal address"))
-    country = models.CharField(_("country"), max_length=2, help_text=_("ISO 3166 code"))
+    country = models.CharField(
+        _("country"),
+        max_length=2,
+        validators=[countries.check],
+        help_text=_("ISO 3166, two capital letters."),
+    )
     contact_name = models.CharField(_("contact"), max_length=200)
     email = models.EmailField(_("email"))
     phone = models.CharField(_("phone"), max_length=40)
     website = models.URLField(_("website"))
     privacy_page = models.URLField(_("privacy page"))
     authority = models.CharField(_("supervisory authority"), max_length=200)
+    data_protection_officer = models.TextField(
+        _("data protection officer"),
+        blank=True,
+        default="",
+        help_text=_("Name and how to reach them. Where you need none (GDPR art. 37), say so."),
+    )
+    representative = models.TextField(
+        _("representative in the Union"),
+        blank=True,
+        default="",
+        help_text=_("Name and how to reach them, for whoever is outside it (GDPR art. 27)."),
+    )
+    joint_controllers = models.TextField(
+        _("joint controllers"),
+        blank=True,
+        default="",
+        help_text=_("Who decides together with you, and how to reach them (GDPR art. 26)."),
+    )
 
     class Meta:
         verbose_name = _("organization")

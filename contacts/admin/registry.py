@@ -126,8 +126,16 @@ class ProcessorAdmin(Kept, ModelAdmin):
         "Whoever gets personal data to work for you belongs here: the record of processing and "
         "every answered request name them."
     )
-    list_display = ("name", "service", "receives", "country", "contact", "ended_on")
+    list_display = ("name", "service", "receives", "country", "safeguard", "contact", "ended_on")
     search_fields = ("name",)
     ordering = ("name",)
-    fields = ("name", "service", "receives", ("country", "contact"), "ended_on")
+    fields = (
+        "name",
+        "service",
+        "receives",
+        "contact",
+        ("country", "safeguard"),
+        "safeguard_details",
+        "ended_on",
+    )
     actions = None

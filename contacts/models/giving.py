@@ -8,6 +8,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from contacts import countries
 from contacts.models.people import Contact
 from contacts.models.segments import Segment
 
@@ -20,11 +21,42 @@ class ProcessorQuerySet(models.QuerySet["Processor"]):
 class Processor(models.Model):
     """Somebody who gets personal data to work for us (GDPR art. 28), and is told of rights (art. 19)."""
 
+    class Safeguard(models.TextChoices):
+        """What lets data leave the European Economic Area (GDPR chapter V)."""
+
+        ADEQUACY = "adequacy", _("adequacy decision (art. 45)")
+        CLAUSES = "clauses", _("standard contractual clauses (art. 46)")
+        CORPORATE_RULES = "corporate_rules", _("binding corporate rules (art. 47)")
+        CODE = "code", _("code of conduct or certification (art. 46)")
+        EXCEPTION = "exception", _("exception (art. 49)")
+
     name = models.CharField(_("name"), max_length=200, unique=True)
     service = models.CharField(_("what it does for us"), max_length=300)
     receives = models.CharField(_("what it gets of people"), max_length=300)
     country = models.CharField(
-        _("country"), max_length=2, blank=True, default="", help_text=_("ISO 3166, two letters")
+        _("country"),
+        max_length=2,
+        blank=True,
+        default="",
+        validators=[countries.check],
+        help_text=_("Where the data goes: ISO 3166, two capital letters."),
+    )
+    safeguard = models.CharField(
+        _("transfer safeguard"),
+        max_length=15,
+        choices=Safeguard,
+        blank=True,
+        default="",
+        help_text=_(
+            "What protects the data outside the European Economic Area. People are told it, too."
+        ),
+    )
+    safeguard_details = models.CharField(
+        _("which, and where it can be read"),
+        max_length=300,
+        blank=True,
+        default="",
+        help_text=_("The decision, contract or rules and their date; for an exception, its case."),
     )
     contact = models.CharField(
         _("how it is told"),
@@ -38,6 +70,28 @@ class Processor(models.Model):
     class Meta:
         verbose_name = _("processor")
         verbose_name_plural = _("processors")
+        constraints = [
+            models.CheckConstraint(
+                name="processor_safeguard_known",
+                condition=Q(
+                    safeguard__in=[
+                        "",
+                        "adequacy",
+                        "clauses",
+                        "corporate_rules",
+                        "code",
+                        "exception",
+                    ]
+                ),
+            ),
+            models.CheckConstraint(
+                name="processor_exception_is_explained",
+                condition=~Q(safeguard="exception") | ~Q(safeguard_details=""),
+                violation_error_message=_(
+                    "An exception has to be explained: write which case of art. 49 it is, and why."
+                ),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-from defusedcsv import csv
 from django.core.management.base import BaseCommand, CommandParser
 
 from contacts import processing
@@ -19,6 +18,4 @@ class Command(BaseCommand):
         if format == "json":
             self.stdout.write(json.dumps(processing.whole(), ensure_ascii=False, indent=2))
             return
-        writer = csv.DictWriter(self.stdout, processing.COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(processing.record())
+        self.stdout.write(processing.csv_table(), ending="")
