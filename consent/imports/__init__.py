@@ -39,7 +39,9 @@ from consent.imports.errors import (
     RowRefused,
 )
 from consent.imports.reading import Format
-from consent.imports.rows import Refusal, Registry, Row, RowReader
+from consent.imports.registry import Registry
+from consent.imports.row_reader import RowReader
+from consent.imports.rows import Refusal, Row
 from consent.imports.writing import BatchWriter, SomebodyKnown, Tally
 from consent.models import ImportBatch, ImportEvidence
 from contacts import bulk, fields
