@@ -88,8 +88,8 @@ def note(hit: links.Hit, destination: Destination | None) -> bool:
 
 
 def permitting() -> QuerySet[Permission]:
-    """The permissions to measure that stand."""
-    return _standing().filter(topic__covers_measurement=True)
+    """The permissions to measure that stand; none of them by a topic that was retired."""
+    return _standing().filter(topic__in=Topic.objects.measuring())
 
 
 def usable() -> Q:

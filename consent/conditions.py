@@ -23,8 +23,12 @@ LOST = [
 
 
 def permissions() -> Iterable[Condition]:
-    """One condition per topic and channel, named `permission.<topic>.<channel>`."""
-    for topic in Topic.objects.exclude(status=Topic.Status.DRAFT).order_by("key"):
+    """One condition per topic and channel, named `permission.<topic>.<channel>`.
+
+    None for a use of data that was retired: nobody permits it any more, whatever they once said.
+    """
+    over = Q(use=Topic.Use.DATA, status=Topic.Status.RETIRED)
+    for topic in Topic.objects.exclude(status=Topic.Status.DRAFT).exclude(over).order_by("key"):
         for channel in topic.channels:
             yield Condition(
                 f"permission.{topic.key}.{channel}",

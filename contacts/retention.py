@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from celery import current_app
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 
 from contacts import holders, segments
@@ -94,6 +94,18 @@ def _overdue() -> Iterator[tuple[str, Cause, "QuerySet[Contact]"]]:
             yield field.key, Cause.NOT_PERMITTED, _unpermitted(field)
 
 
+def depending_on(topic_key: str) -> list[tuple[DataField, int]]:
+    fields = list(_dependent().filter(topic_key=topic_key).order_by("label", "pk"))
+    if not fields:
+        return []
+    held = {
+        f"holding_{field.key}": Count("pk", filter=Q(attributes__has_key=field.key))
+        for field in fields
+    }
+    people = _free().aggregate(**held)
+    return [(field, people[f"holding_{field.key}"]) for field in fields]
+
+
 def _unpermitted(field: DataField) -> "QuerySet[Contact]":
     permitted = permitting(field)
     holding = _holding(field.key)
@@ -128,12 +140,16 @@ def permitting(field: DataField) -> "QuerySet[Contact] | None":
 
 
 def _holding(key: str) -> "QuerySet[Contact]":
-    """Who has such a value, and whose it may be taken from: not what a hold keeps (GDPR art. 17(3)), nor
-    what a person had restricted, which is stored and nothing else (art. 18(2))."""
-    free = Contact.objects.filter(restricted_at=None).exclude(
+    """Who has such a value, and whose it may be taken from."""
+    return _free().filter(attributes__has_key=key)
+
+
+def _free() -> "QuerySet[Contact]":
+    """Not whose data a hold keeps (GDPR art. 17(3)), nor who had it restricted: that is stored and nothing
+    else (art. 18(2))."""
+    return Contact.objects.filter(restricted_at=None).exclude(
         pk__in=Hold.objects.standing().values("contact")
     )
-    return free.filter(attributes__has_key=key)
 
 
 def _stored_keys() -> set[str]:

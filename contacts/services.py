@@ -242,6 +242,11 @@ def forget_all_unpermitted() -> None:
     retention.forget_all_unpermitted()
 
 
+def kept_by_use(topic_key: str) -> list[tuple[DataField, int]]:
+    """The fields that are kept by this use of data alone, each with the people whose value ends with it."""
+    return retention.depending_on(topic_key)
+
+
 @transaction.atomic
 def find_or_create_contact(
     *, email: str = "", phone: str = "", language: str

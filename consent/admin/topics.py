@@ -21,8 +21,11 @@ from unfold.widgets import (
 
 from consent import services
 from consent.models import Topic, Wording
+from contacts import segments
+from contacts import services as contacts
 from contacts.admin import acts
 from contacts.admin.lists import Kept, OwnFilters, ReadOnly, in_language
+from contacts.models import Channel, Segment
 
 STATUS_COLORS = {"published": "success", "retired": "danger", "draft": "warning"}
 YEARS = [
@@ -30,6 +33,17 @@ YEARS = [
     (2 * 365, _("2 years")),
     (3 * 365, _("3 years")),
 ]
+
+ENDS = {
+    Topic.Use.MESSAGE: _(
+        "Nothing more is sent on it and it is offered to nobody. Permissions and proofs stay."
+    ),
+    Topic.Use.DATA: _(
+        "This use of data ends and is offered to nobody: what is kept by it alone is erased by the next"
+        " run of retention, within a day. Permissions and proofs stay; published again before that run,"
+        " nothing is lost."
+    ),
+}
 
 
 # What people read of a topic, in every language but the one its own columns are written in.
@@ -217,14 +231,27 @@ class TopicAdmin(Kept, ModelAdmin):
             request,
             topic,
             title=_("Retire this topic"),
-            sentence=_(
-                "Nothing more is sent on it and it is offered to nobody. Permissions and proofs stay."
-            ),
+            sentence=ENDS[Topic.Use(topic.use)],
             button=_("Retire"),
             act=lambda: services.retire_topic(topic=topic),
             done=_("The topic is retired."),
             refusals=(services.ConsentError,),
+            template="admin/consent/retire_topic.html",
+            **(_ending_with(topic) if topic.use == Topic.Use.DATA else {}),
         )
+
+
+def _ending_with(topic: Topic) -> dict[str, Any]:
+    """What is kept by a use of data alone, and which segments ask who permits it."""
+    condition = f"permission.{topic.key}.{Channel.DATA}"
+    return {
+        "fields": contacts.kept_by_use(topic.key),
+        "segments": [
+            segment
+            for segment in Segment.objects.order_by("name")
+            if condition in segments.conditions_of(segment.rule)
+        ],
+    }
 
 
 class WordingForm(forms.ModelForm):

@@ -466,7 +466,8 @@ class BatchWriter:
             standings = self.histories[person.contact_id].standings
             for key, topic_key in self.topic_of_field.items():
                 standing = standings.get((topic_key, Channel.DATA))
-                if not (standing and standing.state == State.GRANTED):
+                is_given = standing and standing.state == State.GRANTED
+                if not (is_given and self.topics[topic_key].status == Topic.Status.PUBLISHED):
                     person.facts.attributes.pop(key, None)
 
     def _copy(self, heard: Sequence[Person], copies: Copies) -> None:

@@ -28,7 +28,10 @@ def publish_topic(*, topic: Topic) -> None:
 
 
 def retire_topic(*, topic: Topic) -> None:
-    """A retired topic sends nothing and is offered to nobody; its permissions and proofs stay."""
+    """A retired topic sends nothing and is offered to nobody; its permissions and proofs stay.
+
+    A use of data ends with it: what is kept by it alone goes with the next run of retention.
+    """
     Topic.objects.filter(pk=topic.pk).update(status=Topic.Status.RETIRED)
     topic.refresh_from_db()
 

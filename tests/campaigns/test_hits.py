@@ -334,6 +334,15 @@ def test_the_record_of_processing_names_it_once_people_can_permit_it(campaign):
     assert not any(row["depends_on_permission"] == "measurement" for row in processing.record())
 
 
+def test_hits_go_when_the_topic_that_permits_them_is_retired(campaign):
+    ask(campaign, "ada", LINK)
+    assert retention.erase_expired() == []
+    consent.retire_topic(topic=measuring.topic())
+    [found] = retention.erase_expired()
+    assert (found.key, found.cause, found.people) == ("hits", "not_permitted", 1)
+    assert hits() == []
+
+
 def test_hits_are_kept_for_their_days_after_the_last(campaign, settings):
     ask(campaign, "ada", LINK)
     settings.MEASUREMENT_DAYS = 10

@@ -1,5 +1,6 @@
 """Topics, words, the ledger and suppressions in the admin: what it does, and what nobody can do."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import ProgrammingError, transaction
 from django.urls import reverse
 
+from consent import services as consent
 from consent.admin import as_of
 from consent.models import (
     ConsentEvent,
@@ -19,6 +21,8 @@ from consent.models import (
     Topic,
     Wording,
 )
+from contacts import services as contacts
+from contacts.models import Segment
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -117,6 +121,41 @@ def test_it_retires_a_topic(client):
     client.post(at("topic", "retire", topic.pk))
     topic.refresh_from_db()
     assert topic.status == Topic.Status.RETIRED
+
+
+def test_it_says_what_ends_with_a_use_of_data_before_it_is_retired(
+    client, django_assert_max_num_queries
+):
+    use = make.topic(
+        "remember",
+        use=Topic.Use.DATA,
+        offers_email=False,
+        offers_sms=False,
+        covers_measurement=True,
+    )
+    for key in ("city", "taste"):
+        make.field(key, basis="consent", topic_key=use.key)
+    ada = make.contact()
+    consent.confirm(
+        contact=ada, wordings=[make.wording(use, "data")], address=ada.addresses.get(), details={}
+    )
+    contacts.update_contact(contact=ada, attributes={"city": "Lyon"})
+    rule = {"condition": "permission.remember.data", "operator": "has"}
+    asking = Segment.objects.create(name="Who lets us remember", rule={"any": [rule]})
+    Segment.objects.create(name="French speakers", rule={})
+    client.force_login(make.staff())
+    with django_assert_max_num_queries(16):
+        page = client.get(at("topic", "retire", use.pk)).content.decode()
+    assert "This use of data ends" in page
+    assert re.search(r"City\s*<span[^>]*>of 1 person<", page)
+    assert re.search(r"Taste\s*<span[^>]*>of 0 people<", page)
+    assert "What people opened and clicked" in page
+    assert asking.name in page
+    assert "French speakers" not in page
+    assert (
+        "This use of data ends"
+        not in client.get(at("topic", "retire", make.topic().pk)).content.decode()
+    )
 
 
 def test_it_lets_those_who_may_only_look_change_no_topic(client):

@@ -93,7 +93,9 @@ def test_it_offers_the_uses_of_data_that_people_can_permit_and_takes_no_other(de
     desk.post(ADD, FILLED | {"topic_key": "remember-city", "basis": "consent"})
     genre = DataField.objects.get()
     assert genre.topic_key == "remember-city"
-    Topic.objects.update(status="draft")
+    for ended in ("retired", "draft"):
+        Topic.objects.update(status=ended)
+        assert "Remember my city" not in desk.get(ADD).content.decode()
     desk.post(page_of(genre), FILLED | {"topic_key": "remember-city", "label": "Taste"})
     genre.refresh_from_db()
     assert (genre.label, genre.topic_key) == ("Taste", "remember-city")

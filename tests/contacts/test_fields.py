@@ -153,6 +153,31 @@ def test_it_takes_a_value_once_the_permission_ran_out(remembered):
     assert remembered.attributes == {"plan": "pro"}
 
 
+def test_it_takes_a_value_when_its_use_was_retired(remembered):
+    use = Topic.objects.get(key="remember-city")
+    consent.retire_topic(topic=use)
+    found = [retention.Finding("city", Cause.NOT_PERMITTED, 1)]
+    assert retention.erase_expired(dry_run=True) == found
+    with pytest.raises(contacts.UseNotPermitted):
+        contacts.update_contact(contact=remembered, attributes={"city": "Paris"})
+    consent.publish_topic(topic=use)
+    assert retention.erase_expired() == []
+    consent.retire_topic(topic=use)
+    assert retention.erase_expired() == found
+    remembered.refresh_from_db()
+    assert remembered.attributes == {"plan": "pro"}
+
+
+def test_it_imports_no_value_whose_use_was_retired(remembered, tmp_path):
+    consent.retire_topic(topic=Topic.objects.get(key="remember-city"))
+    path = tmp_path / "people.csv"
+    path.write_text(f"email,city\n{remembered.identity.email},Paris\n")
+    Contact.objects.filter(pk=remembered.pk).update(attributes={"plan": "pro"})
+    imports.run(imports.start(path=path))
+    remembered.refresh_from_db()
+    assert remembered.attributes == {"plan": "pro"}
+
+
 @pytest.mark.parametrize("way", ["a withdrawal", "an objection", "an import"])
 def test_it_takes_a_value_at_once_when_its_use_is_taken_back(remembered, way, tmp_path):
     news = make.topic()
