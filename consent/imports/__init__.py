@@ -38,11 +38,12 @@ from consent.imports.errors import (
     NoSuchList,
     RowRefused,
 )
+from consent.imports.hearing import Tally
 from consent.imports.reading import Format
 from consent.imports.registry import Registry
 from consent.imports.row_reader import RowReader
 from consent.imports.rows import Refusal, Row
-from consent.imports.writing import BatchWriter, SomebodyKnown, Tally
+from consent.imports.writing import BatchWriter, SomebodyKnown
 from consent.models import ImportBatch, ImportEvidence
 from contacts import bulk, fields
 from contacts.models import Sentence
