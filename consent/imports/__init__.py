@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from consent import ledger, uses
-from consent.imports import declaration, guessing, reading
+from consent.imports import declaration, encodings, guessing, reading
 from consent.imports import mapping as mappings
 from consent.imports.errors import (
     BoughtList,
@@ -64,6 +64,7 @@ __all__ = [
     "keep_evidence",
     "rehearse",
     "remap",
+    "reread",
     "run",
     "start",
 ]
@@ -94,6 +95,7 @@ def start(
     topic: Any = None,
     declared: Mapping[str, Any] | None = None,
     name: str = "",
+    encoding: str = "",
     is_upload: bool = False,
     staff: AbstractBaseUser | None = None,
 ) -> ImportBatch:
@@ -101,10 +103,11 @@ def start(
 
     `mapping` is column → target (`mapping.TARGETS`, `field.<key>` or empty), guessed where none is given.
     `source` and `declared` (see `ImportBatch`) count for every row that does not say otherwise; `topic` is
-    a topic or its key. An uploaded file is deleted once it is imported. Raises an `ImportRefused`.
+    a topic or its key; `encoding` is guessed where none is named. An uploaded file is deleted once it is
+    imported. Raises an `ImportRefused`.
     """
     path = Path(path)
-    written = reading.inspect(path)
+    written = reading.inspect(path, encoding=_codec(encoding) if encoding else "")
     head = reading.head(path, written)
     if next(reading.records(path, written, from_line=head.first_row), None) is None:
         raise FileEmpty
@@ -137,13 +140,44 @@ def start(
 
 def remap(batch: ImportBatch, *, mapping: Mapping[str, str]) -> None:
     """Give a batch that has not begun another mapping; raises `MappingRefused`."""
-    written = Format(batch.encoding, batch.delimiter, batch.lines, batch.file_digest)
-    columns = reading.head(Path(batch.path), written).columns
+    columns = reading.head(Path(batch.path), _written(batch)).columns
     mappings.check(mapping, columns, Registry.load().fields)
-    changed = ImportBatch.objects.filter(pk=batch.pk, state=ImportBatch.State.DRAFT).update(
-        mapping=dict(mapping)
+    _redraft(batch, mapping=dict(mapping))
+
+
+def reread(batch: ImportBatch, *, encoding: str) -> None:
+    """Read a batch that has not begun in another encoding; what a column is, stays by its place.
+
+    Raises `FileUnreadable`.
+    """
+    path, written = Path(batch.path), _written(batch)
+    anew = reading.read_as(path, written, _codec(encoding))
+    before, after = reading.head(path, written).columns, reading.head(path, anew).columns
+    _redraft(
+        batch,
+        encoding=anew.encoding,
+        delimiter=anew.delimiter,
+        mapping={
+            name: batch.mapping.get(known, "")
+            for known, name in zip_longest(before[: len(after)], after)
+        },
     )
-    if not changed:
+
+
+def _codec(encoding: str) -> str:
+    try:
+        return encodings.codec_of(encoding)
+    except LookupError:
+        raise FileUnreadable(Sentence("There is no encoding “%s”.") % encoding[:60]) from None
+
+
+def _written(batch: ImportBatch) -> Format:
+    return Format(batch.encoding, batch.delimiter, batch.lines, batch.file_digest)
+
+
+def _redraft(batch: ImportBatch, **columns: Any) -> None:
+    draft = ImportBatch.objects.filter(pk=batch.pk, state=ImportBatch.State.DRAFT)
+    if not draft.update(**columns):
         raise ImportRunning
     batch.refresh_from_db()
 
@@ -359,7 +393,7 @@ class _Run:
         self.batch = batch
         self.rows = self.rows_among_known = first_rows
         self.path = Path(batch.path)
-        self.written = Format(batch.encoding, batch.delimiter, batch.lines, batch.file_digest)
+        self.written = _written(batch)
         self.registry = Registry.load()
         self.declared = declaration.of(batch)
         self.actor = ledger.staff(batch.staff_id)

@@ -10,12 +10,12 @@ import re
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from consent.imports import values
+from consent.imports import encodings, values
 from consent.imports.errors import FileEmpty, FileUnreadable
 from contacts.models import Sentence
 
@@ -48,16 +48,12 @@ _CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n\r")
 # The line by which Excel is told how a file is divided.
 _DIVIDED_BY = re.compile(r"\ufeff?\"?sep=(.)\"?\s*\Z", re.IGNORECASE)
 _PHONE = re.compile(r"\+?(?:[ .()/-]*\d){9,15}")
-# à, ç, é, è and ê, and within a word á, â, î, ï, ô, ù and ü of Mac Roman: signs of Windows-1252 (a dagger, a
-# bullet) and capitals that follow no small letter. And the accented small letters of Windows-1252.
-_OF_MAC = re.compile(rb"[a-z](?:[\x88\x8d-\x90]|[\x87\x89\x94\x95\x99\x9d\x9f][a-z])")
-_OF_WINDOWS = re.compile(rb"[a-zA-Z][\xe0-\xff]")
 # A letter of UTF-8 beyond ASCII. In the older encodings such signs hardly stand side by side.
 _OF_UTF8 = re.compile(
     rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
 )
 _ASCII = bytes(range(128))
-ENOUGH_LETTERS = 5_000
+_BREAK = re.compile(rb"[\r\n]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +77,11 @@ class Record(NamedTuple):
     text: str = ""
 
 
-def inspect(path: Path) -> Format:
-    """Read the whole file, without keeping it; raises `FileUnreadable` or `FileEmpty`."""
+def inspect(path: Path, *, encoding: str = "") -> Format:
+    """Read the whole file, without keeping it; raises `FileUnreadable` or `FileEmpty`.
+
+    `encoding` is a Python name, guessed where none is given.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
@@ -92,12 +91,27 @@ def inspect(path: Path) -> Format:
             file.seek(0)
             is_utf8, lines, digest = _scan(file_blocks(file))
             file.seek(0)
-            encoding = _marked(head) or ("utf-8" if is_utf8 else _older(file_blocks(file)))
+            encoding = (
+                encoding or _marked(head) or ("utf-8" if is_utf8 else _older(file_blocks(file)))
+            )
     except OSError as error:
         raise FileUnreadable(Sentence("%(file)s: %(reason)s.") % _names(path, error)) from error
-    # A decoder that waits for more forgives the character that the head cuts in two.
-    text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(head)
-    return Format(encoding, _delimiter(text), lines, digest)
+    return Format(encoding, _delimiter(_decoded(head, encoding)), lines, digest)
+
+
+def read_as(path: Path, written: Format, encoding: str) -> Format:
+    """The same file in another encoding; raises `FileUnreadable`."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except OSError as error:
+        raise FileUnreadable(Sentence("%(file)s: %(reason)s.") % _names(path, error)) from error
+    return replace(written, encoding=encoding, delimiter=_delimiter(_decoded(head, encoding)))
+
+
+def _decoded(head: bytes, encoding: str) -> str:
+    """A decoder that waits for more forgives the character that the head cuts in two."""
+    return codecs.getincrementaldecoder(encoding)(errors="replace").decode(head)
 
 
 def _check_text(head: bytes) -> None:
@@ -162,23 +176,25 @@ def _takes(decoder: codecs.IncrementalDecoder, block: bytes, *, is_last: bool = 
 
 
 def _older(blocks: Iterator[bytes]) -> str:
-    """What is not UTF-8 is Windows-1252, or else Mac Roman; or UTF-8 all the same, with some letters spoiled.
+    """UTF-8 all the same, with some letters spoiled; else that of the older encodings which reads best."""
+    lines = encodings.sample_of(_lines(blocks))
+    beyond = len(lines.translate(None, _ASCII))
+    of_utf8 = len(b"".join(_OF_UTF8.findall(lines)))
+    return "utf-8" if 2 * of_utf8 > beyond else encodings.guess(lines)
 
-    The controls that Latin-1 has in their place stand in no text, and letters by which the two differ
-    tell them apart. Some thousands of them are enough: looking at all takes a quarter of a second a megabyte.
-    """
-    is_windows, of_mac, of_utf8, seen = True, 0, 0, 0
+
+def _lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Those with letters beyond ASCII, and more; of a line that goes on and on the beginning."""
+    rest = b""
     for block in blocks:
-        beyond = len(block.translate(None, _ASCII))
-        seen += beyond
-        of_utf8 += 2 * len(b"".join(_OF_UTF8.findall(block))) - beyond
-        is_windows = is_windows and not any(byte in block for byte in b"\x81\x8d\x8f\x90\x9d")
-        of_mac += len(_OF_MAC.findall(block)) - len(_OF_WINDOWS.findall(block))
-        if seen > ENOUGH_LETTERS:
-            break
-    if of_utf8 > 0:
-        return "utf-8"
-    return "cp1252" if is_windows and of_mac <= 0 else "mac-roman"
+        if rest.isascii() and block.isascii():
+            last = max(block.rfind(b"\n"), block.rfind(b"\r")) + 1
+            rest = block[last:] if last else rest + block
+        else:
+            *whole, rest = _BREAK.split(rest + block)
+            yield from whole
+        rest = rest[: encodings.LONGEST_PIECE]
+    yield rest
 
 
 def digest_of(path: Path) -> str:

@@ -81,6 +81,9 @@ class RowReader:
             raise RowRefused(
                 Sentence("This row has %(count)d cells where the header has %(width)d.")
                 % {"count": len(cells), "width": self.width}
+                if len(cells) > 1
+                else Sentence("This row has one cell where the header has %(width)d.")
+                % {"width": self.width}
             )
         if "\x00" in "".join(cells):
             raise RowRefused(Sentence("This row has characters that are no text."))

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import re
 import stat
 import zipfile
 from datetime import timedelta
@@ -187,6 +188,38 @@ def test_it_shows_guesses_beside_masked_values(batch, client):
     assert "2025-01-02" in page
     assert "ada@example.org" not in page
     assert ">Ada" not in page
+
+
+def test_it_shows_how_letters_read_and_names_nobody(sign_in, send, client):
+    sign_in(*IMPORTER)
+    send("email,prénom\na@example.org,Éloïse\n".encode("cp1252"))
+    page = text_of(client.get(at("columns", ImportBatch.objects.get())))
+    shown = re.findall(r"<span>(.*?)</span>", page[page.index('class="desk-letters"') :])
+    assert shown[:3] == ["oï", "ré", "É"]
+    assert 'value="cp1252" selected' in page
+    assert "Éloïse" not in page
+
+
+def test_it_reads_the_file_anew_and_loses_nothing_that_was_typed(sign_in, send, client):
+    sign_in(*IMPORTER)
+    send("email,prénom\na@example.org,Éloïse\n".encode("cp1252"))
+    batch = ImportBatch.objects.get()
+    typed = {"column-0": "email", "column-1": "last_name", "source_said": "A fair"}
+    answer = client.post(
+        at("columns", batch), typed | {"encoding": "mac-roman", "reread": "1"}, follow=True
+    )
+    page = text_of(answer)
+    batch.refresh_from_db()
+    assert batch.encoding == "mac-roman"
+    assert list(batch.mapping) == ["email", "prÈnom"] == uploads.columns(batch)
+    assert 'value="last_name" selected' in page
+    assert 'value="A fair"' in page
+    assert "Not saved yet" not in page
+
+
+def test_it_does_not_read_in_an_encoding_that_there_is_not(batch, client):
+    answer = client.post(at("columns", batch), {"encoding": "x", "reread": "1"}, follow=True)
+    assert "There is no encoding" in text_of(answer)
 
 
 def test_it_supposes_that_people_speak_the_language_of_the_desk(batch, client):

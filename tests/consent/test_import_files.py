@@ -55,6 +55,7 @@ def test_it_keeps_each_refused_row_with_its_line_and_reason(file):
             "i@example.org,,yes,product-news,email,03/04/2025,F,W,",
             "j@example.org,+33000,yes,,,,,,",
             "k@example.org,,yes,product-news,email,2025-01-02,F,W,",
+            "l@example.org",
         )
     )
     assert {line: why.split(":")[0] for line, why in refusals(batch).items()} == {
@@ -70,11 +71,12 @@ def test_it_keeps_each_refused_row_with_its_line_and_reason(file):
         13: "The date “03/04/2025” can be read in two ways.",
         14: "The phone number was left out. This is not a phone number with its country code, like"
         " +33612345678.",
+        16: "This row has one cell where the header has 9.",
     }
     assert batch.grants == 2
     assert batch.refused_rows.get(line=3).row == ["b@example.org", "", "yes"]
     found = batch.refused_rows.exclude(addresses=None)
-    assert set(found.values_list("line", flat=True)) == {3, 6, 7, 9, 10, 11, 12, 13, 14}
+    assert set(found.values_list("line", flat=True)) == {3, 6, 7, 9, 10, 11, 12, 13, 14, 16}
     [address] = found.get(line=6).addresses.all()
     assert bytes(address.fingerprint) == addresses.fingerprint("c@example.org")
 
@@ -261,4 +263,6 @@ def test_it_imports_by_command_and_reports(file, capsys):
     path = file("c@example.org", header="email", name="unsubscribed.csv")
     call_command("import_contacts", str(path), "--dry-run")
     assert "everybody: unsubscribed" in capsys.readouterr().out
+    call_command("import_contacts", str(path), "--dry-run", "--encoding", "windows-1251")
+    assert "read as cp1251" in capsys.readouterr().out
     assert Contact.objects.count() == 1

@@ -22,7 +22,7 @@ from unfold.widgets import (
 
 from consent import imports, uploads
 from consent.admin.imports.samples import Column
-from consent.imports import declaration, mapping, moments, values
+from consent.imports import declaration, encodings, mapping, moments, values
 from consent.models import Topic
 from contacts.models import Channel, DataField, StaticList
 
@@ -79,6 +79,18 @@ class UploadForm(forms.Form):
         return file
 
 
+class EncodingForm(forms.Form):
+    """In which encoding a file is read, to be shown beside its letters."""
+
+    encoding = forms.ChoiceField(label=_("Encoding"), widget=UnfoldAdminSelectWidget)
+
+    def __init__(self, codec: str) -> None:
+        super().__init__(initial={"encoding": codec})
+        names = {codec: f"Unicode ({codec.upper()})"} | encodings.names()
+        by_name = sorted(names.items(), key=lambda each: each[1])
+        self.fields["encoding"].choices = by_name  # type: ignore[attr-defined]
+
+
 class ColumnsForm(forms.Form):
     """One choice per column of the file: what it is imported as, or that it is left out."""
 
@@ -90,8 +102,9 @@ class ColumnsForm(forms.Form):
         fields: Iterable[DataField],
         is_suppressions: bool,
         data: Any = None,
+        initial: Any = None,
     ) -> None:
-        super().__init__(data)
+        super().__init__(data, initial=initial)
         self.columns = columns
         choices = _suppression_targets() if is_suppressions else _targets(fields)
         for place, column in enumerate(columns):

@@ -1,8 +1,9 @@
 """An uploaded file as it may be shown: its columns with a few values, masked where they name people."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from consent import imports
@@ -13,6 +14,7 @@ from contacts import addresses
 from contacts.models import Channel, DataField, Sentence
 
 SHOWN = 3
+MOST_BITS = 16
 MOST_COLUMNS = 300
 # Columns by these names speak of permission, not of a person; every other value is masked.
 _OPEN = frozenset(
@@ -21,6 +23,7 @@ _OPEN = frozenset(
 )
 _EMAIL = re.compile(r"[^\s@,;<>\"“”]+@[^\s@,;<>\"“”]+")
 _QUOTED = re.compile(r"[“«][^”»]*[”»]")
+_BIT = re.compile(r"[a-zA-Z]?[^\x00-\x7f]")
 _PHONE = re.compile(r"(?<![\d-])\+?\d(?:[ .()]?\d){8,}")
 
 
@@ -34,6 +37,18 @@ class Column:
     def shown(self) -> list[str]:
         is_open = guessing.guess([self.name], [])[self.name] in _OPEN
         return [mask(cell) if is_open else _hide(cell) for cell in self.cells[:SHOWN]]
+
+
+def beyond_ascii(columns: Iterable[Column]) -> list[str]:
+    """Letters beyond ASCII, each with the one before it: enough to see whether they read well, no name."""
+    found = {
+        bit: None
+        for column in columns
+        for text in (column.name, *column.cells)
+        for bit in _BIT.findall(text)
+        if not bit[-1].isspace()
+    }
+    return sorted(islice(found, MOST_BITS))
 
 
 def mask(text: str) -> str:

@@ -2,6 +2,7 @@
 then the file can be discarded."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from django.contrib import messages
@@ -20,6 +21,7 @@ from consent.admin.imports.forms import (
     OF_SUPPRESSIONS,
     SUPPRESSIONS,
     ColumnsForm,
+    EncodingForm,
     EvidenceForm,
     SuppressionsForm,
     UploadForm,
@@ -142,26 +144,31 @@ def choose_columns(request: HttpRequest, object_id: int, model_admin: ModelAdmin
     batch = load(model_admin, request, object_id)
     if batch.state != State.DRAFT:
         return redirect(acts.url_of(model_admin, batch))
+    # What was typed stays while the file is read anew, though nothing is asked of it yet.
+    typed = request.POST.dict() if "reread" in request.POST else {}
+    said = None if typed else request.POST or None
     try:
-        columns = samples.of_batch(batch)
+        columns = _read_anew(batch, typed.get("encoding", "")) if typed else samples.of_batch(batch)
     except imports.ImportRefused as refusal:
         messages.error(request, str(refusal))
         return redirect(acts.url_of(model_admin, batch))
     is_suppressions = _is_suppressions(batch)
     form_type = SuppressionsForm if is_suppressions else EvidenceForm
-    said = request.POST or None
     form = ColumnsForm(
         columns,
         chosen=batch.mapping,
         fields=fields.registered().values(),
         is_suppressions=is_suppressions,
         data=said,
+        initial=typed,
     )
     evidence = form_type(
-        said, request.FILES or None, initial=initial_of(batch.declared, source=batch.source)
+        said,
+        request.FILES if said else None,
+        initial=initial_of(batch.declared, source=batch.source) | typed,
     )
     is_said = all([form.is_valid(), evidence.is_valid()])
-    if request.method == "POST":
+    if said:
         try:
             _keep_evidence(batch, evidence)
         except imports.ImportRefused as refusal:
@@ -181,11 +188,20 @@ def choose_columns(request: HttpRequest, object_id: int, model_admin: ModelAdmin
         "columns",
         "admin/consent/imports/columns.html",
         form=form,
+        read_as=EncodingForm(batch.encoding),
+        letters=samples.beyond_ascii(columns),
         evidence=evidence,
         is_suppressions=is_suppressions,
         earlier=_earlier(batch),
         kept=evidence_of(batch),
     )
+
+
+def _read_anew(batch: ImportBatch, encoding: str) -> list[samples.Column]:
+    imports.reread(batch, encoding=encoding)
+    columns = samples.of_batch(batch)
+    uploads.keep_columns(Path(batch.path), [column.name for column in columns])
+    return columns
 
 
 def evidence_of(batch: ImportBatch) -> ImportEvidence | None:

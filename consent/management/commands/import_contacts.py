@@ -52,6 +52,9 @@ class Command(BaseCommand):
             help="a list of addresses that must not be written to: nobody becomes a contact",
         )
         parser.add_argument(
+            "--encoding", default="", help="instead of the guess: windows-1251, shift_jis, latin1 …"
+        )
+        parser.add_argument(
             "--language", default="en", help="of people whose own is not in the file"
         )
         parser.add_argument(
@@ -109,7 +112,11 @@ class Command(BaseCommand):
         if options["status"] or options["suppressions"]:
             declared["status"] = "suppressed" if options["suppressions"] else options["status"]
         batch = imports.start(
-            path=Path(file), source=options["source"], topic=options["topic"], declared=declared
+            path=Path(file),
+            source=options["source"],
+            topic=options["topic"],
+            declared=declared,
+            encoding=options["encoding"],
         )
         if evidence:
             imports.keep_evidence(batch, name=Path(options["evidence"]).name, content=evidence)
@@ -125,6 +132,7 @@ class Command(BaseCommand):
         return batch
 
     def _say_mapping(self, batch: ImportBatch) -> None:
+        self.stdout.write(f"  read as {batch.encoding}")
         for column, target in batch.mapping.items():
             self.stdout.write(f"  {column} → {target or 'not imported'}")
         if status := batch.declared.get("status"):
