@@ -23,7 +23,6 @@ from campaigns.admin import (
     mending,
     moves,
     one_person,
-    overwriting,
     preview,
     progress,
     result,
@@ -32,6 +31,7 @@ from campaigns.admin import (
 from campaigns.models import Campaign, CampaignContent
 from consent.models import Topic
 from contacts.admin.lists import BigList, in_language
+from contacts.admin.overwriting import NotOverwritten, Saved, SeenForm
 from contacts.models import Channel
 
 STATE_COLORS = {
@@ -43,6 +43,10 @@ STATE_COLORS = {
     "sent": "success",
     "cancelled": "default",
 }
+NO_DRAFT = _(
+    "This campaign was scheduled or cancelled after you opened it, and can no longer be changed. What "
+    "you wrote stands below, not saved: copy what you need."
+)
 
 
 class ContentForm(forms.ModelForm):
@@ -70,11 +74,15 @@ class ContentForm(forms.ModelForm):
         return cleaned
 
 
-class CampaignForm(forms.ModelForm):
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        overwriting.check(self.instance, self.data)
-        return cleaned
+class CampaignForm(SeenForm):
+    def hold(self) -> None:
+        """Nor is changed what was scheduled meanwhile."""
+        saved = Campaign.objects.select_for_update(of=("self",)).filter(pk=self.instance.pk).first()
+        if not saved or saved.state != Campaign.State.DRAFT:
+            raise forms.ValidationError(NO_DRAFT)
+
+    def version(self) -> str:
+        return versions.digest(self.instance.pk)
 
 
 class ContentInline(StackedInline):
@@ -122,7 +130,7 @@ class ContentInline(StackedInline):
 
 
 @admin.register(Campaign)
-class CampaignAdmin(BigList):
+class CampaignAdmin(NotOverwritten, BigList):
     empty_text = _(
         "A campaign is one message to everybody who said yes to its topic. Write it, look at it "
         "as any contact, see who will get it, then schedule it."
@@ -144,7 +152,6 @@ class CampaignAdmin(BigList):
     autocomplete_fields = ("segments", "excluded_segments")
     warn_unsaved_form = True
     change_form_outer_before_template = "admin/campaigns/state.html"
-    change_form_before_template = "admin/campaigns/seen.html"
     change_form_outer_after_template = "admin/campaigns/composer.html"
     fieldsets = (
         (
@@ -248,18 +255,14 @@ class CampaignAdmin(BigList):
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
         return _is_saved(request, super().response_change(request, obj))
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: Any = None,
-    ) -> Any:
-        context = extra_context or {}
-        if request.method == "GET" and object_id and object_id.isdecimal():
-            # Before the form is filled: what is saved in between counts as not seen.
-            context[overwriting.CONTEXT] = versions.digest(int(object_id))
-        return super().changeform_view(request, object_id, form_url, context)
+    def version(self, key: str) -> str:
+        return versions.digest(int(key))
+
+    def saved_now(self, obj: Campaign) -> list[Saved]:
+        return [
+            Saved(f"{said.language.upper()} · {said.subject}", said.body, said.preheader)
+            for said in obj.contents.order_by("pk")
+        ]
 
     def render_change_form(
         self,
@@ -276,8 +279,6 @@ class CampaignAdmin(BigList):
             context |= workspace.surroundings(self, request, obj)
             if _is_draft(obj):
                 context["findings"] = mending.findings(request, obj)
-                if request.method == "POST":
-                    context |= overwriting.shown_again(obj, context["adminform"].form)
         page: HttpResponse = super().render_change_form(
             request, context, add, change, form_url, obj
         )

@@ -18,12 +18,12 @@ from unfold.widgets import (
 )
 
 from campaigns import approval, services, throttle
-from campaigns.admin import audience, mending, overwriting, workspace
+from campaigns.admin import audience, mending, workspace
 from campaigns.admin.schedule import ScheduleForm
 from campaigns.content import ContentError
 from campaigns.models import Campaign, CampaignContent
 from contacts import languages
-from contacts.admin import acts
+from contacts.admin import acts, overwriting
 
 REFUSALS = (services.CampaignError,)
 

@@ -20,13 +20,13 @@ from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.views import ChangeList
 
 from contacts import fields, segments
 from contacts.admin import splits, usage
 from contacts.admin.lists import OwnFilters
+from contacts.admin.overwriting import NotOverwritten, Saved, SeenForm
 from contacts.models import Contact, Segment
 
 COUNT_WITHIN_MS = 3000
@@ -72,7 +72,7 @@ class RuleField(forms.JSONField):
         return rule
 
 
-class SegmentForm(forms.ModelForm):
+class SegmentForm(SeenForm):
     rule = RuleField(label=gettext_lazy("Who belongs to it"), required=False, initial=dict)
 
     class Meta:
@@ -200,7 +200,7 @@ class SegmentList(ChangeList):
 
 
 @admin.register(Segment)
-class SegmentAdmin(OwnFilters, ModelAdmin):
+class SegmentAdmin(OwnFilters, NotOverwritten):
     empty_text = gettext_lazy(
         "A segment says who is interesting, by rules: it is asked anew each time. Who may be "
         "mailed, their permissions say."
@@ -229,6 +229,17 @@ class SegmentAdmin(OwnFilters, ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         fields.note_use_in_segment(segments.fields_of(obj.rule))
+
+    def saved_now(self, obj: Segment) -> list[Saved]:
+        saved = Segment.objects.filter(pk=obj.pk)
+        return [
+            Saved(
+                segment.name,
+                json.dumps(segment.rule, indent=2, ensure_ascii=False),
+                words(segment.rule),
+            )
+            for segment in saved
+        ]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """What a campaign is meant for is not taken from under it."""

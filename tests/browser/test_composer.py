@@ -297,7 +297,7 @@ def test_it_warns_of_what_somebody_saved_also_under_words_that_were_brought_back
     write(page, campaign)
     page.get_by_role("button", name="Bring them back").click()
     page.get_by_role("button", name="Save and continue editing").click()
-    expect(page.get_by_text("Somebody saved this campaign")).to_be_visible()
+    expect(page.get_by_text("Somebody saved this after")).to_be_visible()
     expect(page.get_by_role("region", name="What is saved now")).to_contain_text("Theirs")
     expect(body).to_have_value("Hours of work")
     assert campaign.contents.get().body == "Theirs"

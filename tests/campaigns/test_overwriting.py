@@ -19,7 +19,7 @@ from tests.campaigns.engine import BLOCKED_BY_US
 from tests.campaigns.test_approval import form_of
 
 pytestmark = pytest.mark.django_db
-SENTENCE = "Somebody saved this campaign after you opened it."
+SENTENCE = "Somebody saved this after you opened it."
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_it_shows_the_words_that_are_saved_now(client, campaign, page):
     campaign.contents.update(body="Theirs <b>bold</b>")
     shown = client.post(page, mine, headers={"accept-language": "fr"}).content.decode()
     assert "Theirs &lt;b&gt;bold&lt;/b&gt;</pre>" in shown
-    assert "a enregistré cette campagne après" in shown
+    assert "a enregistré cette page après" in shown
 
 
 def test_it_saves_where_nobody_came_between(client, campaign, page):
