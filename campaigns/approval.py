@@ -23,23 +23,36 @@ TOPIC = ("pk", "key", "public_name", "translations")
 def digest(campaign: Campaign) -> str:
     """SHA-256, in hex, of all that changes a message or who gets it, members of lists included.
 
-    The first of the contents goes to everybody whose language has none: their order counts too.
-    What a rule finds may change from day to day, as "in the last 7 days" says; the rule may not.
+    What a rule finds may change from day to day, as "in the last 7 days" says; the rule may not. Once it
+    has started, who gets it is written down and no part of this.
     """
+    if campaign.started_at is not None:
+        return message_digest(campaign)
     wanted, unwanted = _chosen(campaign.segments), _chosen(campaign.excluded_segments)
-    content = {
+    audience = {
         "name": campaign.name,
+        "to": [(segment.pk, segment.rule) for segment in wanted],
+        "without": [(segment.pk, segment.rule) for segment in unwanted],
+        "lists": approval.members(segment.rule for segment in (*wanted, *unwanted)),
+    }
+    return approval.digest(_message(campaign) | audience)
+
+
+def message_digest(campaign: Campaign) -> str:
+    """SHA-256, in hex, of all that changes a message: the words, the sender, the topic, the footer."""
+    return approval.digest(_message(campaign))
+
+
+def _message(campaign: Campaign) -> dict[str, Any]:
+    """The first of the contents goes to everybody whose language has none: their order counts too."""
+    return {
         "topic": _of(campaign.topic, TOPIC),
         "channel": campaign.channel,
         "is_measured": campaign.is_measured,
         "sender": _of(campaign.sender, FROM),
         "organization": list(Organization.objects.order_by("pk").values_list(*SIGNED)[:1]),
-        "to": [(segment.pk, segment.rule) for segment in wanted],
-        "without": [(segment.pk, segment.rule) for segment in unwanted],
-        "lists": approval.members(segment.rule for segment in (*wanted, *unwanted)),
         "contents": list(campaign.contents.order_by("pk").values_list(*SAID)),
     }
-    return approval.digest(content)
 
 
 def may_approve(campaign: Campaign, staff_id: int) -> bool:
@@ -56,8 +69,15 @@ def is_asked(campaign: Campaign, staff_id: int, *, now: str) -> bool:
     return campaign.asked_by_id not in {None, staff_id} and campaign.asked_digest == now
 
 
+def says_what_it_said(campaign: Campaign) -> bool:
+    """Whether its messages are those that it started with, or was released with since."""
+    return campaign.started_digest == message_digest(campaign)
+
+
 def stands(campaign: Campaign) -> bool:
-    """Whether somebody else approved the campaign exactly as it is."""
+    """Whether somebody else approved the campaign exactly as it is; one that started, whether it still is."""
+    if campaign.started_at is not None and says_what_it_said(campaign):
+        return True
     return (
         campaign.approved_by_id is not None
         and may_approve(campaign, campaign.approved_by_id)

@@ -19,7 +19,7 @@ import redis
 from django.conf import settings
 from django.db import DatabaseError
 
-from campaigns import claims, feedback, message_ids, quiet, stopping, throttle
+from campaigns import approval, claims, feedback, message_ids, quiet, stopping, throttle
 from campaigns.claims import Claimed, LaneTaken, Records, Session
 from campaigns.content import ContentError
 from campaigns.models import Campaign, Delivery, Lane, Sender
@@ -54,6 +54,10 @@ _NO_WORD = Result(Outcome.UNKNOWN, diagnostic="the transport failed")
 _LOST = (psycopg.OperationalError, psycopg.InterfaceError)
 
 
+class SaysSomethingElse(Exception):
+    """The sender, the topic or the organization changed after the start."""
+
+
 class Ending(StrEnum):
     """How a turn at a lane ended."""
 
@@ -86,6 +90,9 @@ def work(*, campaign_id: int, number: int) -> Ending:
     except RelayDown as down:
         pause(lane.campaign, Sentence("The relay takes no messages: %s") % down.reason)
         return Ending.NOTHING_LEFT
+    except SaysSomethingElse:
+        _hold(lane.campaign)
+        return Ending.NOTHING_LEFT
     with worker:
         return worker.run()
 
@@ -98,6 +105,19 @@ def pause(campaign: Campaign, reason: Sentence | str) -> bool:
     if moved:
         log.warning("campaign %s paused: %s", campaign.pk, reason)
     return bool(moved)
+
+
+def _hold(campaign: Campaign) -> None:
+    """Hold what would say, from here on, what nobody has looked at."""
+    moved = Campaign.objects.filter(pk=campaign.pk, state=Campaign.State.SENDING).update(
+        state=Campaign.State.HELD,
+        state_reason=Sentence(
+            "The sender, the topic or the organization changed after it started: look at the message,"
+            " then release it."
+        ),
+    )
+    if moved:
+        log.warning("campaign %s held: its message changed under way", campaign.pk)
 
 
 def open_transport(campaign: Campaign) -> Transport | TextTransport:
@@ -138,6 +158,9 @@ class _Worker:
         self._campaign = lane.campaign
         self._letters = letters_of(self._campaign)
         self._letters.prepare()
+        # After it was compiled: what changes in between shows here.
+        if not approval.says_what_it_said(self._campaign):
+            raise SaysSomethingElse
         self._transport = open_transport(self._campaign)
         self._session = self._new_session()
         self._throttle = throttle.of(self._campaign)

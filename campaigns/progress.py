@@ -114,7 +114,13 @@ def start(campaign_id: int) -> None:
         return
     if campaign.is_measured:
         measurement.write_down(campaign)
-    _move(campaign, state=Campaign.State.SENDING, state_reason="", started_at=Now())
+    _move(
+        campaign,
+        state=Campaign.State.SENDING,
+        state_reason="",
+        started_at=Now(),
+        started_digest=approval.message_digest(campaign),
+    )
 
 
 def _freeze(campaign: Campaign) -> Sentence | str:

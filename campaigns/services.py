@@ -202,7 +202,7 @@ def ask_approval(*, campaign: Campaign, actor_id: int | None) -> None:
 
     Raises `NotADraft`.
     """
-    digest = approval.digest(_not_started(campaign))
+    digest = approval.digest(_open_to_approval(campaign))
     Campaign.objects.filter(pk=campaign.pk).update(
         asked_by_id=actor_id, asked_digest=digest, asked_at=Now()
     )
@@ -213,13 +213,13 @@ def ask_approval(*, campaign: Campaign, actor_id: int | None) -> None:
 def approve_campaign(*, campaign: Campaign, actor_id: int | None, seen: str = "") -> None:
     """Approve what a draft says and to whom, as it is now; any change ends the approval.
 
-    A campaign held before its start may be approved again: a list or the sender may have changed.
+    A held campaign may be approved again: a list or the sender may have changed.
     `seen` is the digest (`approval.digest`) of what the second person looked at. Raises `NotADraft`,
     `SecondPersonNeeded` for its author and for everybody who changed it since it was last approved,
     `ChangedMeanwhile` where it is not what was seen any more, and `NotAsked` unless somebody else asked
     for the approval of just that.
     """
-    locked = _not_started(campaign)
+    locked = _open_to_approval(campaign)
     if actor_id is None or not approval.may_approve(locked, actor_id):
         raise SecondPersonNeeded
     digest = _as_seen(locked, seen)
@@ -232,10 +232,10 @@ def approve_campaign(*, campaign: Campaign, actor_id: int | None, seen: str = ""
     campaign.refresh_from_db()
 
 
-def _not_started(campaign: Campaign) -> Campaign:
+def _open_to_approval(campaign: Campaign) -> Campaign:
     """The campaign, locked, as long as its approval can be asked for and given."""
     locked = Campaign.objects.select_for_update(of=("self",)).get(pk=campaign.pk)
-    if locked.state not in {State.DRAFT, State.HELD} or locked.started_at:
+    if locked.state not in {State.DRAFT, State.HELD}:
         raise NotADraft
     return locked
 
@@ -357,15 +357,22 @@ def set_pace(*, campaign: Campaign, per_minute: int | None) -> None:
 
 @transaction.atomic
 def release_held(*, campaign: Campaign) -> None:
-    """Ops have looked: go on, or start however late it is. Raises `NotHeld`."""
-    started = Q(state=State.HELD, started_at__isnull=False)
-    moved = Campaign.objects.filter(started, pk=campaign.pk).update(
-        state=State.SENDING, state_reason=""
-    )
-    if moved:
-        campaign.refresh_from_db()
+    """Ops have looked: go on with what it says now, or start however late it is.
+
+    Raises `NotHeld`, and `NotApproved` where it has started and says what nobody approved.
+    """
+    locked = Campaign.objects.select_for_update(of=("self",)).get(pk=campaign.pk)
+    if locked.state != State.HELD:
+        raise NotHeld
+    if locked.started_at is None:
+        fields: dict[str, object] = {"state": State.SCHEDULED, "latest_start_at": None}
+    elif settings.CAMPAIGN_NEEDS_APPROVAL and not approval.stands(locked):
+        raise NotApproved
     else:
-        _move(campaign, NotHeld, Q(state=State.HELD), state=State.SCHEDULED, latest_start_at=None)
+        said = approval.message_digest(locked)
+        fields = {"state": State.SENDING, "started_digest": said}
+    Campaign.objects.filter(pk=campaign.pk).update(state_reason="", **fields)
+    campaign.refresh_from_db()
     transaction.on_commit(_nudge, robust=True)
 
 

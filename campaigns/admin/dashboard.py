@@ -152,7 +152,7 @@ def _to_approve(staff_id: int | None) -> list[Campaign]:
     """Drafts that somebody asked to have approved, and that this staff member may approve."""
     unanswered = Q(approved_by=None) | Q(asked_at__gt=F("approved_at"))
     asked = Campaign.objects.filter(
-        unanswered, state__in=[State.DRAFT, State.HELD], started_at=None, asked_at__isnull=False
+        unanswered, state__in=[State.DRAFT, State.HELD], asked_at__isnull=False
     )
     others = asked.exclude(author=staff_id).exclude(editors=staff_id).exclude(asked_by=staff_id)
     return list(others.select_related("topic", "asked_by").order_by("asked_at", "pk")[:SHOWN])

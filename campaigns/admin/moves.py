@@ -203,7 +203,8 @@ def approve(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -> Ht
         seen=seen,
         findings=mending.findings(request, campaign),
         messages_of=[_shown(campaign, content) for content in campaign.contents.order_by("pk")],
-        **audience.expected(campaign),
+        **({} if audience.is_frozen(campaign) else audience.expected(campaign)),
+        is_frozen=audience.is_frozen(campaign),
         audience_url=workspace.url(campaign, "audience"),
         button=_("Approve"),
         act=lambda: services.approve_campaign(

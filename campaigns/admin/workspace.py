@@ -59,8 +59,8 @@ MOVES = (
 
 # Moves that are there only where a second person is asked for.
 FOUR_EYES = {"ask", "approve"}
-BEFORE_THE_START = {"ask", "approve", "unschedule"}
-NOT_STARTED = {State.DRAFT, State.SCHEDULED, State.HELD}
+BEFORE_THE_START = {"unschedule"}
+OPEN_TO_APPROVAL = {State.DRAFT, State.SCHEDULED, State.HELD}
 
 
 def load(page: ModelAdmin, request: HttpRequest, object_id: int, permission: str) -> Campaign:
@@ -133,10 +133,10 @@ def begins_of(campaign: Campaign) -> dict[str, Any]:
 
 
 def approval_of(campaign: Campaign) -> dict[str, Any] | None:
-    """Who asked and who approved what, when; `stands` until the start. None where nobody has to."""
+    """Who asked and who approved what, when; `stands` until it ends. None where nobody has to."""
     if not settings.CAMPAIGN_NEEDS_APPROVAL and campaign.approved_by_id is None:
         return None
-    is_open = campaign.state in NOT_STARTED and campaign.started_at is None
+    is_open = campaign.state in OPEN_TO_APPROVAL
     stands = is_open and approval.stands(campaign)
     is_waiting = is_open and not stands and campaign.asked_at is not None
     return {

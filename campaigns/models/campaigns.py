@@ -209,6 +209,13 @@ class Campaign(models.Model):
     )
     asked_at = models.DateTimeField(_("approval asked"), null=True, blank=True, editable=False)
     started_at = models.DateTimeField(_("started"), null=True, blank=True, editable=False)
+    started_digest = models.CharField(
+        _("digest of what each message says since the start"),
+        max_length=64,
+        blank=True,
+        default="",
+        editable=False,
+    )
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True, editable=False)
 
     objects = CampaignQuerySet.as_manager()

@@ -280,13 +280,13 @@ def test_it_lets_whoever_may_change_it_ask_over_the_api(client, campaign, second
     assert approval.stands(Campaign.objects.get(pk=campaign.pk))
 
 
-def test_it_offers_approval_of_a_held_campaign_before_its_start_alone(client, campaign, second):
+def test_it_offers_approval_of_a_held_campaign_and_of_none_that_goes(client, campaign, second):
     client.force_login(second)
     page = reverse("admin:campaigns_campaign_progress", args=[campaign.pk])
     approve = reverse("admin:campaigns_campaign_approve", args=[campaign.pk])
     Campaign.objects.update(state="held", send_at=timezone.now())
     assert approve in client.get(page).content.decode()
-    Campaign.objects.update(started_at=timezone.now())
+    Campaign.objects.update(state="sending", started_at=timezone.now())
     assert approve not in client.get(page).content.decode()
 
 
