@@ -148,8 +148,8 @@ _DRAIN = {
 _LOOK = f"""
     SELECT d.id, d.attempt,
         (SELECT k.state FROM campaigns_campaign k WHERE k.id = %(campaign)s), {gate.REASON},
-        a.id = d.address_id, c.subject, c.language, i.email, i.first_name, i.last_name,
-        c.attributes, a.fingerprint, c.timezone, i.phone, {{measured}}
+        a.id = d.address_id AND {gate.EVENT} = d.event_id, c.subject, c.language, i.email,
+        i.first_name, i.last_name, c.attributes, a.fingerprint, c.timezone, i.phone, {{measured}}
     FROM campaigns_unit u
     CROSS JOIN unnest(u.deliveries) AS r (id)
     JOIN campaigns_delivery d ON d.id = r.id AND d.unit = u.id AND d.state = 'claimed'
@@ -209,7 +209,8 @@ class Claimed(NamedTuple):
     """One delivery of a unit as it was at the second look.
 
     `reason` says why the gate would withhold it now; `is_sending` is false where the campaign was paused
-    or cancelled, or the address changed, since it was claimed.
+    or cancelled since it was claimed, or where the address or the consent event is another one than the
+    claim wrote down: the next claim decides anew, and writes down what it decides by.
     """
 
     delivery_id: int
@@ -391,12 +392,12 @@ def _connect() -> psycopg.Connection[tuple[Any, ...]]:
 
 
 def _claimed(line: Sequence[Any]) -> Claimed:
-    (delivery_id, attempt, state, reason, is_same_address, subject, language) = line[:7]
+    (delivery_id, attempt, state, reason, is_as_claimed, subject, language) = line[:7]
     (email, first_name, last_name, attributes, fingerprint, timezone, phone, is_measured) = line[7:]
     return Claimed(
         delivery_id,
         attempt,
-        state == Campaign.State.SENDING and bool(is_same_address),
+        state == Campaign.State.SENDING and bool(is_as_claimed),
         reason or "",
         Person(
             subject,

@@ -156,7 +156,9 @@ def test_it_pauses_with_the_reason_when_its_backend_is_gone(sink: Sink, transpor
     campaign = _campaign_to(2)
     campaign.sender.transport = transport
     campaign.sender.save(update_fields=["transport"])
+    engine.work(campaign)
 
+    services.release_held(campaign=campaign)
     engine.work(campaign)
 
     assert campaign.state == Campaign.State.PAUSED

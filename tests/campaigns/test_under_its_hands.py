@@ -9,7 +9,10 @@ from django.db import connection, transaction
 
 from campaigns import delivery, services
 from campaigns.models import Campaign, Delivery, Lane
-from contacts.models import Contact
+from consent import services as consent
+from consent.models import Suppression
+from contacts import services as contacts
+from contacts.models import Channel, Contact, Identity
 from tests import make
 from tests.campaigns import engine
 from tests.campaigns.engine import BLOCKED_BY_US, elsewhere
@@ -49,6 +52,13 @@ def work_while(campaign: Campaign, change: Callable[[], object]) -> Campaign:
     return campaign
 
 
+def say_yes_again(person: Contact, campaign: Campaign) -> None:
+    """A fresh act of the person on their page, with the address they have now."""
+    topic = campaign.topic
+    choice = consent.Choice(topic, Channel.EMAIL, True, make.wording(topic))
+    consent.save_preferences(contact=person, choices=[choice])
+
+
 def test_it_hands_over_nothing_that_was_claimed_when_the_pause_came(sink: Sink) -> None:
     campaign = campaign_to(2)
 
@@ -66,9 +76,76 @@ def test_it_hands_over_nothing_to_whom_withdrew_after_the_claim(sink: Sink) -> N
     person = Contact.objects.get()
 
     work_while(campaign, lambda: make.withdrawn(person, campaign.topic))
+    engine.work(campaign)
 
     assert sink.count() == 0
-    assert Delivery.objects.values_list("state", "reason").get() == ("withheld", "withdrawn")
+    withheld = Delivery.objects.get()
+    assert (withheld.state, withheld.reason) == ("withheld", "withdrawn")
+    assert withheld.event == person.permissions.get().event
+
+
+def test_it_hands_over_nothing_to_whose_address_was_suppressed_after_the_claim(sink: Sink) -> None:
+    campaign = campaign_to(1)
+    address, cause = Identity.objects.get().email, Suppression.Cause.STAFF
+
+    work_while(
+        campaign,
+        lambda: consent.suppress_address(
+            channel=Channel.EMAIL, address=address, topic=None, cause=cause
+        ),
+    )
+
+    assert sink.count() == 0
+    assert Delivery.objects.values_list("state", "reason").get() == ("withheld", "suppressed")
+
+
+def test_it_writes_down_the_address_it_goes_to_when_another_was_confirmed_after_the_claim(
+    sink: Sink,
+) -> None:
+    campaign = campaign_to(1)
+    person = Contact.objects.get()
+
+    def move() -> None:
+        contacts.update_contact(contact=person, email="new@example.org")
+        say_yes_again(person, campaign)
+
+    work_while(campaign, move)
+    engine.work(campaign)
+
+    assert [taken.recipient for taken in sink.taken()] == ["new@example.org"]
+    sent = Delivery.objects.get()
+    assert (sent.state, sent.attempt) == ("sent", 1)
+    assert sent.address == person.addresses.current().get()
+
+
+def test_it_withholds_from_an_address_that_was_changed_after_the_claim(sink: Sink) -> None:
+    campaign = campaign_to(1)
+    person = Contact.objects.get()
+
+    work_while(campaign, lambda: contacts.update_contact(contact=person, email="new@example.org"))
+    engine.work(campaign)
+
+    assert sink.count() == 0
+    withheld = Delivery.objects.get()
+    assert (withheld.state, withheld.reason) == ("withheld", "other_address")
+    assert withheld.address == person.addresses.current().get()
+
+
+def test_it_writes_down_the_yes_that_allows_it_when_another_was_given_after_the_claim(
+    sink: Sink,
+) -> None:
+    campaign = campaign_to(1)
+    person = Contact.objects.get()
+
+    def turn() -> None:
+        make.withdrawn(person, campaign.topic)
+        say_yes_again(person, campaign)
+
+    work_while(campaign, turn)
+    engine.work(campaign)
+
+    assert sink.count() == 1
+    assert Delivery.objects.get().event == person.permissions.get().event
 
 
 def test_it_hands_over_no_more_once_half_the_lease_is_over(
