@@ -65,6 +65,56 @@ def test_it_changes_nothing_when_the_person_said_no_since(news):
     assert bo.permissions.get().state == Permission.State.WITHDRAWN
 
 
+def opened(link: str) -> str:
+    """What the page says when it is looked at again; looking writes nothing."""
+    before = (ConsentEvent.objects.count(), ServiceMail.objects.count())
+    page = stranger().get(link)
+    assert page.status_code == 200
+    assert (ConsentEvent.objects.count(), ServiceMail.objects.count()) == before
+    return page.content.decode()
+
+
+def test_it_says_that_it_is_confirmed_when_it_is_opened_again(news):
+    sign_up(news)
+    [link] = mailed("confirm")
+    stranger().post(link)
+    page = opened(link)
+    assert "This is confirmed already" in page
+    assert make.wording(news).text in page
+    assert "<form" not in page
+    assert 'href="/preferences/"' in page
+
+
+def test_it_says_nothing_of_why_when_it_stands_no_more(news):
+    """Who holds a forwarded link learns neither that somebody said no, nor when, nor of a complaint."""
+    bo = sign_up(news)
+    [link] = mailed("confirm")
+    stranger().post(link)
+    make.withdrawn(bo, news)
+    withdrawn = opened(link)
+    assert "nothing to confirm any more" in withdrawn
+    assert 'href="/preferences/"' in withdrawn
+    services.object_to_everything(contact=bo, method=Method.PREFERENCES)
+    assert opened(link) == withdrawn
+    services.retire_topic(topic=news)
+    assert opened(link) == withdrawn
+    assert stranger().post(link).content.decode() == withdrawn
+
+
+def test_it_asks_only_for_what_is_left_to_confirm(news):
+    other = make.topic("events", public_name="Events")
+    bo = services.request_consent(
+        email="bo@example.org", wordings=[make.wording(news), make.wording(other)], language="en"
+    )
+    [link] = mailed("confirm")
+    make.granted(bo, news)
+    page = opened(link)
+    assert make.wording(other).text in page
+    assert make.wording(news).text not in page
+    stranger().post(link)
+    assert services.is_allowed(contact=bo, topic=other, channel=Channel.EMAIL)
+
+
 @pytest.mark.parametrize("kind", [Kind.REVOKED, Kind.INVALIDATED, Kind.EXPIRED])
 def test_it_changes_nothing_when_the_permission_was_ended_since(news, kind):
     bo = sign_up(news)
@@ -89,6 +139,8 @@ def test_it_says_so_when_the_link_has_expired(news):
     )
     answer = stranger().post(f"/confirm/{token}/")
     assert answer.status_code == 410
+    assert "works for one week" in answer.content.decode()
+    assert 'href="/preferences/"' in answer.content.decode()
     assert bo.permissions.get().state == Permission.State.PENDING
 
 
@@ -104,7 +156,7 @@ def test_it_confirms_nothing_when_the_topic_was_retired(news):
     bo = sign_up(news)
     [link] = mailed("confirm")
     services.retire_topic(topic=news)
-    assert "not offered any more" in stranger().get(link).content.decode()
+    assert "nothing to confirm any more" in stranger().get(link).content.decode()
     stranger().post(link)
     assert bo.permissions.get().state == Permission.State.PENDING
 
