@@ -1,16 +1,13 @@
 """The audit trail to read: who did what to which object, when, from where."""
 
-from collections.abc import Iterator
 from typing import Any
 
-from django.apps import apps
 from django.contrib import admin
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html_join
-from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
@@ -21,9 +18,10 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 from unfold.utils import parse_datetime_str
 
+from config.admin import trail_words
 from config.models import AuditEntry
 from config.watch import WATCHED
-from contacts.admin.lists import BigList, ReadOnly
+from contacts.admin.lists import BigList, KeysetChangeList, ReadOnly
 from contacts.models import IdentityView
 
 COLORS = {
@@ -57,7 +55,7 @@ class ObjectFilter(DropdownFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         kinds = {watched.of or watched.model.lower() for watched in WATCHED}
-        named = ((kind, _kind(kind)) for kind in kinds | {"contacts.identity"})
+        named = ((kind, trail_words.kind(kind)) for kind in kinds | {"contacts.identity"})
         return sorted(named, key=lambda kind: kind[1])
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -77,6 +75,19 @@ class MomentFilter(RangeDateTimeFilter):
         return queryset
 
 
+class Trail(KeysetChangeList):
+    """A page of entries, with what they name by a key looked up for all of them at once."""
+
+    result_list: Any
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        words = trail_words.Words(self.result_list)
+        for entry in self.result_list:
+            entry.words = words
+
+
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnly, BigList):
     list_display = ("happened_at", "who", "did", "what", "told", "address")
@@ -89,8 +100,11 @@ class AuditEntryAdmin(ReadOnly, BigList):
         ("happened_at", MomentFilter),
     )
     list_filter_submit = True
-    fields = ("happened_at", "who", "action", "what", "told", "door", "address", "reason")
+    fields = ("happened_at", "who", "action", "what", "told", "through", "address", "reason")
     readonly_fields = fields
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
+        return Trail
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         found: QuerySet[Any] = super().get_queryset(request)
@@ -108,12 +122,16 @@ class AuditEntryAdmin(ReadOnly, BigList):
 
     @display(description=_("what"))
     def what(self, entry: AuditEntry) -> str:
-        place = f"{_kind(entry.object_type)} {entry.object_id}".strip()
-        return f"{place} · {entry.part}" if entry.part else place
+        return _words(entry).what(entry)
 
     @display(description=_("details"))
     def told(self, entry: AuditEntry) -> str:
-        return format_html_join("; ", "{}", ((line,) for line in _lines(entry))) or "-"
+        lines = _words(entry).lines(entry)
+        return format_html_join("; ", "{}", ((line,) for line in lines)) or "-"
+
+    @display(description=_("through"))
+    def through(self, entry: AuditEntry) -> str:
+        return trail_words.door(entry.door) or "-"
 
     @display(description=_("reason"))
     def reason(self, entry: AuditEntry) -> str:
@@ -124,30 +142,7 @@ class AuditEntryAdmin(ReadOnly, BigList):
         return view.reason if view else "-"
 
 
-def _kind(object_type: str) -> str:
-    """What the desk calls it; something that is no model any more keeps the name it was noted by."""
-    try:
-        return capfirst(str(apps.get_model(object_type)._meta.verbose_name))
-    except (LookupError, ValueError):
-        return object_type
-
-
-def _lines(entry: AuditEntry) -> Iterator[str]:
-    for column, values in sorted(entry.details.items()):
-        if not isinstance(values, list):
-            yield column if values is None else f"{column}: {values}"
-            continue
-        before, after = (_shown(column, value) for value in values)
-        yield (
-            f"{column}: {before} → {after}"
-            if entry.action == "changed"
-            else (f"{column}: {after if entry.action == 'added' else before}")
-        )
-
-
-def _shown(column: str, value: Any) -> str:
-    if column == "group_id" and value is not None:
-        return Group.objects.filter(pk=value).values_list("name", flat=True).first() or f"#{value}"
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return "-" if value is None else str(value)
+def _words(entry: AuditEntry) -> trail_words.Words:
+    """Those of its page; an entry that stands alone has its own."""
+    known: trail_words.Words | None = getattr(entry, "words", None)
+    return known or trail_words.Words([entry])

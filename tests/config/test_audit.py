@@ -1,12 +1,17 @@
 """The audit trail: written by the database, added to only, and true about who and from where."""
 
+import html
+import re
+
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.db import DatabaseError, connection, transaction
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.html import strip_tags
 
 from campaigns.models import Campaign
 from config import trail, watch
@@ -209,6 +214,72 @@ def test_it_cannot_be_changed_by_the_application(olga):
         AuditEntry.objects.update(action="viewed")
     with pytest.raises(AppendOnlyError):
         AuditEntry.objects.all().delete()
+
+
+@pytest.fixture
+def told(client, olga):
+    """What the pages of the trail say, in a language, without their markup."""
+
+    def read(language: str, **fields) -> str:
+        [entry] = entries(**fields)
+        page = reverse("admin:config_auditentry_changelist")
+        one = reverse("admin:config_auditentry_change", args=[entry.pk])
+        asked = {"object_type": entry.object_type, "object_id": entry.object_id}
+        client.cookies[settings.LANGUAGE_COOKIE_NAME] = language
+        pages = (client.get(page, asked), client.get(one))
+        said = [
+            strip_tags(html.unescape(each.content.decode()).split("<main")[-1]) for each in pages
+        ]
+        return " ".join(" ".join(said).split())
+
+    return read
+
+
+def test_it_says_what_changed_by_labels_and_words(client, olga, told):
+    make.organization()
+    campaign = make.campaign(make.topic(), name="Letter of May")
+    page = reverse("admin:campaigns_campaign_cancel", args=[campaign.pk])
+    Campaign.objects.update(state="scheduled", send_at=make.LONG_AGO)
+    client.post(page)
+    english = told("en", object_type="campaigns.campaign")
+    assert f"Campaign Letter of May (#{campaign.pk})" in english
+    assert "State: scheduled → cancelled" in english
+    assert "desk (campaigns_campaign_cancel)" in english
+    french = told("fr", object_type="campaigns.campaign")
+    assert f"Campagne Letter of May (#{campaign.pk})" in french
+    assert "État : programmée → annulée" in french
+
+
+def test_it_names_what_columns_refer_to_and_says_moments_and_yes_and_no(client, olga, told):
+    clerk = make.staff("clerk", superuser=False)
+    clerk.groups.add(Group.objects.get(name="Privacy officer"))
+    assert f"clerk (#{clerk.pk}) · role" in told("en", object_id=str(clerk.pk), part="role")
+    assert "Role: Privacy officer" in told("en", object_id=str(clerk.pk), part="role")
+    User.objects.filter(pk=clerk.pk).update(is_superuser=True)
+    changed = {"object_id": str(clerk.pk), "action": "changed"}
+    assert "Superuser: No → Yes" in told("en", **changed)
+    assert "Superutilisateur : Non → Oui" in told("fr", **changed)
+    ada = make.contact()
+    client.post(
+        reverse("admin:contacts_hold_add"),
+        {"person": str(ada.subject), "reason": "A claim in court"},
+    )
+    placed = told("en", object_type="contacts.hold")
+    assert f"Contact: {ada.pseudonym}" in placed
+    assert re.search(r"Placed: \d+ \w+ \d{4}, \d\d:\d\d", placed)
+
+
+def test_it_reads_a_page_of_the_trail_with_as_many_queries_as_an_entry(client, olga):
+    page = reverse("admin:config_auditentry_changelist")
+
+    def queries(people: int) -> int:
+        for _ in range(people):
+            make.staff(f"clerk{User.objects.count()}").groups.set(Group.objects.all())
+        with CaptureQueriesContext(connection) as captured:
+            assert client.get(page).status_code == 200
+        return len(captured)
+
+    assert queries(1) == queries(5)
 
 
 def test_it_watches_every_table_once():

@@ -29,7 +29,17 @@ SOURCES = [
     ROOT / "templates/allauth/layouts/base.html",
 ]
 # The same word in both languages.
-SAME = {"Contacts", "Dates", "Exports", "Images", "Imports", "Permissions", "Segments"}
+SAME = {
+    "API",
+    "Contacts",
+    "Dates",
+    "Exports",
+    "Images",
+    "Imports",
+    "Permissions",
+    "permission",
+    "Segments",
+}
 
 
 def said(path: Path) -> Iterator[str]:
