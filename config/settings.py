@@ -128,6 +128,7 @@ CELERY_TASK_ROUTES = {
     "consent.verify_ledger": {"queue": "long"},
     "contacts.count_expired": {"queue": "long"},
     "contacts.erase_expired": {"queue": "long"},
+    "contacts.settle_choices": {"queue": "long"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

@@ -40,6 +40,7 @@ class Cause(models.TextChoices):
     EXPIRED = "expired", _("kept long enough")
     NOT_PERMITTED = "not_permitted", _("this use of data is not permitted")
     NOT_REGISTERED = "not_registered", _("no registered field")
+    NOT_A_CHOICE = "not_a_choice", _("no choice of its field")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""Erases values that may not be kept any more: expired, no longer permitted, or of no registered field.
+"""Erases values that may not be kept any more: expired, no longer permitted, of no registered field, or no
+choice of theirs.
 
 Each run, also one that only counts, is kept with what it found.
 """
@@ -6,6 +7,7 @@ Each run, also one that only counts, is kept with what it found.
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from typing import Any
 
 from celery import current_app
 from django.db import connection, transaction
@@ -18,6 +20,7 @@ from contacts.models import Channel, Contact, DataField, Hold, RetentionRun
 from contacts.models.fields import DataFieldQuerySet
 
 BATCH = 5000
+AT_ONCE = 500  # while a field and these people are locked
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,12 @@ def _find(*, dry_run: bool) -> list[Finding]:
         people = holding.count() if dry_run else _erase(key, holding)
         if people:
             findings.append(Finding(key, cause, people))
+    for field in _with_choices():
+        people = _choosing_nothing(field).count()
+        if not dry_run:
+            _settle_choices(field)
+        if people:
+            findings.append(Finding(field.key, Cause.NOT_A_CHOICE, people))
     return findings + [
         Finding(overdue.key, overdue.cause, people)
         for holder in holders.registered()
@@ -92,6 +101,52 @@ def _overdue() -> Iterator[tuple[str, Cause, "QuerySet[Contact]"]]:
         )
         if field.topic_key:
             yield field.key, Cause.NOT_PERMITTED, _unpermitted(field)
+
+
+def settle_choices() -> None:
+    """Make values what their choices became, and erase those that are no choice any more."""
+    for field in _with_choices():
+        _settle_choices(field)
+
+
+def _with_choices() -> DataFieldQuerySet:
+    kinds = [DataField.Type.CHOICE, DataField.Type.LIST]
+    return DataField.objects.in_use().filter(type__in=kinds).exclude(choices=[]).order_by("key")
+
+
+def _choosing_nothing(field: DataField) -> "QuerySet[Contact]":
+    """Who holds something that is no choice and became none."""
+    return _beyond(field, [*field.choices, *field.renamed])
+
+
+def _beyond(field: DataField, known: list[str]) -> "QuerySet[Contact]":
+    within = Q(**{f"attributes__{field.key}__contained_by": known})
+    return _holding(field.key).filter(~within)
+
+
+def _settle_choices(field: DataField) -> None:
+    while _settle_some(field.pk):
+        pass
+
+
+@transaction.atomic
+def _settle_some(field_id: int) -> int:
+    """The field stays as it is meanwhile, so that no choice that came back is erased."""
+    field = DataField.objects.select_for_update(no_key=True).get(pk=field_id)
+    astray = _beyond(field, field.choices) if field.choices else Contact.objects.none()
+    people = list(astray.select_for_update(no_key=True).order_by("pk")[:AT_ONCE])
+    for person in people:
+        chosen = _chosen(field, person.attributes.pop(field.key))
+        person.attributes |= {field.key: chosen} if chosen else {}
+    Contact.objects.bulk_update(people, ["attributes"])
+    return len(people)
+
+
+def _chosen(field: DataField, value: Any) -> str | list[str] | None:
+    given = value if isinstance(value, list) else [value]
+    became = dict.fromkeys(field.renamed.get(each, each) for each in given)
+    kept = [each for each in became if each in field.choices]
+    return kept if field.type == DataField.Type.LIST else next(iter(kept), None)
 
 
 def depending_on(topic_key: str) -> list[tuple[DataField, int]]:

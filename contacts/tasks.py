@@ -10,6 +10,11 @@ def erase_expired() -> None:
     retention.erase_expired()
 
 
+@shared_task(name="contacts.settle_choices")
+def settle_choices() -> None:
+    retention.settle_choices()
+
+
 @shared_task(name="contacts.count_expired")
 def count_expired() -> None:
     retention.count_asked()

@@ -1,20 +1,26 @@
 """Registered fields, each with the case for keeping it, processors, and lists kept by hand."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
-from unfold.decorators import display
+from unfold.decorators import action, display
 from unfold.views import ChangeList
 
-from contacts import fields
-from contacts.admin import processing, retention
+from contacts import choices, fields
+from contacts.admin import acts, processing, retention
 from contacts.admin.lists import Kept
-from contacts.admin.translated_fields import TRANSLATED, DataFieldForm, TranslatedDataFieldForm
+from contacts.admin.translated_fields import (
+    TRANSLATED,
+    DataFieldForm,
+    ReplaceForm,
+    TranslatedDataFieldForm,
+)
 from contacts.models import DataField, Processor
 
 USED = ("used_in_segment_at", "used_in_template_at", "used_in_import_at")
@@ -59,6 +65,7 @@ class DataFieldAdmin(Kept, ModelAdmin):
     search_fields = ("key", "label")
     ordering = ("label", "pk")
     actions = None
+    actions_detail = ("replace_choice",)
     fieldsets = (
         (None, {"fields": ("label", ("key", "type"), "choices", "is_asked_at_sign_up")}),
         (
@@ -96,6 +103,29 @@ class DataFieldAdmin(Kept, ModelAdmin):
         return tuple(
             (f"{name.replace('_', '/')}/", f"contacts_datafield_{name}", page)
             for name, page in pages.items()
+        )
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        field = self.get_object(request, str(object_id))
+        return super().get_actions_detail(request, object_id) if field and field.choices else []
+
+    @action(description=_("Replace a choice"), url_path="replace-choice", permissions=["change"])
+    def replace_choice(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        field = acts.load(self, request, object_id)
+        return acts.ask(
+            self,
+            request,
+            field,
+            title=_("Replace a choice"),
+            sentence=_(
+                "Everybody who holds it gets what it becomes, within seconds. What the law keeps as it is"
+                " follows once it is free."
+            ),
+            button=_("Replace"),
+            act=partial(choices.replace, field=field),
+            done=_("The choice is replaced."),
+            refusals=(choices.ChoiceError,),
+            form=ReplaceForm(field, request.POST or None),
         )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:

@@ -9,17 +9,20 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import ProhibitNullCharactersValidator
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
 )
 
-from contacts import segments
+from contacts import choices, segments
 from contacts.models import DataField
 
 OTHERS = [(code, name) for code, name in settings.LANGUAGES if code != settings.LANGUAGE_CODE]
 PERMITS = re.compile(r"permission\.([^.]+)\.data")
+CHOSEN = {DataField.Type.CHOICE, DataField.Type.LIST}
 SAME_ORDER = _("One per line, in the order of the choices themselves.")
 
 
@@ -78,6 +81,11 @@ class DataFieldForm(forms.ModelForm):
         kind = cleaned.get("type") or self.instance.type
         if kind == DataField.Type.CHOICE and cleaned.get("choices") == []:
             self.add_error("choices", _("Write the choices, one per line."))
+        if self.instance.pk and kind in CHOSEN:
+            try:
+                choices.check(self.instance, wanted=cleaned.get("choices") or ())
+            except choices.ChoiceError as refusal:
+                self.add_error("choices", str(refusal))
         for code, _name in OTHERS:
             given = cleaned.get(f"choices_{code}") or []
             if given and len(given) != len(cleaned.get("choices") or []):
@@ -134,6 +142,42 @@ def _translated_fields() -> dict[str, Any]:
             label=_("Choices"), required=False, help_text=SAME_ORDER
         )
     return declared
+
+
+class ReplaceForm(forms.Form):
+    """A choice, and either what it becomes or that it is erased."""
+
+    choice = forms.ChoiceField(label=_("Choice"), widget=UnfoldAdminSelectWidget)
+    becomes = forms.CharField(
+        label=_("It becomes"),
+        required=False,
+        max_length=200,
+        help_text=_("Another choice, or a new one."),
+        widget=UnfoldAdminTextInputWidget,
+    )
+    is_erased = forms.BooleanField(
+        label=_("Erase it of everybody who holds it"),
+        required=False,
+        widget=UnfoldBooleanWidget,
+    )
+
+    def __init__(self, field: DataField, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        people = choices.held(field)
+        self.fields["choice"].choices = [  # type: ignore[attr-defined]
+            (choice, _held_by(choice, people.get(choice, 0))) for choice in field.choices
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if bool(cleaned.get("becomes")) == cleaned["is_erased"]:
+            self.add_error("becomes", _("Say what it becomes, or have it erased."))
+        return {"choice": cleaned.get("choice", ""), "becomes": cleaned.get("becomes", "")}
+
+
+def _held_by(choice: str, people: int) -> str:
+    said = ngettext("%(choice)s (%(people)d person)", "%(choice)s (%(people)d people)", people)
+    return said % {"choice": choice, "people": people}
 
 
 TranslatedDataFieldForm = type("TranslatedDataFieldForm", (DataFieldForm,), _translated_fields())

@@ -67,6 +67,13 @@ class DataField(models.Model):
     choices = models.JSONField(
         _("choices"), default=list, blank=True, help_text=_("The values of a choice or a list.")
     )
+    renamed = models.JSONField(
+        _("renamed choices"),
+        default=dict,
+        blank=True,
+        editable=False,
+        help_text=_("Former choice → what it became."),
+    )
     need = models.CharField(_("need"), max_length=12, choices=Need)
     purpose = models.CharField(_("purpose"), max_length=200, help_text=_("What it is used for."))
     basis = models.CharField(_("legal basis"), max_length=20, choices=Basis)

@@ -71,6 +71,7 @@ PAGES = {
     "contacts_datafield_add": {OFFICER},
     "contacts_datafield_record": {OFFICER},
     "contacts_datafield_record_file": {OFFICER},
+    "contacts_datafield_replace_choice {field}": {OFFICER},
     "contacts_datafield_retention": {OFFICER},
     "contacts_datafield_runs": {OFFICER},
     "contacts_processor_changelist": {OFFICER},
@@ -221,6 +222,7 @@ def stage() -> dict[str, Any]:
         "export": exports.ask(segment=None, reason="An audit", staff_id=None).pk,
         "checkpoint": LedgerCheckpoint.objects.get().pk,
         "asked": rights.receive(contact=ada, kind="access").pk,
+        "field": make.field("genre", "choice", choices=["Poems", "Plays"]).pk,
         "hold": rights.place_hold(contact=ada, reason="A claim in court", placer_id=None).pk,
         "clerk": make.staff("clerk", superuser=False).pk,
     }

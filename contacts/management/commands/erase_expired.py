@@ -8,7 +8,10 @@ from contacts import retention
 
 
 class Command(BaseCommand):
-    help = "Erase values that expired, whose use is not permitted, or that belong to no registered field."
+    help = (
+        "Erase values that expired, whose use is not permitted, that belong to no registered field or are no"
+        " choice of theirs."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="only say what would be erased")
