@@ -124,6 +124,7 @@ CELERY_TASK_ROUTES = {
     "consent.send_service_texts": {"queue": "service"},
     # What takes minutes never stands before what takes milliseconds.
     "consent.run_import": {"queue": "long"},
+    "consent.take_out_erased": {"queue": "long"},
     "consent.end_uses": {"queue": "long"},
     "consent.verify_ledger": {"queue": "long"},
     "contacts.count_expired": {"queue": "long"},

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -11,6 +12,7 @@ from django.utils.translation import ngettext
 from consent import ledger
 from consent.models import (
     ConsentEvidence,
+    ImportBatch,
     Kind,
     Method,
     Permission,
@@ -23,7 +25,6 @@ from contacts.holders import Holder
 from contacts.models import Address, Contact
 
 IMPERSONAL = (
-    "consent.ImportBatch",
     "consent.ImportEvidence",
     "consent.InboundText",
     "consent.JournalMark",
@@ -53,6 +54,9 @@ def kept() -> Mapping[str, str]:
         "consent.Permission": _("For good; once the person is erased without their address"),
         "consent.Suppression": _(
             "For good: a keyed hash that keeps an address from being written to"
+        ),
+        "consent.ImportBatch": _(
+            "An uploaded file until it is imported, a week at most; whoever is erased is taken out at once"
         ),
         "consent.RefusedRow": refused,
         "consent.RefusedAddress": refused,
@@ -135,6 +139,7 @@ def erase(contact: Contact) -> Mapping[str, int]:
     rows = RefusedRow.objects.filter(addresses__fingerprint__in=_fingerprints(contact))
     _all, refused = RefusedRow.objects.filter(pk__in=rows.values("pk")).delete()
     suppressed = _suppress(contact)
+    files = _note_in_files()
     asked = RenewalRequest.objects.filter(event__subject=contact.subject).delete()[0]
     mails = ServiceMail.objects.filter(contact=contact).delete()[0]
     ledger.record(
@@ -150,10 +155,20 @@ def erase(contact: Contact) -> Mapping[str, int]:
     return {
         **refused,
         "consent.Suppression": suppressed,
+        "consent.ImportBatch": files,
         "consent.RenewalRequest": asked,
         "consent.ServiceMail": mails,
         "consent.ConsentEvidence": evidence,
     }
+
+
+def _note_in_files() -> int:
+    """Have the person taken out of every file that was uploaded and is not imported yet."""
+    waiting = ImportBatch.objects.filter(is_upload=True).exclude(state=ImportBatch.State.FINISHED)
+    locked = waiting.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True)
+    return ImportBatch.objects.filter(pk__in=list(locked)).update(
+        erased_since=F("erased_since") + 1
+    )
 
 
 def _suppress(contact: Contact) -> int:

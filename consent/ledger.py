@@ -240,7 +240,10 @@ def suppress(
     since: datetime,
     event: ConsentEvent | None = None,
 ) -> None:
-    """Stop an address for a topic, or for every topic; a later stop moves an earlier one forward."""
+    """Stop an address for a topic, or for every topic; a later stop moves an earlier one forward.
+
+    That an order of the law stops it, or that its person was erased, stays known.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -249,7 +252,8 @@ def suppress(
             ON CONFLICT (fingerprint, channel, topic_id) DO UPDATE
             SET since = greatest(consent_suppression.since, excluded.since),
                 event_id = coalesce(excluded.event_id, consent_suppression.event_id),
-                cause = CASE WHEN consent_suppression.cause = 'legal' THEN 'legal' ELSE excluded.cause END
+                cause = CASE WHEN consent_suppression.cause IN ('legal', 'erased')
+                    THEN consent_suppression.cause ELSE excluded.cause END
             """,
             [
                 channel,

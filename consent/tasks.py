@@ -64,7 +64,14 @@ def end_uses() -> None:
 def resume_imports() -> None:
     for batch_id in uploads.unfinished():
         run_import.apply_async(kwargs={"batch_id": batch_id}, expires=10)
+    if uploads.has_erased():
+        take_out_erased.apply_async(expires=10)
     uploads.discard_old()
+
+
+@shared_task(name="consent.take_out_erased")
+def take_out_erased() -> None:
+    uploads.take_out_erased()
 
 
 @shared_task(name="consent.verify_ledger")

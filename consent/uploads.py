@@ -9,11 +9,13 @@ import logging
 import os
 import secrets
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -137,6 +139,26 @@ def discard_old() -> None:
         is_old = path.stat().st_mtime < limit.timestamp()
         if is_old and path not in used and path.with_suffix("") not in used:
             path.unlink(missing_ok=True)
+
+
+def has_erased() -> bool:
+    """Whether a file is kept in which somebody may be who was erased since."""
+    return _with_erased().exists()
+
+
+def take_out_erased() -> None:
+    """Take them out of every such file; out of one that is imported just now the next time."""
+    for batch in _with_erased().order_by("pk"):
+        if not Path(batch.path).exists():
+            _with_erased().filter(pk=batch.pk).update(erased_since=0)
+            continue
+        with suppress(imports.ImportRunning):
+            imports.take_out_erased(batch)
+
+
+def _with_erased() -> QuerySet[ImportBatch]:
+    kept = ImportBatch.objects.filter(is_upload=True, erased_since__gt=0)
+    return kept.exclude(state=State.FINISHED)
 
 
 def erase_refused(*, now: datetime) -> int:

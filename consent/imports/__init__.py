@@ -24,6 +24,7 @@ from django.db.models.functions import Now
 from consent import ledger, uses
 from consent.imports import declaration, encodings, guessing, reading
 from consent.imports import mapping as mappings
+from consent.imports.erased import ErasedMeanwhile, Sieve, take_out
 from consent.imports.errors import (
     BoughtList,
     DeclarationRefused,
@@ -67,6 +68,7 @@ __all__ = [
     "reread",
     "run",
     "start",
+    "take_out_erased",
 ]
 
 BATCH_ROWS = 8000
@@ -212,6 +214,15 @@ def keep_evidence(batch: ImportBatch, *, name: str, content: bytes) -> ImportEvi
         },
     )
     return kept
+
+
+def take_out_erased(batch: ImportBatch) -> int:
+    """Empty the rows of people who were erased in the file of a batch, while nobody imports it; how many.
+
+    Raises `ImportRunning`, and `FileUnreadable` where it is not there any more.
+    """
+    with _only_once(batch):
+        return take_out(batch, _written(batch))
 
 
 def rehearse(
@@ -400,7 +411,7 @@ class _Run:
         self.noted: set[str] = set()
 
     def check_file(self) -> None:
-        if reading.digest_of(self.path) != self.written.digest:
+        if reading.digest_of(self.path) != (self.batch.kept_digest or self.written.digest):
             raise FileChanged
 
     def chunks(self, most: int) -> Iterator[_Chunk]:
@@ -431,7 +442,8 @@ class _Run:
         """Write a chunk and how far it came, both or nothing.
 
         Imports take turns, because two of one list would meet at every person. Where somebody signed
-        up meanwhile who is in it, it is done again, the last time with the door to new people shut.
+        up or was erased meanwhile who is in it, it is done again, the last time with the door to new
+        people shut.
         Raises `SomebodyKnown` where it is as large as only one of strangers may be.
         """
         began = time.monotonic()
@@ -450,7 +462,7 @@ class _Run:
                         cursor.execute("SET LOCAL synchronous_commit = off")
                 most_s = TRANSACTION_S if tally.known else AMONG_STRANGERS_S
                 break
-            except (IntegrityError, OperationalError):
+            except (IntegrityError, OperationalError, ErasedMeanwhile):
                 if not tries_left or not connection.is_usable():
                     raise
         if mappings.ATTRIBUTES in self.batch.mapping.values():
@@ -482,7 +494,10 @@ class _Run:
             list_id=self.declared.list_id,
             most_among_known=most_among_known,
         )
-        return writer.write(self.batch, chunk.rows, chunk.refused, meanwhile=meanwhile)
+        sieve = Sieve.of(chunk.rows, chunk.refused)
+        tally = writer.write(self.batch, sieve.rows, sieve.refused, meanwhile=meanwhile)
+        sieve.check()
+        return tally
 
     def _advance(self, chunk: _Chunk, tally: Tally) -> None:
         counted = {name: F(name) + count for name, count in asdict(tally).items()}

@@ -6,6 +6,7 @@ A quote that is never closed costs its own line, not the rest of the file.
 import codecs
 import csv
 import hashlib
+import os
 import re
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
@@ -281,6 +282,37 @@ def records(path: Path, written: Format, *, from_line: int = 1) -> Generator[Rec
             yield from _records(file, written.delimiter, from_line)
     except OSError as error:
         raise FileUnreadable(Sentence("%(file)s: %(reason)s.") % _names(path, error)) from error
+
+
+def blank(path: Path, written: Format, lines: Iterable[range]) -> str:
+    """Empty these lines of a file, in order, and keep all others byte for byte; returns its new SHA-256."""
+    # Latin-1 has a letter for each byte, and ends its lines where every encoding but UTF-16 does.
+    is_wide = written.encoding.startswith(("utf-16", "utf-32"))
+    encoding = written.encoding if is_wide else "latin-1"
+    errors = "surrogatepass" if is_wide else "strict"
+    copy = path.with_name(f"{path.name}.copy")
+    ranges = iter(lines)
+    empty = next(ranges, range(0))
+    with (
+        path.open(encoding=encoding, errors=errors, newline="") as file,
+        open(
+            os.open(copy, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600),
+            "w",
+            encoding=encoding,
+            errors=errors,
+            newline="",
+        ) as kept,
+    ):
+        for number, line in enumerate(file, start=1):
+            if number >= empty.stop:
+                empty = next(ranges, empty)
+            kept.write(_end_of(line) if number in empty else line)
+    copy.replace(path)
+    return digest_of(path)
+
+
+def _end_of(line: str) -> str:
+    return line[len(line.rstrip("\r\n")) :]
 
 
 class _Lines:

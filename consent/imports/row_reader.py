@@ -109,8 +109,12 @@ class RowReader:
 
     def refuse(self, record: Record, reason: RowRefused) -> Refusal:
         """The row as it is kept, to be found again when its person is erased."""
+        return Refusal(record, Sentence.of(reason), self.addresses_in(record))
+
+    def addresses_in(self, record: Record) -> Arrival:
+        """Whatever can be read of the addresses of a row, and nothing else."""
         cells = self._name(record.cells) if len(record.cells) == self.width else {}
-        return Refusal(record, Sentence.of(reason), self._arrival_alone(record, cells))
+        return self._arrival_alone(record, cells)
 
     def _arrival_alone(self, record: Record, cells: Cells) -> Arrival:
         """Whatever can be read of the addresses, each by itself."""

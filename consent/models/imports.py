@@ -13,7 +13,8 @@ class ImportBatch(models.Model):
 
     `declared` is what the file as a whole is said to show: topic, channel, occurred_at, wording,
     acquisition, status, and the tag and static list for its people. It is kept once, here; the
-    evidence of an event names its batch and line.
+    evidence of an event names its batch and line. `erased_since` counts the people who were erased since
+    they were looked for in the file; once they were, `kept_digest` is the SHA-256 of what is kept of it.
     """
 
     class State(models.TextChoices):
@@ -26,6 +27,8 @@ class ImportBatch(models.Model):
     path = models.TextField(_("file"), blank=True, default="", editable=False)
     is_upload = models.BooleanField(default=False, editable=False)
     file_digest = models.CharField(_("SHA-256 of the file"), max_length=64)
+    kept_digest = models.CharField(max_length=64, blank=True, db_default="", editable=False)
+    erased_since = models.PositiveIntegerField(db_default=0, editable=False)
     encoding = models.CharField(_("encoding"), max_length=20, default="utf-8")
     delimiter = models.CharField(_("delimiter"), max_length=1, default=",")
     lines = models.BigIntegerField(_("lines"), default=0)
