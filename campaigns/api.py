@@ -70,7 +70,7 @@ def _refuse_overtaken(request: Request, campaign: Campaign) -> None:
 
 
 class MaySend(permissions.BasePermission):
-    """Scheduling, pausing, resuming and cancelling is a permission of its own."""
+    """Every move of what goes out, and settling what is unknown, is a permission of its own."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return bool(request.user and request.user.has_perm("campaigns.send_campaign"))
@@ -203,6 +203,42 @@ class ScheduleSerializer(serializers.Serializer[None]):
     latest_start_at = serializers.DateTimeField(required=False, allow_null=True)
 
 
+class PaceSerializer(serializers.Serializer[None]):
+    per_minute = serializers.IntegerField(
+        min_value=1,
+        max_value=1_000_000,
+        allow_null=True,
+        help_text="At most, besides what the sender may; null: as fast as the sender may.",
+    )
+
+
+class SettleSerializer(serializers.Serializer[None]):
+    """Either chosen deliveries or, said in so many words, all of them."""
+
+    what = serializers.ChoiceField(
+        choices=["resend", "leave"],
+        help_text="resend: try again, through the gate; somebody may get it twice. leave: never try again.",
+    )
+    deliveries = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=2**63 - 1),
+        required=False,
+        allow_empty=False,
+        max_length=500,
+    )
+    all = serializers.BooleanField(
+        required=False, default=False, help_text="All that are unknown and were not left."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["all"] == ("deliveries" in attrs):
+            raise serializers.ValidationError(_("Give some deliveries, or “all”."))
+        return attrs
+
+
+class SettledSerializer(serializers.Serializer[None]):
+    settled = serializers.IntegerField(help_text="How many of them were unknown, and settled now.")
+
+
 class ReasonCountSerializer(serializers.Serializer[None]):
     reason = serializers.CharField(help_text="Empty: will receive it.")
     contacts = serializers.IntegerField()
@@ -331,6 +367,38 @@ class CampaignViewSet(
     def resume(self, request: Request, pk: str) -> Response:
         """Go on where it was paused; each permission is looked at again."""
         return self._moved(services.resume_campaign)
+
+    @extend_schema(request=None, **_MOVE)
+    @action(detail=True, methods=["post"], permission_classes=[MaySend])
+    def release(self, request: Request, pk: str) -> Response:
+        """Somebody looked at what was held (`state_reason` says why): it goes, however late it is.
+
+        409: it is not held, or it says by now what nobody approved.
+        """
+        return self._moved(services.release_held)
+
+    @extend_schema(request=PaceSerializer, **_MOVE)
+    @action(detail=True, methods=["post"], permission_classes=[MaySend])
+    def pace(self, request: Request, pk: str) -> Response:
+        """How fast it goes at most, also while it is under way, which keeps to it within a minute."""
+        pace = PaceSerializer(data=request.data)
+        pace.is_valid(raise_exception=True)
+        return self._moved(services.set_pace, **pace.validated_data)
+
+    @extend_schema(request=SettleSerializer, responses=SettledSerializer)
+    @action(detail=True, methods=["post"], permission_classes=[MaySend])
+    def settle(self, request: Request, pk: str) -> Response:
+        """Decide about deliveries of which nobody knows whether they arrived (`deliveries/?state=unknown`).
+
+        Those of other campaigns, and those that are not unknown any more, are left alone.
+        """
+        asked = SettleSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        is_resent = asked.validated_data["what"] == "resend"
+        act = services.resend_unknown if is_resent else services.leave_unknown
+        chosen = asked.validated_data.get("deliveries")
+        settled = act(campaign=self.get_object(), delivery_ids=chosen)
+        return Response({"settled": settled})
 
     @extend_schema(request=None, **_MOVE)
     @action(detail=True, methods=["post"], permission_classes=[MaySend])

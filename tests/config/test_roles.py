@@ -184,6 +184,9 @@ API = {
     "POST campaigns/{campaign}/unschedule/": {MARKETER, OPERATOR},
     "POST campaigns/{campaign}/pause/": {MARKETER, OPERATOR},
     "POST campaigns/{campaign}/resume/": {MARKETER, OPERATOR},
+    "POST campaigns/{campaign}/release/": {MARKETER, OPERATOR},
+    "POST campaigns/{campaign}/pace/": {MARKETER, OPERATOR},
+    "POST campaigns/{campaign}/settle/": {MARKETER, OPERATOR},
     "POST campaigns/{campaign}/cancel/": {MARKETER, OPERATOR},
     "GET deliveries/": SENDING,
 }
