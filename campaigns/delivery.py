@@ -19,7 +19,7 @@ import redis
 from django.conf import settings
 from django.db import DatabaseError
 
-from campaigns import approval, claims, feedback, message_ids, quiet, stopping, throttle
+from campaigns import approval, claims, feedback, message_ids, quiet, replies, stopping, throttle
 from campaigns.claims import Claimed, LaneTaken, Records, Session
 from campaigns.content import ContentError
 from campaigns.models import Campaign, Delivery, Lane, Sender
@@ -50,7 +50,7 @@ RECENT, BURST = 50, 25
 # So many in a row that went out and had no answer: nobody would know of anybody.
 UNANSWERED = 3
 
-_NO_WORD = Result(Outcome.UNKNOWN, diagnostic="the transport failed")
+_NO_WORD = Result(Outcome.UNKNOWN, diagnostic=replies.TRANSPORT_FAILED.text)
 _LOST = (psycopg.OperationalError, psycopg.InterfaceError)
 
 
@@ -236,7 +236,7 @@ class _Worker:
         def go_on() -> bool:
             return time.monotonic() < stop_at and not stopping.is_stopping()
 
-        outage = ""
+        outage: Sentence | str = ""
         try:
             results = self._transport.hand_over(envelopes, go_on=go_on)
         except RelayDown as down:
@@ -362,20 +362,20 @@ class _Worker:
             self._recent.clear()
             self._pause(
                 Sentence("%(burst)d of the last %(recent)d messages were not taken: %(words)s")
-                % {"burst": BURST, "recent": RECENT, "words": result.diagnostic}
+                % {"burst": BURST, "recent": RECENT, "words": replies.explained(result.diagnostic)}
             )
         if self._unanswered >= UNANSWERED:
             self._unanswered = 0
             self._pause(
                 Sentence("%(count)d messages in a row went out and had no answer: %(words)s")
-                % {"count": UNANSWERED, "words": result.diagnostic}
+                % {"count": UNANSWERED, "words": replies.explained(result.diagnostic)}
             )
 
     def _adapt(self, messages: int, took: float) -> None:
         wished = int(messages * UNIT_TAKES_S / took) if took else self._largest
         self._size = max(1, min(wished, self._largest, self._size * 2))
 
-    def _wait_for_relay(self, reason: str) -> None:
+    def _wait_for_relay(self, reason: Sentence | str) -> None:
         """A short outage is waited for, with one message a second; a longer one pauses the campaign."""
         self._record()
         now = time.monotonic()

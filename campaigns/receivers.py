@@ -5,7 +5,8 @@ from typing import Any
 from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
 
 from campaigns import feedback
-from campaigns.reports import Report, What, status_in
+from campaigns.replies import status_in
+from campaigns.reports import Report, What
 
 _OF_EVENT = {
     EventType.DELIVERED: What.DELIVERED,

@@ -1,6 +1,5 @@
 """Reads what comes back by mail: delivery status notifications and feedback reports. Writes nothing."""
 
-import re
 from collections.abc import Iterator
 from email import message_from_bytes
 from email.message import Message
@@ -8,6 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from campaigns import message_ids
+from campaigns.replies import status_in
 
 
 class What(StrEnum):
@@ -39,7 +39,6 @@ class Report(NamedTuple):
 # RFC 3463: the mailbox, its domain or its syntax is wrong, it has moved, it takes no mail by its own DNS
 # (RFC 7505), or it is switched off. 5.7.x judges us, 5.4.x the way there, 4.x.x the moment.
 _CONDEMNING = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
-_STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
 _COMPLAINTS = frozenset({"abuse", "fraud"})
 _CAME_TO = ("To", "X-Original-To", "Delivered-To", "Envelope-To")
 _OF_ACTION = {
@@ -53,12 +52,6 @@ _OF_ACTION = {
 def condemns(status: str) -> bool:
     """Whether this status says that the address itself is of no use."""
     return status in _CONDEMNING
-
-
-def status_in(text: str) -> str:
-    """The first enhanced status code in a text, or an empty string."""
-    found = _STATUS.search(text)
-    return found[1] if found else ""
 
 
 def read_mail(octets: bytes) -> list[Report]:

@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campaigns import approval, checks, delivery, feedback, local_time, quiet
+from campaigns import approval, checks, delivery, feedback, local_time, quiet, replies
 from campaigns.checks import Finding
 from campaigns.content import ContentError, Rendered
 from campaigns.letters import NOWHERE, Letters, person_of
@@ -155,7 +155,9 @@ def send_test(*, campaign: Campaign, language: str, staff: User) -> None:
     except RelayDown as down:
         raise TestNotSent(_("The relay takes no messages: %s") % down.reason) from down
     if result.outcome is not Outcome.SENT:
-        raise TestNotSent(_("The relay did not take the test: %s") % result.diagnostic)
+        raise TestNotSent(
+            _("The relay did not take the test: %s") % replies.explained(result.diagnostic)
+        )
 
 
 def has_verified_address(staff: User) -> bool:

@@ -4,6 +4,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from campaigns.models import Delivery
+from campaigns.replies import gateway_code
 from contacts import services as contacts
 
 State = Delivery.State
@@ -38,7 +39,7 @@ def settle(*, delivery_id: int, provider_id: str, status: str, code: str = "") -
     moved = about.filter(state__in=[State.SENT, State.UNKNOWN, State.CLAIMED]).update(
         state=state,
         reason=Delivery.Trouble.REFUSED,
-        diagnostic=f"gateway code {code}" if code.isdigit() else "",
+        diagnostic=gateway_code(int(code)) if code.isdigit() else "",
         **settled,
     )
     if moved and code in NO_PHONE:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import display
 
+from campaigns import replies
 from campaigns.models import Campaign, Delivery
 from consent.gate import Reason
 from contacts.admin.lists import BigList, ReadOnly, number
@@ -70,7 +71,7 @@ class DeliveryAdmin(ReadOnly, BigList):
         "handed_over_at",
         "settled_at",
         "provider_id",
-        "diagnostic",
+        "said",
     )
     readonly_fields = (*fields, "event_number")
 
@@ -101,6 +102,10 @@ class DeliveryAdmin(ReadOnly, BigList):
     @display(description=_("reason"))
     def why(self, delivery: Delivery) -> str:
         return reason_text(delivery.reason) or "-"
+
+    @display(description=_("diagnostic"))
+    def said(self, delivery: Delivery) -> str:
+        return str(replies.explained(delivery.diagnostic)) or "-"
 
     @display(description=_("consent event"))
     def consent(self, delivery: Delivery) -> str:

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from campaigns import audience
+from campaigns import audience, replies
 from campaigns.admin import workspace
 from campaigns.admin.deliveries import reason_text
 from consent import gate
@@ -51,6 +51,7 @@ def show_person(request: HttpRequest, object_id: int, model_admin: ModelAdmin) -
         address=address_of(contact, campaign.channel, is_clear=is_clear) if contact else "",
         delivery=delivery,
         reason=reason_text(delivery.reason) if delivery else "",
+        said=replies.explained(delivery.diagnostic) if delivery else "",
         decision=decision,
         decision_state=dict(Permission.State.choices).get(decision.state, "") if decision else "",
         decision_reason=reason_text(decision.reason) if decision else "",

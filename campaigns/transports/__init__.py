@@ -6,6 +6,8 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from campaigns.mime import Letter
+from campaigns.replies import status_in
+from contacts.models import Sentence
 
 
 class Outcome(StrEnum):
@@ -50,13 +52,13 @@ class RelayDown(Exception):
     `results` has one entry per message of the unit, in order.
     """
 
-    def __init__(self, reason: str, results: Sequence[Result] = ()) -> None:
+    def __init__(self, reason: Sentence | str, results: Sequence[Result] = ()) -> None:
         super().__init__(reason)
         self.reason = reason
         self.results = list(results)
 
     def __str__(self) -> str:
-        return self.reason
+        return str(self.reason)
 
 
 class Transport(Protocol):
@@ -78,14 +80,12 @@ class Transport(Protocol):
         ...
 
 
-_STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
 _ADDRESS = re.compile(r"[^\s<>\"'(),:;]+@[^\s<>\"'(),:;]+")
 
 
 def result(outcome: Outcome, code: int, text: str, *, recipient: str = "") -> Result:
     """A result from a reply, its text masked: no address, no local part of the recipient."""
-    status = _STATUS.search(text)
-    return Result(outcome, code, status.group(1) if status else "", masked(text, recipient))
+    return Result(outcome, code, status_in(text), masked(text, recipient))
 
 
 def masked(text: str, recipient: str = "") -> str:

@@ -14,7 +14,9 @@ from anymail import exceptions as anymail
 from django.core.mail import BadHeaderError, EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 
+from campaigns import replies
 from campaigns.transports import NOT_TRIED, Envelope, Outcome, RelayDown, Result, masked, result
+from contacts.models import Sentence
 
 _OF_STATUS = {
     "sent": Outcome.SENT,
@@ -37,7 +39,7 @@ _MEASURES = frozenset(
     }
 )  # fmt: skip
 _DENIED = frozenset({401, 402, 403, 404})
-_LOST_BEFORE = Result(Outcome.DEFERRED, diagnostic="connection lost before the final dot")
+_LOST_BEFORE = Result(Outcome.DEFERRED, diagnostic=replies.LOST_BEFORE.text)
 
 
 class BackendTransport:
@@ -53,7 +55,8 @@ class BackendTransport:
                 backend, fail_silently=False, **options
             )
         except Exception as error:
-            raise RelayDown(f"cannot use the email backend: {_words(error)}") from error
+            words = Sentence("cannot use the email backend: “%s”") % _words(error)
+            raise RelayDown(words) from error
         self._progress: _Progress | None = None
 
     def hand_over(self, messages: Sequence[Envelope], *, go_on: Callable[[], bool]) -> list[Result]:
@@ -83,7 +86,8 @@ class BackendTransport:
         try:
             self._connection.open()
         except (OSError, smtplib.SMTPException) as error:
-            raise RelayDown(f"cannot open the email backend: {_words(error)}") from error
+            words = Sentence("cannot open the email backend: “%s”") % _words(error)
+            raise RelayDown(words) from error
         session = getattr(self._connection, "connection", None)
         if not isinstance(session, smtplib.SMTP):
             self._progress = None
@@ -188,7 +192,8 @@ def _judged(error: Exception, recipient: str) -> Result:
             code, words = next(iter(error.recipients.values()), (0, b""))
             return _of_reply(code, words, recipient)
         case smtplib.SMTPSenderRefused() if error.smtp_code >= 500 and error.smtp_code != 552:
-            raise RelayDown(f"the relay refused the sender: {_words(error)}") from error
+            said = replies.explained(_words(error))
+            raise RelayDown(Sentence("the relay refused the sender: %s") % said) from error
         case smtplib.SMTPResponseException():
             return _of_reply(error.smtp_code, error.smtp_error, recipient)
         case (
@@ -201,14 +206,15 @@ def _judged(error: Exception, recipient: str) -> Result:
         case anymail.AnymailAPIError():
             return _of_api(error, recipient)
         case anymail.AnymailConfigurationError() | anymail.AnymailUnsupportedFeature():
-            raise RelayDown(_words(error)) from error
+            raise RelayDown(replies.explained(_words(error))) from error
     return result(Outcome.UNKNOWN, 0, _words(error), recipient=recipient)
 
 
 def _of_reply(code: int, words: bytes | str, recipient: str) -> Result:
     text = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
     if code == 421:
-        raise RelayDown(f"the relay closed the session: {code} {masked(text, recipient)}")
+        said = replies.explained(f"{code} {masked(text, recipient)}")
+        raise RelayDown(Sentence("the relay closed the session: %s") % said)
     if 400 <= code < 500:
         return result(Outcome.DEFERRED, code, text, recipient=recipient)
     if 500 <= code < 600:
@@ -219,16 +225,17 @@ def _of_reply(code: int, words: bytes | str, recipient: str) -> Result:
 def _of_api(error: anymail.AnymailAPIError, recipient: str) -> Result:
     cause = error.__cause__
     if isinstance(cause, requests.ConnectTimeout) or _never_connected(cause):
-        raise RelayDown("cannot connect to the provider") from error
+        raise RelayDown(Sentence("cannot connect to the provider")) from error
     code = error.status_code or 0
     if code in _DENIED:
-        raise RelayDown(f"the provider refused the request: HTTP {code}") from error
-    words = f"HTTP {code}" if code else "no answer from the provider"
+        words = Sentence("the provider refused the request: HTTP %s") % code
+        raise RelayDown(words) from error
+    said = f"HTTP {code}" if code else replies.NO_ANSWER.text
     if code in {429, 503}:
-        return result(Outcome.DEFERRED, code, words, recipient=recipient)
+        return result(Outcome.DEFERRED, code, said, recipient=recipient)
     if 400 <= code < 500:
-        return result(Outcome.REFUSED, code, words, recipient=recipient)
-    return result(Outcome.UNKNOWN, code, words, recipient=recipient)
+        return result(Outcome.REFUSED, code, said, recipient=recipient)
+    return result(Outcome.UNKNOWN, code, said, recipient=recipient)
 
 
 def _never_connected(cause: BaseException | None) -> bool:

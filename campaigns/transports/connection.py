@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
+from campaigns import replies
 from campaigns.transports import masked
+from contacts.models import Sentence
 
 Security = Literal["none", "starttls", "tls"]
 _SCHEMES: dict[str, tuple[Security, int]] = {
@@ -19,6 +21,7 @@ _SCHEMES: dict[str, tuple[Security, int]] = {
     "smtp+starttls": ("starttls", 587),
     "smtps": ("tls", 465),
 }
+_NO_LOGIN = Sentence("the relay refused the login: %s")
 _LONGEST_REPLY = 64 * 1024
 _ASKED = re.compile(rb"2\d\d [^\n]*\n2\d\d [^\n]*\n354 [^\n]*\n")
 
@@ -75,7 +78,7 @@ class Lost(Exception):
 class Refused(Exception):
     """The relay cannot be reached or does not take mail now; `reason` holds no address."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: Sentence) -> None:
         super().__init__(reason)
         self.reason = reason
 
@@ -95,8 +98,9 @@ class Reply(NamedTuple):
         return " ".join(self.raw.decode("utf-8", "replace").split())
 
     @property
-    def safe_text(self) -> str:
-        return f"{self.code} {masked(self.text)}"
+    def explained(self) -> Sentence | str:
+        """In plain words and its own, without addresses."""
+        return replies.explained(f"{self.code} {masked(self.text)}")
 
     def word_after(self, words: bytes) -> str:
         """The word after `words`, or an empty string."""
@@ -137,17 +141,20 @@ class Connection:
         try:
             sock = socket.create_connection((relay.host, relay.port), relay.timeout)
         except OSError as error:
-            raise Refused(f"cannot connect to the relay: {error.strerror or error}") from error
+            words = Sentence("cannot connect to the relay: “%s”") % str(error.strerror or error)
+            raise Refused(words) from error
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = cls(relay, sock)
         try:
             connection._begin()
         except Lost as lost:
             connection.drop()
-            raise Refused("the relay closed the connection before it took mail") from lost
+            words = Sentence("the relay closed the connection before it took mail")
+            raise Refused(words) from lost
         except OSError as error:
             connection.drop()
-            raise Refused(f"no secure connection to the relay: {error}") from error
+            words = Sentence("no secure connection to the relay: “%s”") % str(error)
+            raise Refused(words) from error
         except BaseException:
             connection.drop()
             raise
@@ -156,7 +163,7 @@ class Connection:
     def _begin(self) -> None:
         if self._relay.security == "tls":
             self._socket = _secured(self._socket, self._relay)
-        self._expect(self.reply(), "greeting")
+        _expect(self.reply(), Sentence("the relay refused the greeting: %s"))
         self._hello()
         if self._relay.security == "starttls":
             self._start_tls()
@@ -167,7 +174,7 @@ class Connection:
         name = self._relay.hello or socket.gethostname() or "localhost"
         reply = self._ask(f"EHLO {name}")
         if not reply.is_positive:
-            self._expect(self._ask(f"HELO {name}"), "HELO")
+            _expect(self._ask(f"HELO {name}"), Sentence("the relay refused the HELO: %s"))
             self._extensions = {}
         else:
             lines = reply.raw.decode("ascii", "replace").splitlines()[1:]
@@ -177,11 +184,11 @@ class Connection:
 
     def _start_tls(self) -> None:
         if "STARTTLS" not in self._extensions:
-            raise Refused("the relay does not offer STARTTLS")
-        self._expect(self._ask("STARTTLS"), "STARTTLS")
+            raise Refused(Sentence("the relay does not offer STARTTLS"))
+        _expect(self._ask("STARTTLS"), Sentence("the relay refused the STARTTLS: %s"))
         if self._at < len(self._buffer):
             # Words sent in clear behind the reply would pass for protected ones (CVE-2011-0411).
-            raise Refused("the relay spoke before TLS was up")
+            raise Refused(Sentence("the relay spoke before TLS was up"))
         self._socket = _secured(self._socket, self._relay)
         self._hello()
 
@@ -190,22 +197,18 @@ class Connection:
         mechanisms = self._extensions.get("AUTH", "").split()
         if "PLAIN" in mechanisms:
             token = _base64(f"\0{relay.username}\0{relay.password}")
-            self._expect(self._ask(f"AUTH PLAIN {token}"), "login")
+            _expect(self._ask(f"AUTH PLAIN {token}"), _NO_LOGIN)
         elif "LOGIN" in mechanisms:
             for words in ("AUTH LOGIN", _base64(relay.username)):
                 if (reply := self._ask(words)).code != 334:
-                    raise Refused(f"the relay refused the login: {reply.safe_text}")
-            self._expect(self._ask(_base64(relay.password)), "login")
+                    raise Refused(_NO_LOGIN % reply.explained)
+            _expect(self._ask(_base64(relay.password)), _NO_LOGIN)
         else:
-            raise Refused("the relay offers no login that is supported (PLAIN, LOGIN)")
+            raise Refused(Sentence("the relay offers no login that is supported (PLAIN, LOGIN)"))
 
     def _ask(self, command: str) -> Reply:
         self.write(command.encode() + b"\r\n")
         return self.reply()
-
-    def _expect(self, reply: Reply, step: str) -> None:
-        if not reply.is_positive:
-            raise Refused(f"the relay refused the {step}: {reply.safe_text}")
 
     def write(self, octets: bytes) -> None:
         """Write all of it.
@@ -298,6 +301,11 @@ class Connection:
         """Close at once: what has no final dot yet is not delivered."""
         with contextlib.suppress(OSError):
             self._socket.close()
+
+
+def _expect(reply: Reply, refusal: Sentence) -> None:
+    if not reply.is_positive:
+        raise Refused(refusal % reply.explained)
 
 
 def _secured(sock: socket.socket, relay: Relay) -> ssl.SSLSocket:

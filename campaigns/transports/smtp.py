@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from campaigns import replies
 from campaigns.transports import (
     NOT_TRIED,
     Envelope,
@@ -22,6 +23,7 @@ from campaigns.transports import (
     result,
 )
 from campaigns.transports.connection import Connection, Lost, Refused, Relay, Reply
+from contacts.models import Sentence
 
 _TAKEN = b"queued as "
 _DATA = b"DATA\r\n"
@@ -177,7 +179,7 @@ class _Session:
         if reply.code >= 500 and reply.code != 552:
             # The sender is refused, not the recipient: every other message would be, too.
             self._results[index] = NOT_TRIED
-            raise Refused(f"the relay refused the sender: {reply.safe_text}")
+            raise Refused(Sentence("the relay refused the sender: %s") % reply.explained)
         return reply
 
     def _settle_refused(self, index: int, replies: list[Reply]) -> None:
@@ -218,24 +220,24 @@ class _Session:
         return bool(group)
 
 
-_LOST_BEFORE = Result(Outcome.DEFERRED, diagnostic="connection lost before the final dot")
-_LOST_AFTER = Result(Outcome.UNKNOWN, diagnostic="connection lost after the final dot")
-_TOO_LARGE = Result(Outcome.REFUSED, status="5.3.4", diagnostic="larger than the relay takes")
+_LOST_BEFORE = Result(Outcome.DEFERRED, diagnostic=replies.LOST_BEFORE.text)
+_LOST_AFTER = Result(Outcome.UNKNOWN, diagnostic=replies.LOST_AFTER.text)
+_TOO_LARGE = Result(Outcome.REFUSED, status="5.3.4", diagnostic=replies.TOO_LARGE.text)
 
 
 def _closed(reply: Reply) -> Refused:
-    return Refused(f"the relay closed the session: {reply.safe_text}")
+    return Refused(Sentence("the relay closed the session: %s") % reply.explained)
 
 
 def _path(address: str, *, is_utf8: bool) -> bytes:
     """An address as it stands in MAIL and RCPT; empty for the null return path."""
     local, _, domain = address.rpartition("@")
     if not address.isprintable() or not _ADDRESS.fullmatch(address):
-        raise ValueError("not an address that SMTP can carry")
+        raise ValueError(replies.NO_SMTP_ADDRESS.text)
     if address.isascii():
         return address.encode()
     if not local.isascii() and not is_utf8:
-        raise ValueError("the relay does not offer SMTPUTF8, which this address needs")
+        raise ValueError(replies.NEEDS_UTF8.text)
     return local.encode() + b"@" + domain.encode("idna")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from django.conf import settings
 from django.db import DatabaseError
 
+from campaigns.replies import gateway_code
 from campaigns.texts import TextMessage
 from campaigns.transports import NOT_TRIED, Outcome, RelayDown, Result
 from consent import services
@@ -33,7 +34,7 @@ class TextTransport:
             # A hand-over that hangs has ended long before its lease.
             self._gateway = Gateway(answer_s=min(ANSWER_S, settings.DELIVERY_LEASE_S / 4))
         except GatewayDown as down:
-            raise RelayDown(str(down)) from None
+            raise RelayDown(down.reason) from None
 
     def hand_over(
         self, messages: Sequence[TextMessage], *, go_on: Callable[[], bool]
@@ -46,7 +47,7 @@ class TextTransport:
             try:
                 results[index] = self._hand_over(message)
             except GatewayDown as down:
-                raise RelayDown(str(down), results) from None
+                raise RelayDown(down.reason, results) from None
         return results
 
     def _hand_over(self, message: TextMessage) -> Result:
@@ -62,7 +63,7 @@ class TextTransport:
         )
         if handed.replied_stop:
             _hear_stop(message)
-        words = f"gateway code {handed.code}" if handed.code else ""
+        words = gateway_code(handed.code) if handed.code else ""
         return Result(_OUTCOMES[handed.answer], handed.code, "", words, handed.provider_id)
 
     def close(self) -> None:

@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 import requests
 from django.conf import settings
 
+from contacts.models import Sentence
+
 CONNECT_S = 5.0
 ANSWER_S = 15.0
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -58,13 +60,17 @@ class Handed:
 class GatewayDown(Exception):
     """The gateway takes no texts now, or none of ours; nothing was handed over."""
 
+    def __init__(self, reason: Sentence) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
 
 class Gateway:
     """The gateway of the settings, over one kept connection."""
 
     def __init__(self, *, answer_s: float = ANSWER_S) -> None:
         if not settings.SMS_GATEWAY_URL:
-            raise GatewayDown("no SMS gateway is configured (SMS_URL)")
+            raise GatewayDown(Sentence("no SMS gateway is configured (SMS_URL)"))
         self._url = (
             f"{settings.SMS_GATEWAY_URL}/2010-04-01/Accounts/{settings.SMS_ACCOUNT}/Messages.json"
         )
@@ -89,7 +95,7 @@ class Gateway:
             )
         except requests.RequestException as error:
             if _never_connected(error):
-                raise GatewayDown("cannot connect to the SMS gateway") from None
+                raise GatewayDown(Sentence("cannot connect to the SMS gateway")) from None
             return Handed(Answer.UNKNOWN)
         return _judged(response.status_code, _body(response))
 
@@ -144,7 +150,8 @@ def _judged(status: int, body: Mapping[str, Any]) -> Handed:
         )
     is_denied = status in _DENIED and code not in _OF_MESSAGES
     if is_denied or code in _OURS or status < 400:
-        raise GatewayDown(f"the SMS gateway refuses our account or sender: HTTP {status}, {code}")
+        words = Sentence("the SMS gateway refuses our account or sender: HTTP %(status)s, %(code)s")
+        raise GatewayDown(words % {"status": status, "code": code})
     if status in {408, 429, 503} or code in _LATER:
         return Handed(Answer.DEFERRED, code=code)
     if status < 500:
