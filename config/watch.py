@@ -115,9 +115,10 @@ WATCHED = (
     Watched(
         "contacts.Contact.tags", ("tag_id",), key="contact_id", of="contacts.contact", part="tag"
     ),
-    Watched("contacts.Tag", ("name",)),
-    Watched("contacts.Segment", ("name",)),
-    Watched("contacts.StaticList", ("name",)),
+    # What staff call a list, a file or whatever else holds people can name one of them.
+    Watched("contacts.Tag"),
+    Watched("contacts.Segment"),
+    Watched("contacts.StaticList"),
     Watched(
         "contacts.DataField",
         ("key", "label", "type", "need", "basis", "owner", "retention_days", "topic_key"),
@@ -128,7 +129,7 @@ WATCHED = (
     ),
     Watched("contacts.Hold", ("contact_id", "placed_at", "lifted_at")),
     Watched("contacts.IdentityView", ("contact_id", "export_id", "people"), action="viewed"),
-    Watched("contacts.Export", ("segment_name", "people", "approved_by_id", "fetched_at")),
+    Watched("contacts.Export", ("segment_id", "people", "approved_by_id", "fetched_at")),
     Watched(
         "contacts.Processor", ("name", "service", "receives", "country", "safeguard", "ended_on")
     ),
@@ -147,7 +148,7 @@ WATCHED = (
         "consent.RenewalRound", ("topic_id", "channel", "days_before", "stopped_at"),
         ("walked_to", "next_pass_at"),
     ),
-    Watched("consent.ImportBatch", ("name", "state", "file_digest")),
+    Watched("consent.ImportBatch", ("state", "file_digest")),
     Watched(
         "consent.ConsentEvent", ("subject", "topic_key", "channel", "kind", "basis", "method")
     ),

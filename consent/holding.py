@@ -13,6 +13,7 @@ from consent import ledger
 from consent.models import (
     ConsentEvidence,
     ImportBatch,
+    ImportEvidence,
     Kind,
     Method,
     Permission,
@@ -21,6 +22,7 @@ from consent.models import (
     ServiceMail,
     Suppression,
 )
+from contacts import written
 from contacts.holders import Holder
 from contacts.models import Address, Contact
 
@@ -136,6 +138,9 @@ def _fingerprints(contact: Contact) -> list[bytes]:
 
 def erase(contact: Contact) -> Mapping[str, int]:
     """The events stay, and each commitment can still be checked against the person's own copy."""
+    written.blank(contact, ImportBatch.objects.all(), "name")
+    written.blank(contact, ImportBatch.objects.all(), "source")
+    written.blank(contact, ImportEvidence.objects.all(), "name")
     rows = RefusedRow.objects.filter(addresses__fingerprint__in=_fingerprints(contact))
     _all, refused = RefusedRow.objects.filter(pk__in=rows.values("pk")).delete()
     suppressed = _suppress(contact)

@@ -1,18 +1,14 @@
 """What this app's own tables keep about a person: exported as it is, erased down to the pseudonym."""
 
-import re
 from collections.abc import Mapping
-from functools import reduce
-from operator import or_
 from typing import Any
 
-from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from contacts import fields
+from contacts import fields, written
 from contacts.holders import Holder
-from contacts.models import Contact, Export, Identity, IdentityView, Lifecycle, StaticList
+from contacts.models import Contact, Identity, IdentityView, Lifecycle, StaticList
 
 IMPERSONAL = (
     "contacts.Count",
@@ -116,8 +112,7 @@ def _iso(at: Any) -> str | None:
 
 def erase(contact: Contact) -> Mapping[str, int]:
     """Last of all: the addresses lose their fingerprints, the vault its row, the contact all but its name."""
-    for identity in Identity.objects.filter(contact=contact):
-        _forget_in_reasons(identity)
+    written.forget(contact)
     return {
         "contacts.Contact_tags": Contact.tags.through.objects.filter(contact=contact).delete()[0],
         "contacts.StaticList_contacts": StaticList.contacts.through.objects.filter(
@@ -143,22 +138,6 @@ def erase(contact: Contact) -> Mapping[str, int]:
             erased_at=Now(),
         ),
     }
-
-
-def _forget_in_reasons(identity: Identity) -> None:
-    """Blank the person out of what staff wrote about whole files, which belong to nobody."""
-    full = f"{identity.first_name} {identity.last_name}".strip()
-    told = (identity.email, identity.phone, full, identity.last_name)
-    words = [word for word in told if word and len(word) > 2]
-    if not words:
-        return
-    asked = reduce(or_, [Q(reason__icontains=word) for word in words])
-    pattern = re.compile(
-        "|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in words), re.IGNORECASE
-    )
-    for written in (Export.objects.all(), IdentityView.objects.filter(contact=None)):
-        for pk, reason in list(written.filter(asked).values_list("pk", "reason")):
-            written.filter(pk=pk).update(reason=pattern.sub("…", reason))
 
 
 HOLDER = Holder("contact", kept, export, erase)

@@ -24,8 +24,9 @@ from django.urls import reverse
 from campaigns.models import Delivery
 from consent import service_mail, tasks
 from consent.models import ImportBatch
+from contacts import rights
 from contacts import services as contacts
-from contacts.models import Contact, Export
+from contacts.models import Contact, Export, Segment, StaticList, SubjectRequest
 from tests import make
 from tests.campaigns import engine
 from tests.consent.public import mailed, manage_link, stamp, stranger
@@ -139,6 +140,38 @@ def test_it_finds_a_name_wherever_it_is_written(broker, tmp_path):
     assert {"contacts_identity", "session", str(tmp_path / "notes.csv")} <= found
     assert {place.startswith("redis") and "seen" in place for place in found} == {True, False}
     assert "redis b'default'" in found
+
+
+def test_it_leaves_no_trace_in_what_staff_wrote(broker, officer, settings, tmp_path):
+    """Of others, of files, of lists: free words are blanked, and the trail, which stays, holds none."""
+    settings.ASSENT_VAR = tmp_path / "var"
+    settings.ASSENT_JOURNAL = tmp_path / "journal"
+    whole = "Zelda Quillfeather"
+    person = make.contact(ADDRESS, first_name="Zelda", last_name="Quillfeather", phone=NUMBER)
+    other = make.contact("bo@example.org")
+    for kind, named in (("staticlist", f"Fair of {whole}"), ("segment", f"As {ADDRESS}")):
+        page = reverse(f"admin:contacts_{kind}_add")
+        assert officer.post(page, {"name": named, "rule": "{}"}).status_code == 302
+    asked = {"reason": f"Looked for {whole}", "segment": Segment.objects.get().pk}
+    officer.post(reverse("admin:contacts_export_add"), asked)
+    officer.post(
+        reverse("admin:contacts_contact_show_name", args=[other.pk]),
+        {"reason": f"A friend of {whole}, {NUMBER}"},
+    )
+    hold = {"person": str(other.subject), "reason": f"{ADDRESS} sued them"}
+    officer.post(reverse("admin:contacts_hold_add"), hold)
+    rights.receive(contact=other, kind="access", how=f"Came with the letter of {whole}")
+    file = SimpleUploadedFile(f"{ADDRESS}.csv", b"email\nbo@example.org\n")
+    officer.post(reverse("admin:consent_importbatch_add"), {"file": file, "kind": "people"})
+    ImportBatch.objects.update(source=f"Quillfeather, Zelda told us, {ADDRESS}")
+    assert {
+        "contacts_staticlist", "contacts_segment", "contacts_export", "contacts_identityview",
+        "contacts_hold", "contacts_subjectrequest", "consent_importbatch",
+    } <= places_of(broker)  # fmt: skip
+    rights.erase(contact=person)
+    assert places_of(broker, tmp_path) == set()
+    assert StaticList.objects.get().name == f"Fair of #{StaticList.objects.get().pk}"
+    assert SubjectRequest.objects.get().how.startswith("Came with the letter of #")
 
 
 def test_it_leaves_no_trace_of_a_whole_story(broker, sink, officer, settings, tmp_path, capfd):
