@@ -25,6 +25,8 @@ HEAD_BYTES = 65_536
 BLOCK_BYTES = 1 << 20
 # A cell is no longer than this; of a line that cannot be read no more is kept.
 LONGEST_KEPT = csv.field_size_limit()
+# Of a line that is longer nothing more is read into memory.
+LONGEST_LINE = 1 << 22
 SAMPLED_ROWS = 1000
 MOST_SAMPLES = 50
 LONGEST_SAMPLE = 60
@@ -146,6 +148,8 @@ def _marked(head: bytes) -> str:
     """The encoding that a byte order mark, or the zeros of UTF-16 text, give away; else none."""
     if head.startswith(codecs.BOM_UTF8):
         return "utf-8-sig"
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     if head.count(0) > len(head) // 4:
@@ -236,11 +240,14 @@ def head(path: Path, written: Format) -> Head:
     """
     with closing(records(path, written)) as rows:
         first = next(rows, None)
-    if first is None or not any(first.cells):
+    if first is None:
         raise FileEmpty
+    if not first.cells:
+        raise FileUnreadable(Sentence("The first line cannot be read: it has to name the columns."))
     if any(values.is_email_address(cell) or is_phone_number(cell) for cell in first.cells):
         return Head([_letters(place) for place in range(len(first.cells))], first.line)
-    return Head(distinct(cell.strip() for cell in first.cells), first.line + 1)
+    names = (cell.strip().replace("\x00", "\N{REPLACEMENT CHARACTER}") for cell in first.cells)
+    return Head(distinct(names), first.line + 1)
 
 
 def is_phone_number(cell: str) -> bool:
@@ -325,10 +332,18 @@ class _Lines:
         self.read = 0
 
     def __iter__(self) -> Iterator[str]:
-        while line := self.returned.popleft() if self.returned else next(self.file, ""):
+        while line := self.returned.popleft() if self.returned else self._next():
             self.read += 1
             self.taken.append(line)
+            if len(line) == LONGEST_LINE:
+                raise csv.Error
             yield line
+
+    def _next(self) -> str:
+        line = rest = self.file.readline(LONGEST_LINE)
+        while len(rest) == LONGEST_LINE and not rest.endswith(("\r", "\n")):
+            rest = self.file.readline(LONGEST_LINE)
+        return line
 
     def put_back(self) -> None:
         """All but the first line of the record are read again."""

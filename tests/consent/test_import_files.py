@@ -225,6 +225,32 @@ def test_it_takes_rows_to_which_a_spreadsheet_added_or_left_out_empty_cells(file
     assert (batch.contacts, set(refusals(batch))) == (3, {5, 6})
 
 
+@pytest.mark.parametrize("sign", [",", "x", '"'])
+def test_it_goes_on_after_a_line_of_many_megabytes(file, sign):
+    endless = sign * (2 * reading.LONGEST_LINE + 7)
+    batch = brought_in(file("a@example.org,A", endless, "b@example.org,B", header="email,name"))
+    assert (batch.contacts, batch.refused) == (2, 1)
+    assert refusals(batch)[3].startswith("This line is too long")
+    assert len(batch.refused_rows.get().row[0]) == reading.LONGEST_KEPT
+
+
+@pytest.mark.parametrize("first", ["x" * 200_000, '"email,name'])
+def test_it_refuses_a_file_whose_first_line_cannot_be_read(file, first):
+    with pytest.raises(imports.FileUnreadable, match="The first line cannot be read"):
+        imports.start(path=file("a@example.org,A", header=first))
+
+
+def test_it_takes_a_sign_that_is_no_text_out_of_the_names_of_columns(file):
+    batch = brought_in(file("a@example.org,A", header="email,na\x00me"))
+    assert batch.mapping == {"email": "email", "na\N{REPLACEMENT CHARACTER}me": "name"}
+
+
+def test_it_reads_utf_32_by_its_mark(file):
+    batch = brought_in(file("a@example.org,Zoé", header="email,last name", encoding="utf-32"))
+    assert (batch.encoding, batch.contacts) == ("utf-32", 1)
+    assert Contact.objects.get().identity.last_name == "Zoé"
+
+
 def test_it_says_what_would_happen_and_takes_it_back(file, topic):
     batch = imports.start(path=file(YES.format(email="a@example.org"), "b@,,,,,,,,"))
     tally, refused = imports.rehearse(batch)
