@@ -202,6 +202,14 @@ def _lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
     yield rest
 
 
+def sample(path: Path, encoding: str) -> str:
+    """Some lines with letters beyond ASCII; of UTF-16, whose letters are no bytes, none."""
+    if encoding.startswith(("utf-16", "utf-32")):
+        return ""
+    with path.open("rb") as file:
+        return encodings.sample_of(_lines(file_blocks(file))).decode(encoding, "replace")
+
+
 def digest_of(path: Path) -> str:
     """The SHA-256 of a file, as `inspect` finds it; raises `FileUnreadable`."""
     try:

@@ -86,7 +86,7 @@ def test_it_brings_a_file_in_step_by_step(desk, file, tmp_path):
     page.get_by_label("The words they were shown").fill("Yes, send me news by email.")
     page.get_by_role("button", name="See what will happen").click()
 
-    expect(page.get_by_text("This will become of the 3 rows")).to_be_visible()
+    expect(page.get_by_text("What will become of the 3 rows")).to_be_visible()
     assert Contact.objects.count() == 0
     look(page, "3-preview")
     page.get_by_role("button", name="Import", exact=True).click()

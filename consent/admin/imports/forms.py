@@ -82,7 +82,9 @@ class UploadForm(forms.Form):
 class EncodingForm(forms.Form):
     """In which encoding a file is read, to be shown beside its letters."""
 
-    encoding = forms.ChoiceField(label=_("Encoding"), widget=UnfoldAdminSelectWidget)
+    encoding = forms.ChoiceField(
+        label=_("Encoding"), required=False, widget=UnfoldAdminSelectWidget
+    )
 
     def __init__(self, codec: str) -> None:
         super().__init__(initial={"encoding": codec})

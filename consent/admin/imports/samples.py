@@ -1,7 +1,7 @@
 """An uploaded file as it may be shown: its columns with a few values, masked where they name people."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -39,15 +39,16 @@ class Column:
         return [mask(cell) if is_open else _hide(cell) for cell in self.cells[:SHOWN]]
 
 
-def beyond_ascii(columns: Iterable[Column]) -> list[str]:
-    """Letters beyond ASCII, each with the one before it: enough to see whether they read well, no name."""
-    found = {
-        bit: None
-        for column in columns
-        for text in (column.name, *column.cells)
-        for bit in _BIT.findall(text)
-        if not bit[-1].isspace()
-    }
+def letters_in_doubt(batch: ImportBatch) -> list[str]:
+    """Letters beyond ASCII, each with the one before it: enough to see whether they read well, no name.
+
+    None where the file itself says how it is written.
+    """
+    is_unicode = batch.encoding.startswith("utf")
+    text = reading.sample(Path(batch.path), batch.encoding)
+    if is_unicode and "\N{REPLACEMENT CHARACTER}" not in text:
+        return []
+    found = dict.fromkeys(bit for bit in _BIT.findall(text) if not bit[-1].isspace())
     return sorted(islice(found, MOST_BITS))
 
 

@@ -49,7 +49,7 @@ COUNTS = {
     "stops": gettext_lazy("Stops: withdrawn, objected, suppressed"),
     "undeliverable": gettext_lazy("Addresses that do not exist"),
     "unchanged": gettext_lazy("Nothing new"),
-    "refused": gettext_lazy("Rows refused, or in part"),
+    "refused": gettext_lazy("Rows refused, in whole or in part"),
 }
 SHOWN_REFUSALS = 50
 
@@ -189,7 +189,7 @@ def choose_columns(request: HttpRequest, object_id: int, model_admin: ModelAdmin
         "admin/consent/imports/columns.html",
         form=form,
         read_as=EncodingForm(batch.encoding),
-        letters=samples.beyond_ascii(columns),
+        letters=samples.letters_in_doubt(batch),
         evidence=evidence,
         is_suppressions=is_suppressions,
         earlier=_earlier(batch),

@@ -176,7 +176,7 @@ class Command(BaseCommand):
             (counts.stops, "stops: withdrawn, objected, complained, suppressed"),
             (counts.undeliverable, "addresses that do not exist"),
             (counts.unchanged, "acts that say nothing new"),
-            (counts.refused, "rows refused, or in part"),
+            (counts.refused, "rows refused, in whole or in part"),
         ):
             self.stdout.write(f"  {count:>9,} {words}")
 
