@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 import requests
 
 from config.mailbox import TEXT_CONTEXT, Keeper
-from consent.sms import gateway
+from consent.sms.signature import LOOPBACK, sign
 
 MESSAGES = re.compile(r"/2010-04-01/Accounts/([^/]+)/Messages\.json")
 NUMBER = re.compile(r"\+[1-9]\d{6,14}")
@@ -55,7 +55,7 @@ class TextServer(ThreadingHTTPServer):
             session.trust_env = False
             while True:
                 report = self.reports.get()
-                signature = gateway.sign(report.url, report.form, token=report.token)
+                signature = sign(report.url, report.form, token=report.token)
                 with contextlib.suppress(requests.RequestException):
                     session.post(
                         report.url,
@@ -100,7 +100,7 @@ class _Door(BaseHTTPRequestHandler):
             return
         self._answer(201, {"sid": sid, "account_sid": account, "status": "queued"})
         url = form.get("StatusCallback", "")
-        if urlsplit(url).hostname in gateway.LOOPBACK:
+        if urlsplit(url).hostname in LOOPBACK:
             said = {"AccountSid": account, "MessageSid": sid, "MessageStatus": "delivered"}
             report = {name: [value] for name, value in said.items()}
             self.server.reports.put(Report(url, report, token))

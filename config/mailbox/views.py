@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from config.mailbox import Letter, Mailbox, NoSuchLetter
-from consent.sms import gateway
+from consent.sms.signature import sign
 
 PAGE = 50
 LONGEST = 160
@@ -58,7 +58,7 @@ def _pass_on(letter: Letter, said: str) -> bool:
         "Body": [said],
         "MessageSid": [f"SM{uuid.uuid4().hex}"],
     }
-    signature = gateway.sign(url, form, token=settings.SMS_AUTH_TOKEN)
+    signature = sign(url, form, token=settings.SMS_AUTH_TOKEN)
     answer = requests.post(
         url, data=form, headers={"X-Twilio-Signature": signature}, timeout=PATIENCE_S
     )

@@ -4,8 +4,6 @@ It speaks Twilio's Messages API (form POST, basic authentication, JSON), which o
 Of an answer only numbers are kept: the provider's sentences quote the recipient.
 """
 
-import base64
-import hashlib
 import hmac
 import ssl
 from collections.abc import Mapping, Sequence
@@ -17,11 +15,11 @@ from urllib.parse import urlsplit
 import requests
 from django.conf import settings
 
+from consent.sms.signature import LOOPBACK, sign
 from contacts.models import Sentence
 
 CONNECT_S = 5.0
 ANSWER_S = 15.0
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 # https://www.twilio.com/docs/api/errors: what speaks of our account or sender, and would for everybody
 _OURS = frozenset(
@@ -117,15 +115,6 @@ def is_signed(*, url: str, form: Mapping[str, Sequence[str]], signature: str) ->
         return False
     expected = sign(url, form, token=settings.SMS_AUTH_TOKEN)
     return hmac.compare_digest(expected.encode(), signature.encode())
-
-
-def sign(url: str, form: Mapping[str, Sequence[str]], *, token: str) -> str:
-    """Base64 of HMAC-SHA1, keyed by the account's token, over the address and the sorted form."""
-    said = url + "".join(
-        f"{name}{value}" for name in sorted(form) for value in sorted(set(form[name]))
-    )
-    keyed = hmac.new(token.encode(), said.encode(), hashlib.sha1)
-    return base64.b64encode(keyed.digest()).decode()
 
 
 def _body(response: requests.Response) -> dict[str, Any]:

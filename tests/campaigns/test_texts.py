@@ -14,8 +14,8 @@ from campaigns.models import CampaignContent, Delivery, Sender
 from consent import in_flight
 from consent import services as consent
 from consent.models import Suppression
-from consent.sms import gateway as signing
 from consent.sms import gsm, short_links
+from consent.sms.signature import sign
 from contacts import services as contacts
 from contacts.models import Channel
 from tests import make
@@ -300,7 +300,7 @@ def test_it_hears_a_stop_that_only_the_provider_knows(news, texts):
 def report(delivery, status, *, sid=f"SM{1:032x}", signature=None, **said):
     path = f"/c/sms/{delivery.pk}/"
     form = {"MessageSid": sid, "MessageStatus": status, **said}
-    signed = signing.sign(
+    signed = sign(
         f"http://localhost:8000{path}", {name: [value] for name, value in form.items()}, token=TOKEN
     )
     return Client(enforce_csrf_checks=True).post(

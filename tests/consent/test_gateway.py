@@ -10,6 +10,7 @@ from config import mailbox
 from config.mailbox import Mailbox
 from consent.sms import gateway
 from consent.sms.gateway import Answer, Gateway, GatewayDown
+from consent.sms.signature import sign
 from tests.gateway import ACCOUNT, DROP, HANG, TOKEN
 
 ADA = "+33612345678"
@@ -136,14 +137,14 @@ EXAMPLE = "https://mycompany.com/myapp.php?foo=1&bar=2"
     ],
 )
 def test_it_signs_as_the_provider_s_published_examples(form, signature):
-    assert gateway.sign(EXAMPLE, form, token="12345") == signature
+    assert sign(EXAMPLE, form, token="12345") == signature
 
 
 @pytest.mark.parametrize("changed", ["url", "form", "signature", "token"])
 def test_it_believes_no_webhook_that_was_changed(settings, changed):
     settings.SMS_AUTH_TOKEN = TOKEN
     url, form = "https://news.example.org/sms/inbound/", {"Body": ["STOP"]}
-    signature = gateway.sign(url, form, token=TOKEN)
+    signature = sign(url, form, token=TOKEN)
     assert gateway.is_signed(url=url, form=form, signature=signature)
     if changed == "token":
         settings.SMS_AUTH_TOKEN = ""

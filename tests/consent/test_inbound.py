@@ -6,7 +6,8 @@ import pytest
 
 from consent import gate, services
 from consent.models import ConsentEvent, InboundText, Kind, Method, Suppression
-from consent.sms import gateway, keywords
+from consent.sms import keywords
+from consent.sms.signature import sign
 from contacts import addresses
 from contacts import services as contacts
 from contacts.models import Channel
@@ -26,7 +27,7 @@ def _signed(settings):
 
 def answer(body, number=ADA, sid="SM1", signature=None):
     form = {"From": number, "To": "+33700000000", "Body": body, "MessageSid": sid}
-    signed = gateway.sign(URL, {name: [value] for name, value in form.items()}, token=TOKEN)
+    signed = sign(URL, {name: [value] for name, value in form.items()}, token=TOKEN)
     client = stranger(x_twilio_signature=signed if signature is None else signature)
     return client.post("/sms/inbound/", form)
 
