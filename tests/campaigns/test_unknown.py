@@ -9,8 +9,9 @@ from django.conf import LazySettings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from campaigns import claims, delivery, progress, services
+from campaigns import claims, delivery, feedback, message_ids, progress, services
 from campaigns.models import Campaign, Delivery, Lane, Unit
+from campaigns.reports import Report, What
 from consent import in_flight
 from contacts.models import Contact
 from tests import make, processes
@@ -173,6 +174,37 @@ def test_it_ignores_a_late_record_when_the_delivery_was_claimed_again() -> None:
 
     row = Delivery.objects.get()
     assert (row.state, row.unit, row.attempt) == ("claimed", second, 2)
+
+
+# Both statements: the short one where all were sent, and the long one.
+@pytest.mark.usefixtures("one_lane")
+@pytest.mark.parametrize("others", [[], ["failed"]], ids=["all sent", "mixed"])
+@pytest.mark.parametrize("what", ["resent", "bounced"])
+def test_it_ignores_a_late_record_of_what_was_settled_meanwhile(
+    what: str, others: list[str]
+) -> None:
+    campaign = _campaign_to(1 + len(others))
+    with _session(campaign) as session:
+        unit = uuid.uuid4()
+        _, claimed = session.claim(unit, size=2, walking=True, before=None)
+        first = claimed[0].delivery_id
+        if what == "resent":
+            _end_leases()
+            progress.sweep()
+            services.resend_unknown(campaign=campaign, delivery_ids=[first])
+        else:
+            message_id = message_ids.spell(
+                campaign.pk, first, domain="lumen.example", key=message_ids.current_key()
+            )
+            feedback.take(Report(What.BOUNCED, message_id=message_id, status="5.0.0"))
+        late = claims.Records(unit)
+        for each, state in zip(claimed, ["sent", *others], strict=True):
+            late.add(each.delivery_id, state, reason="" if state == "sent" else "refused_by_relay")
+        session.record(late)
+
+    settled = {"resent": "pending", "bounced": "bounced"}[what]
+    states = Delivery.objects.order_by("pk").values_list("state", flat=True)
+    assert list(states) == [settled, *others]
 
 
 def test_it_is_unknown_when_the_relay_goes_after_the_final_dot(sink: Sink) -> None:
