@@ -199,6 +199,11 @@ def names() -> dict[str, str]:
     return UNICODE | {each.codec: each.name for each in known()}
 
 
+def name_of(codec: str) -> str:
+    """What people call it, with or without its byte order mark."""
+    return names().get(re.sub("-(sig|le|be)$", "", codec), codec.upper())
+
+
 def codec_of(named: str) -> str:
     """The codec that goes by this name, of those that write tables; raises `LookupError`."""
     codec = codecs.lookup(named).name

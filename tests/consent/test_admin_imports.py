@@ -217,6 +217,28 @@ def test_it_reads_the_file_anew_and_loses_nothing_that_was_typed(sign_in, send, 
     assert "Not saved yet" not in page
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_it_asks_about_no_encoding_where_the_file_says_its_own(sign_in, send, client, encoding):
+    sign_in(*IMPORTER)
+    send("email,prénom\na@example.org,Éloïse\n".encode(encoding))
+    batch = ImportBatch.objects.get()
+    assert 'name="reread"' not in text_of(client.get(at("columns", batch)))
+    client.post(at("columns", batch), COLUMNS | EVIDENCE)
+    client.post(at("run", batch))
+    assert f"Unicode ({encoding[:6].upper().rstrip('-')})" in text_of(
+        client.get(at("change", batch))
+    )
+
+
+def test_it_asks_about_the_encoding_though_the_first_letters_stand_far_down(sign_in, send, client):
+    sign_in(*IMPORTER)
+    plain = "".join(f"p{each}@example.org,Anna\n" for each in range(2000))
+    send(f"email,name\n{plain}a@example.org,Éloïse\n".encode("cp1252"))
+    page = text_of(client.get(at("columns", ImportBatch.objects.get())))
+    assert 'name="reread"' in page
+    assert "<span>oï</span>" in page
+
+
 def test_it_does_not_read_in_an_encoding_that_there_is_not(batch, client):
     answer = client.post(at("columns", batch), {"encoding": "x", "reread": "1"}, follow=True)
     assert "There is no encoding" in text_of(answer)

@@ -88,7 +88,7 @@ class EncodingForm(forms.Form):
 
     def __init__(self, codec: str) -> None:
         super().__init__(initial={"encoding": codec})
-        names = {codec: f"Unicode ({codec.upper()})"} | encodings.names()
+        names = {codec: encodings.name_of(codec)} | encodings.names()
         by_name = sorted(names.items(), key=lambda each: each[1])
         self.fields["encoding"].choices = by_name  # type: ignore[attr-defined]
 

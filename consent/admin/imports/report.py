@@ -23,7 +23,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from consent import uploads
 from consent.admin.imports import forms, samples, wizard
-from consent.imports import values
+from consent.imports import encodings, values
 from consent.models import ImportBatch, ImportEvidence, Topic
 from contacts import services as contacts
 from contacts.admin import acts
@@ -85,6 +85,7 @@ def _facts(request: HttpRequest, batch: ImportBatch) -> dict[str, Any]:
         "may_steer": batch.is_upload and wizard.may_import(request),
         "may_download": wizard.may_import(request) or request.user.has_perm(VIEW_REFUSED),
         "may_export": _may_export(request),
+        "read_as": encodings.name_of(batch.encoding),
         "declared": declared_of(batch),
         "evidence": wizard.evidence_of(batch),
     }
