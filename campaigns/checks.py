@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -23,7 +24,7 @@ GMAIL_CLIPS_BYTES = 102 * 1024
 SUBJECT_SHOWN = 60
 PREHEADER_SHOWN = 120
 # Styles of a writer's own, which MJML lets them add, must not take away what the law asks for.
-_ON_FOOTER = re.compile(r"\.footer\b[^{}]*\{([^{}]*)\}")
+_FOOTER = re.compile(r"\.footer\b")
 _LIQUID = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 
 
@@ -134,11 +135,11 @@ def _words(letters: Letters, content: CampaignContent) -> Iterator[Finding]:
         yield _error(language, _("The subject is missing."), "subject")
     try:
         compiled = letters.compiled(content)
-        rendered = letters.render(content, None, NOWHERE)
+        values = letters.values(nobody(language), token=NOWHERE)
+        rendered = compiled.render(values)
     except ContentError as error:
         yield _error(language, str(error), error.part)
         return
-    values = letters.values(nobody(language), token=NOWHERE)
     everything = Reading(branches.whole(compiled.html, values))
     privacy_url = letters.identity(language).privacy_url
     yield from _footer(letters, content, rendered)
@@ -158,9 +159,7 @@ def _footer(letters: Letters, content: CampaignContent, rendered: Rendered) -> I
     wanted = [identity.legal_name, *identity.postal_address.splitlines()]
     seen = Reading(rendered.html)
     in_html = any(url == stop and words.strip() for url, words in seen.shown_links)
-    is_hidden = any(
-        not seen.footer.under(style).is_seen for style in _ON_FOOTER.findall(seen.styles)
-    )
+    is_hidden = any(not seen.footer.under(style).is_seen for style in _on_footer(seen.styles))
     shows_who = _shows(seen.text, wanted) and not is_hidden
     found = {
         _("The HTML part shows no unsubscribe link."): in_html and not is_hidden,
@@ -175,6 +174,13 @@ def _footer(letters: Letters, content: CampaignContent, rendered: Rendered) -> I
         yield _error(language, sentence)
     if not missing and identity.postal_address.strip():
         yield _passed(language, _("Both parts show an unsubscribe link and the postal address."))
+
+
+def _on_footer(styles: str) -> Iterator[str]:
+    """The declarations of each rule whose selector names the footer."""
+    for selector, declarations in pairwise(re.split(r"[{}]", styles)):
+        if _FOOTER.search(selector):
+            yield declarations
 
 
 def _shows(text: str, lines: list[str]) -> bool:

@@ -18,7 +18,8 @@ _SHOWN_ADDRESS = re.compile(r"(?:https?://|www\.)[^\s/?#]+", re.IGNORECASE)
 _FOREIGN_FIELD = re.compile(
     r"\*?\|[A-Z][\w:]*\|\*?|%%?[A-Z_]{3,}%%?|\[\[\s*\w+\s*\]\]|(?<!\{)\{\s*[a-z]\w*(?:\.\w+)?\s*\}(?!\})"
 )
-_UNREAD_LINK = re.compile(r"!?\[[^\]\n]*\]\([^)\n]*\)")
+# As long as one could be: where nothing closes, each bracket is looked after no further than that.
+_UNREAD_LINK = re.compile(r"!?\[[^\]\n]{0,300}\]\([^)\n]{0,300}\)")
 _UNREAD_TAG = re.compile(r"</?[a-zA-Z][a-zA-Z0-9-]*(?:\s[^<>\n]*)?/?>")
 _STAND_IN_WORDS = re.compile(r"lorem ipsum", re.IGNORECASE)
 

@@ -7,10 +7,14 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
-from campaigns.content import styles, tables
+from campaigns.content import bounded, styles, tables
+from campaigns.content.errors import TooLarge
 from campaigns.content.marks import Marks
 from campaigns.content.source import SCHEMES, Source
+from contacts.models import Sentence
 
+# Twice as long as a body may be: a reference repeats an address that is written once.
+MOST_CHARACTERS = 300_000
 _TAGS = set(
     """a blockquote br code del em h1 h2 h3 h4 h5 h6 hr img li ol p pre s strong table tbody td th
     thead tr ul""".split()
@@ -37,9 +41,13 @@ _ADDRESS = re.compile(
 
 
 def to_html(source: Source, body: str, marks: Marks) -> str:
-    """HTML of the body, with nothing in it that the language does not have."""
+    """HTML of the body, with nothing in it that the language does not have.
+
+    Raises:
+        TooLarge: it would take too long to read, or become too long.
+    """
     style = styles.of(source.layout, source.direction)
-    tokens = _MARKDOWN.parse(_apart(body, marks))
+    tokens = _read(body, marks)
     tables.fit(tokens, style, marks)
     _style_lists(tokens, style)
     html = nh3.clean(
@@ -53,6 +61,17 @@ def to_html(source: Source, body: str, marks: Marks) -> str:
         },
     )
     return _buttons(_bare_tags(_sized_images(html), marks))
+
+
+def _read(body: str, marks: Marks) -> list[Token]:
+    try:
+        tokens = _MARKDOWN.read(_apart(body, marks))
+    except bounded.TooMuchWork as error:
+        line = marks.line(body.partition(error.words)[0])
+        raise TooLarge(line=line, name=Sentence("brackets, stars, lists or tables")) from error
+    if (length := bounded.characters(tokens)) > MOST_CHARACTERS:
+        raise TooLarge.of(length, MOST_CHARACTERS)
+    return tokens
 
 
 def _link_addresses(state: StateCore) -> None:
@@ -84,7 +103,7 @@ def _split(markdown: MarkdownIt, token: Token) -> list[Token]:
     return [*made, Token("text", "", 0, content=token.content[end:])]
 
 
-_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+_MARKDOWN = bounded.BoundedMarkdown()
 _MARKDOWN.core.ruler.push("addresses", _link_addresses)
 
 
