@@ -12,13 +12,19 @@ from typing import IO
 
 from django.utils.translation import gettext as _
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 
 MOST_BYTES = 10 * 1024 * 1024
-MOST_PIXELS = 40_000_000
+# Held at once while an image is read, so that no upload takes more than some 300 MB. The decoder of WebP
+# keeps four copies; of a JPEG as cameras write it, a part is enough, but all of a progressive one is held.
+MOST_PIXELS = 50_000_000
+MOST_DECODED = {"JPEG": 24_000_000, "PNG": 24_000_000, "GIF": 24_000_000, "WEBP": 12_000_000}
 READ = ("JPEG", "PNG", "GIF", "WEBP")
 # Shown widths in CSS pixels: the whole column of the layouts, half of it, a quarter.
 WIDTHS = (600, 300, 150)
 DENSITY = 2
+# Twice the pixels that are kept, whichever way the image is held, so that scaling loses nothing.
+ENOUGH = 2 * DENSITY * WIDTHS[0]
 QUALITY = 82
 # What Pillow's decoders raise on files that are cut short or broken.
 _BROKEN = (
@@ -42,7 +48,7 @@ class TooManyBytes(ImageError):
 
 
 class TooManyPixels(ImageError):
-    """The image has more than 40 million pixels: make it smaller first."""
+    """The image has too many pixels: make it smaller first, 4000 × 3000 are plenty."""  # noqa: RUF002
 
 
 class MovingImage(ImageError):
@@ -83,8 +89,7 @@ def _pixels(upload: IO[bytes]) -> Image.Image:
     """The picture upright, in sRGB, as RGB or RGBA, and nothing besides."""
     try:
         with Image.open(upload, formats=READ) as opened:
-            if opened.width * opened.height > MOST_PIXELS:
-                raise TooManyPixels
+            _reduce_by_header(opened)
             # Not `n_frames`, which reads every frame of a file to count them.
             if getattr(opened, "is_animated", False):
                 raise MovingImage
@@ -97,15 +102,20 @@ def _pixels(upload: IO[bytes]) -> Image.Image:
         raise NotAnImage from error
 
 
-def _small_enough(opened: Image.Image) -> Image.Image:
-    """Decoded, and at once no larger than what is kept needs: every copy of 40 million pixels is 160 MB.
+def _reduce_by_header(opened: ImageFile) -> None:
+    """Refuse what is too large before any of it is decoded, and ask for no more than is needed."""
+    has = opened.width * opened.height
+    opened.draft(None, (ENOUGH, ENOUGH))
+    is_held_whole = "progressive" in opened.info
+    decoded = has if is_held_whole else opened.width * opened.height
+    if has > MOST_PIXELS or decoded > MOST_DECODED[opened.format or "WEBP"]:
+        raise TooManyPixels
 
-    Twice the pixels that are kept, whichever way the image is held, so that scaling loses nothing.
-    """
-    enough = 2 * DENSITY * WIDTHS[0]
-    opened.draft(None, (enough, enough))
+
+def _small_enough(opened: ImageFile) -> Image.Image:
+    """Decoded, and at once no larger than what is kept needs: every copy of 24 million pixels is 96 MB."""
     opened.load()
-    factor = min(opened.size) // enough
+    factor = min(opened.size) // ENOUGH
     if factor > 1 and opened.mode in {"RGB", "RGBA", "L"}:
         return opened.reduce(factor)
     return opened

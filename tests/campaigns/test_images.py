@@ -118,12 +118,13 @@ def test_it_turns_an_image_upright_before_it_forgets_how_it_was_held():
     assert (image.width, image.height) == (200, 400)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_it_keeps_a_large_image_upright_and_in_its_colors(kind):
+@pytest.mark.parametrize(("kind", "width"), [("JPEG", 5000), ("PNG", 5000), ("WEBP", 2500)])
+def test_it_keeps_a_large_image_upright_and_in_its_colors(kind, width):
     exif = Pillow.Exif()
     exif[0x0112] = 6
-    large = Pillow.new("RGB", (5000, 4800), (200, 0, 0))
-    large.paste((0, 0, 200), (0, 0, 2500, 4800))
+    height = width * 24 // 25
+    large = Pillow.new("RGB", (width, height), (200, 0, 0))
+    large.paste((0, 0, 200), (0, 0, width // 2, height))
     image = keep(encoded(large, kind, exif=exif.tobytes()))
     assert (image.width, image.height) == (1200, 1250)
     top = opened(image, 600).convert("RGB").getpixel((600, 100))
@@ -192,6 +193,26 @@ def test_it_refuses_with_a_sentence(content, refusal, storage):
     assert str(caught.value).endswith((".", "file.", "first."))
     assert not Image.objects.exists()
     assert not list(storage.rglob("*.*"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "options"),
+    [
+        ("WEBP", (4100, 3000), {}),
+        ("JPEG", (6100, 4000), {"progressive": True}),
+        ("JPEG", (25_000, 1000), {}),
+    ],
+)
+def test_it_refuses_by_its_header_what_would_take_much_memory(kind, size, options):
+    with pytest.raises(reencoding.TooManyPixels):
+        keep(encoded(Pillow.new("L", size), kind, **options))
+
+
+@pytest.mark.parametrize(
+    ("kind", "size"), [("WEBP", (4000, 3000)), ("PNG", (6000, 4000)), ("JPEG", (8064, 6048))]
+)
+def test_it_takes_the_largest_that_cameras_and_phones_make(kind, size):
+    assert keep(encoded(Pillow.new("L", size), kind)).width == 1200
 
 
 @pytest.mark.parametrize("alt", ["", "   "])
