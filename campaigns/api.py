@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
 from django.http import Http404
 from django.utils.http import parse_etags
 from django.utils.translation import gettext as _
@@ -18,6 +17,7 @@ from rest_framework.response import Response
 
 from campaigns import audience, quiet, results, services, versions
 from campaigns.models import Campaign, CampaignContent, Delivery, Sender
+from campaigns.models.deliveries import DeliveryQuerySet
 from consent.models import Topic
 from contacts.models import Channel, Contact, Segment
 
@@ -450,13 +450,19 @@ class DeliveryViewSet(
     serializer_class = DeliverySerializer
     queryset = Delivery.objects.select_related("contact")
 
-    def get_queryset(self) -> QuerySet[Delivery]:
+    def get_queryset(self) -> DeliveryQuerySet:
         deliveries = super().get_queryset()
+        assert isinstance(deliveries, DeliveryQuerySet)
         if self.detail:
             return deliveries
         query = DeliveryQuery(data=self.request.query_params)
         query.is_valid(raise_exception=True)
-        return deliveries.filter(**query.validated_data)
+        asked = dict(query.validated_data)
+        if "campaign" in asked:
+            deliveries = deliveries.of(asked.pop("campaign"))
+        if "state" in asked:
+            deliveries = deliveries.in_state(asked.pop("state"))
+        return deliveries.filter(**asked)
 
     @extend_schema(parameters=[DeliveryQuery])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 from campaigns import audience, tally
 from campaigns.admin import workspace
-from campaigns.admin.deliveries import reason_text, written
+from campaigns.admin.deliveries import reason_text
 from campaigns.admin.progress import GONE, WAITING
 from campaigns.models import Campaign, Delivery
 from contacts.admin.lists import OLDER, number
@@ -129,9 +129,11 @@ def _people(campaign: Campaign, reason: str, *, before: int | None) -> tuple[lis
     """
     if not is_frozen(campaign):
         return audience.people(campaign, reason, before=before, limit=PER_PAGE)
-    deliveries = campaign.deliveries.filter(reason=reason)
-    if not reason:
-        deliveries = deliveries.filter(**written(campaign))
+    # Those that have a reason are found by it.
+    found = (
+        Delivery.objects.filter(campaign=campaign) if reason else Delivery.objects.of(campaign.pk)
+    )
+    deliveries = found.filter(reason=reason)
     if before is not None:
         deliveries = deliveries.filter(pk__lt=before)
     keyed = list(deliveries.order_by("-pk").values_list("pk", "contact")[: PER_PAGE + 1])

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Max, Min, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -12,7 +11,8 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import display
 
 from campaigns import replies
-from campaigns.models import Campaign, Delivery
+from campaigns.models import Delivery
+from campaigns.models.deliveries import DeliveryQuerySet
 from consent.gate import Reason
 from contacts.admin.lists import BigList, ReadOnly, number
 
@@ -30,8 +30,6 @@ STATE_COLORS = {
 
 
 CAMPAIGN = "campaign__id__exact"
-# Those that an index finds by their reason.
-HAVE_REASONS = {"withheld", "failed", "unknown"}
 
 
 def reason_text(reason: str) -> str:
@@ -40,12 +38,6 @@ def reason_text(reason: str) -> str:
         if reason in words.values:
             return str(words(reason).label)
     return reason
-
-
-def written(campaign: Campaign) -> dict[str, int]:
-    """Conditions that bound a search to the keys of a campaign's deliveries: its lanes cover them."""
-    keys = campaign.lanes.aggregate(first=Min("after"), last=Max("until"))
-    return {"pk__gt": keys["first"], "pk__lte": keys["last"]} if keys["last"] is not None else {}
 
 
 @admin.register(Delivery)
@@ -81,13 +73,13 @@ class DeliveryAdmin(ReadOnly, BigList):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return _shown_to(request, self.fields)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
+    def get_queryset(self, request: HttpRequest) -> DeliveryQuerySet:
         """Of one campaign only its own stretch of the table is walked, however many came after it."""
-        found: QuerySet[Delivery] = super().get_queryset(request)
-        if number(chosen := request.GET.get(CAMPAIGN)) is not None:
-            found = found.filter(**written(Campaign(pk=number(chosen))))
-        if request.GET.get("state__exact") in HAVE_REASONS:
-            found = found.exclude(reason="")
+        found: DeliveryQuerySet = super().get_queryset(request)
+        if (chosen := number(request.GET.get(CAMPAIGN))) is not None:
+            found = found.of(chosen)
+        if state := request.GET.get("state__exact"):
+            found = found.in_state(state)
         return found
 
     @display(description=_("contact"))

@@ -10,7 +10,7 @@ from typing import Self
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
-from django.db.models import Q
+from django.db.models import Max, Min, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -20,6 +20,21 @@ from contacts.models import Address, Contact
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    def of(self, campaign_id: int) -> Self:
+        """Those of one campaign: its lanes cover their keys, so that nothing that came after it is walked."""
+        found = self.filter(campaign=campaign_id)
+        keys = Lane.objects.filter(campaign=campaign_id).aggregate(
+            first=Min("after"), last=Max("until")
+        )
+        if keys["last"] is None:
+            return found
+        return found.filter(pk__gt=keys["first"], pk__lte=keys["last"])
+
+    def in_state(self, state: str) -> Self:
+        """Those in a state; the ones that have reasons are found by them, as their index holds them."""
+        found = self.filter(state=state)
+        return found.exclude(reason="") if state in Delivery.REASONED else found
+
     def pending(self) -> Self:
         return self.filter(state=Delivery.State.PENDING)
 
@@ -105,6 +120,8 @@ class Delivery(models.Model):
     diagnostic = models.TextField(_("diagnostic"), blank=True, default="")
 
     objects = DeliveryQuerySet.as_manager()
+
+    REASONED = frozenset({State.WITHHELD, State.FAILED, State.UNKNOWN})
 
     class Meta:
         verbose_name = _("delivery")

@@ -2,12 +2,15 @@
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Delivery
 from contacts.models import Segment
 from tests import make
+from tests.campaigns import engine
 
 pytestmark = pytest.mark.django_db
 CONTENT = {"language": "en", "subject": "News", "body": "Hello, three new books this month."}
@@ -142,6 +145,26 @@ def test_it_refuses_a_start_that_no_clock_can_show(at, zone, moment):
 @pytest.mark.parametrize("query", [{"state": "lost"}, {"campaign": "x"}, {"contact": "nobody"}])
 def test_it_answers_a_malformed_question_with_a_sentence(query):
     assert client(superuser=True).get("/api/deliveries/", query).status_code == 400
+
+
+@pytest.mark.parametrize("state", ["pending", "withheld"])
+def test_it_lists_the_deliveries_of_a_campaign_without_walking_those_of_others(state):
+    topic = make.topic()
+    lists = []
+    for _ in range(2):
+        make.granted(make.contact(), topic)
+        lists.append(engine.started(make.campaign(topic)))
+    Delivery.objects.update(state=state, reason="withdrawn" if state == "withheld" else "")
+    first = lists[0].deliveries.get()
+    query = {"campaign": lists[0].pk, "state": state}
+    with CaptureQueriesContext(connection) as asked:
+        answer = client(superuser=True).get("/api/deliveries/", query).json()
+    assert [each["id"] for each in answer["results"]] == [first.pk]
+    [walked] = [
+        each["sql"] for each in asked if 'ORDER BY "campaigns_delivery"."id" DESC' in each["sql"]
+    ]
+    assert f'"campaigns_delivery"."id" <= {first.pk}' in walked
+    assert ("reason" in walked.partition("WHERE")[2]) == (state == "withheld")
 
 
 @pytest.fixture
