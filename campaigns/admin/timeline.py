@@ -1,7 +1,6 @@
 """Messages, and why there was none, on a contact's timeline."""
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
@@ -18,15 +17,14 @@ TONES = {State.SENT: "good", State.DELIVERED: "good", State.WITHHELD: "warn", St
 TONES |= {State.BOUNCED: "bad", State.COMPLAINED: "bad", State.UNKNOWN: "bad"}
 
 
-def messages_of(request: HttpRequest, contact: Contact, most: int) -> Iterator[timeline.Moment]:
+def messages_of(
+    request: HttpRequest, contact: Contact, window: timeline.Window
+) -> Iterator[timeline.Moment]:
     """What has happened already: what waits for its hour has no moment yet."""
     if not request.user.has_perm("campaigns.view_delivery"):
         return
     happened = contact.deliveries.annotate(at=Coalesce("handed_over_at", "settled_at"))
-    found: Iterable[Any] = (
-        happened.exclude(at=None).select_related("campaign").order_by("-id")[:most]
-    )
-    for delivery in found:
+    for delivery in window.of(happened.exclude(at=None).select_related("campaign"), "at"):
         state = delivery.get_state_display()
         said = f"{state} ({reason_text(delivery.reason)})" if delivery.reason else state
         yield timeline.Moment(
@@ -38,12 +36,13 @@ def messages_of(request: HttpRequest, contact: Contact, most: int) -> Iterator[t
         )
 
 
-def hits_of(request: HttpRequest, contact: Contact, most: int) -> Iterator[timeline.Moment]:
+def hits_of(
+    request: HttpRequest, contact: Contact, window: timeline.Window
+) -> Iterator[timeline.Moment]:
     """What the person opened and followed, where they permit that it is counted."""
     if not request.user.has_perm("campaigns.view_delivery"):
         return
-    newest = contact.hits.select_related("campaign", "destination").order_by("-last_at", "-pk")
-    for hit in newest[:most]:
+    for hit in window.of(contact.hits.select_related("campaign", "destination"), "last_at"):
         if hit.destination:
             words = _("%(campaign)s · followed %(url)s") % {
                 "campaign": hit.campaign,

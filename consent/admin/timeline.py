@@ -14,11 +14,13 @@ TONES = {"given": "good", "renewed": "good", "withdrawn": "warn", "objected": "b
 TONES |= {"complained": "bad", "refused": "warn", "revoked": "warn", "expired": "warn"}
 
 
-def acts_of(request: HttpRequest, contact: Contact, most: int) -> Iterator[timeline.Moment]:
+def acts_of(
+    request: HttpRequest, contact: Contact, window: timeline.Window
+) -> Iterator[timeline.Moment]:
     if not request.user.has_perm("consent.view_consentevent"):
         return
     events = ConsentEvent.objects.filter(subject=contact.subject)
-    for event in events.select_related("topic").order_by("-id")[:most]:
+    for event in window.of(events.select_related("topic"), "occurred_at"):
         parts = [
             event.get_kind_display(),
             event.topic.name if event.topic else _("every topic"),

@@ -167,14 +167,17 @@ def test_hits_stand_on_the_timeline(sent, rf):
     _campaign, people = sent
     request = rf.get("/")
     request.user = make.staff()
-    told = [str(moment.words) for moment in timeline.newest(request, people["ada"])]
+    told = [
+        str(moment.words) for moment in timeline.newest(request, people["ada"], timeline.Window())
+    ]
     assert "Spring · followed https://lumen.example/new?a=1&b=2" in told
     assert "Spring · opened" in [
-        str(moment.words) for moment in timeline.newest(request, people["bo"])
+        str(moment.words) for moment in timeline.newest(request, people["bo"], timeline.Window())
     ]
     request.user = make.staff("nobody", superuser=False)
     assert not any(
-        "followed" in str(moment.words) for moment in timeline.newest(request, people["ada"])
+        "followed" in str(moment.words)
+        for moment in timeline.newest(request, people["ada"], timeline.Window())
     )
 
 
