@@ -56,30 +56,25 @@ class Sieve:
 
     rows: list[Row]
     refused: list[Refusal]
-    erased: dict[bytes, bool]
+    marks: set[bytes]
+    erased: frozenset[bytes]
 
     @classmethod
-    def of(cls, rows: Sequence[Row], refused: Sequence[Refusal]) -> "Sieve":
-        erased = among(_marks([*rows, *refused]))
-        gone = {mark for mark, is_back in erased.items() if not is_back}
-        if not gone:
-            return cls(list(rows), list(refused), erased)
+    def of(cls, rows: list[Row], refused: list[Refusal]) -> "Sieve":
         taken: list[Row | Refusal] = [*rows, *refused]
-        sieved = [_without(each, gone) for each in taken]
-        return cls(
-            [each for each in sieved if isinstance(each, Row)],
-            [each for each in sieved if isinstance(each, Refusal)],
-            erased,
-        )
+        marks = {mark for each in taken for _channel, mark in each.arrival.fingerprints()}
+        erased = among(marks)
+        gone = {mark for mark, is_back in erased.items() if not is_back}
+        if gone:
+            sieved = [_without(each, gone) for each in taken]
+            rows = [each for each in sieved if isinstance(each, Row)]
+            refused = [each for each in sieved if isinstance(each, Refusal)]
+        return cls(rows, refused, marks, frozenset(erased))
 
     def check(self) -> None:
         """To be asked once known people are locked, so that nobody is erased any more; `ErasedMeanwhile`."""
-        if among(_marks([*self.rows, *self.refused])).keys() - self.erased.keys():
+        if among(self.marks).keys() - self.erased:
             raise ErasedMeanwhile
-
-
-def _marks(taken: Iterable[Row | Refusal]) -> set[bytes]:
-    return {mark for each in taken for _channel, mark in each.arrival.fingerprints()}
 
 
 def _without(taken: Row | Refusal, gone: set[bytes]) -> Row | Refusal:

@@ -118,7 +118,7 @@ def _target(name: str, known: Mapping[str, str], cells: Sequence[str]) -> str:
         return "status"  # a column “Newsletter” of yes and no
     if target:
         return target
-    return _perhaps_status(cells) if name in _PERHAPS_STATUS else _no(name, cells)
+    return _perhaps_status(cells) if name in _PERHAPS_STATUS else _no(name)
 
 
 def _perhaps_status(cells: Sequence[str]) -> str:
@@ -131,14 +131,13 @@ def _is_status(cell: str) -> bool:
     return plain(cell) in values.STATUSES or values.is_no(cell)
 
 
-def _no(name: str, cells: Sequence[str]) -> str:
+def _no(name: str) -> str:
     if _OF_TEXTS.search(name):
         return "stopped_sms" if _OF_NO.search(name) else ""
     if _OF_SOMETHING_ELSE.search(name):
         return ""
     if _OF_NO.search(name):
-        is_of_time = _OF_TIME.search(name) or (cells and all(map(moments.is_moment, cells)))
-        return "stopped_at" if is_of_time else "stopped"
+        return "stopped_at" if _OF_TIME.search(name) else "stopped"
     return "bounced" if _OF_BOUNCE.search(name) else ""
 
 

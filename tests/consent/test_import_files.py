@@ -134,6 +134,7 @@ def test_it_refuses_what_cannot_be_mapped_or_declared(file, arguments):
             ["Record ID", "First Name", "Email", "Lifecycle Stage", "Unsubscribed from all email"],
             ["", "first_name", "email", "lifecycle", "stopped"],
         ),
+        (["Courriel", "Désabonné", "Désabonné le"], ["email", "stopped", "stopped_at"]),
     ],
 )
 def test_it_guesses_the_columns_of_usual_exports(columns, expected):
