@@ -182,6 +182,25 @@ def test_it_pauses_and_burns_nobody_when_the_relay_is_out(
     assert set(Delivery.objects.values_list("attempt", flat=True)) == {0}
 
 
+def test_it_blames_neither_address_nor_relay_for_what_it_cannot_say_itself(
+    sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This address needs SMTPUTF8, which the relay does not offer: another one may."""
+    monkeypatch.setattr(delivery, "BURST", 1)
+    sink.change(Mode(offer="PIPELINING 8BITMIME"))
+    topic = make.topic()
+    jurgen = make.contact("j\u00fcrgen@example.org")
+    for person in (jurgen, make.contact()):
+        make.granted(person, topic)
+    campaign = engine.started(make.campaign(topic))
+
+    engine.work(campaign)
+
+    assert campaign.state == Campaign.State.SENT
+    assert engine.states(campaign) == {"failed": 1, "sent": 1}
+    assert jurgen.addresses.get().undeliverable_at is None
+
+
 def test_it_rides_out_a_short_outage(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "LONGEST_PAUSE_S", 0.1)
     campaign = _campaign_to(3)
