@@ -2,9 +2,12 @@
 
 import itertools
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 
+import hypothesis
 import pytest
 from django.conf import LazySettings
 from django.core.cache import cache
@@ -18,6 +21,12 @@ _journals = itertools.count()
 
 # Started in the background, a run would hand an ignored Ctrl-C on to every process it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A busy machine is slow, not wrong: also where an example takes long.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
@@ -44,14 +53,29 @@ def _own_journal(settings: LazySettings, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(autouse=True)
 def _fresh_budgets() -> None:
-    """Budgets of the public doors count per test."""
+    """Budgets of the public doors count per test: within ten minutes by the clock, or an hour, or a day."""
     cache.clear()
+    left_s = 600 - time.time() % 600
+    if left_s < 3:
+        time.sleep(left_s)
 
 
 @pytest.fixture(autouse=True)
 def _default_language() -> None:
     """A page read in French leaves French behind in its thread."""
     translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def _patient_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a page counts live where that is quick is counted, however long it takes."""
+    monkeypatch.setattr("contacts.counting.QUICK", timedelta(minutes=1))
+
+
+@pytest.fixture
+def hurried(_patient_pages: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages wait for no count that takes longer than a moment."""
+    monkeypatch.setattr("contacts.counting.QUICK", timedelta(milliseconds=10))
 
 
 @pytest.fixture

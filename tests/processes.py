@@ -5,8 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -74,11 +73,3 @@ def kill(process: "subprocess.Popen[bytes]") -> None:
     """SIGKILL to the process and everything it forked."""
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-
-
-def wait_for(condition: Callable[[], object], *, seconds: float, what: str) -> None:
-    """Raises `AssertionError` where it has not come true in time."""
-    give_up_at = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up_at, f"{what} took more than {seconds} s"
-        time.sleep(0.05)

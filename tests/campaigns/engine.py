@@ -1,27 +1,18 @@
 """Drives the delivery engine in this process, against a sink, on the real database."""
 
-import threading
-import time
-from collections.abc import Callable
 from datetime import timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 
 from django.conf import LazySettings
-from django.db import connection
 from django.utils import timezone
 
 from campaigns import claims, delivery, progress, services
 from campaigns.models import Campaign, Delivery, Lane
 from contacts.models import Contact
-from tests import make
+from tests import beside, make
 from tests.sink import Sink
-
-# Whether somebody waits for a lock that we hold.
-BLOCKED_BY_US = """
-    SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))
-"""
 
 
 def use(sink: Sink, settings: LazySettings) -> None:
@@ -61,24 +52,7 @@ def lanes_are_let_go(campaign: Campaign) -> None:
         claims.lock_key(campaign.pk, number)
         for number in Lane.objects.filter(campaign=campaign).values_list("number", flat=True)
     }
-    give_up_at = time.monotonic() + 20
-    while lanes & claims.held_locks():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.01)
-
-
-def elsewhere(act: Callable[[], object]) -> threading.Thread:
-    """Do it in a thread with a connection of its own."""
-
-    def run() -> None:
-        try:
-            act()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread
+    beside.wait_until(lambda: not lanes & claims.held_locks(), "the end of the lanes")
 
 
 def contact_in(zone: str, email: str | None = None) -> Contact:

@@ -1,7 +1,6 @@
 """A campaign that needs a second person: who may approve, and when an approval stands."""
 
 import re
-import time
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -14,7 +13,7 @@ from campaigns.models import Campaign
 from consent.models import Organization, Topic
 from contacts.models import Segment, StaticList
 from tests import make
-from tests.campaigns.engine import BLOCKED_BY_US, elsewhere
+from tests.beside import elsewhere, somebody_waits_for_us
 
 pytestmark = pytest.mark.django_db
 
@@ -399,10 +398,7 @@ def test_it_freezes_nobody_who_was_put_on_a_list_since_the_clock_looked(campaign
         # The clock has found it approved, and waits to write down who gets it.
         cursor.execute("LOCK TABLE campaigns_delivery IN SHARE MODE")
         clock = elsewhere(progress.start_due)
-        until = time.monotonic() + 60
-        while not cursor.execute(BLOCKED_BY_US).fetchone():
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        somebody_waits_for_us()
         elsewhere(lambda: vips.contacts.add(bo)).join()
     clock.join()
 

@@ -87,7 +87,7 @@ def test_it_refuses_markdown_that_takes_the_square_of_its_length(body):
     )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     unit=st.text(alphabet="![]()<>*_`~|-+#\\\n\"'=.:& a1", min_size=1, max_size=6),
     start=st.sampled_from(["", "[a]: b\n\n", "|a|b|\n|-|-|\n", "> ", "- ", "*", "[", "`"]),

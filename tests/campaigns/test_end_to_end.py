@@ -12,6 +12,7 @@ from campaigns.models import Campaign, Delivery, Unit
 from consent.models import ServiceMail
 from contacts import services as contacts
 from tests import make, processes
+from tests.beside import PATIENCE_S, wait_until
 from tests.campaigns import engine
 from tests.sink import Mode, Sink
 
@@ -42,7 +43,7 @@ def test_it_starts_by_itself_and_reaches_everybody_when_worker_and_beat_run(
         processes.running(processes.worker_command("one"), environment),
         processes.running(processes.beat_command(tmp_path), environment),
     ):
-        processes.wait_for(lambda: _is_sent(campaign), seconds=40, what="the campaign")
+        wait_until(lambda: _is_sent(campaign), "the campaign")
 
     # Receipts of the consent itself come the same way.
     newsletters = [raw for raw in sink.messages() if b"\r\nList-Id: " in raw]
@@ -58,7 +59,7 @@ def _sending_slowly(sink: Sink, count: int) -> Campaign:
     for _ in range(count):
         make.granted(make.contact(), topic)
     ServiceMail.objects.all().delete()
-    sink.change(Mode(delay=0.02))
+    sink.change(Mode(delay=0.1))  # it would take 20 s: time enough to end a worker
     return engine.started(make.campaign(topic))
 
 
@@ -71,9 +72,9 @@ def test_it_leaves_nothing_unknown_when_a_worker_is_shut_down_in_mid_campaign(
 
     with processes.running(command, processes.environment()) as worker:
         current_app.send_task("campaigns.tick")
-        processes.wait_for(lambda: sink.count() > 10, seconds=40, what="the first messages")
+        wait_until(lambda: sink.count() > 10, "the first messages")
         worker.terminate()
-        worker.wait(20)
+        worker.wait(PATIENCE_S)
     engine.lanes_are_let_go(campaign)
     sent = sink.count()
 
@@ -93,7 +94,7 @@ def test_it_shows_at_most_a_unit_for_each_connection_when_a_worker_is_killed(
 
     with processes.running(processes.worker_command("one"), processes.environment()) as worker:
         current_app.send_task("campaigns.tick")
-        processes.wait_for(lambda: sink.count() > 10, seconds=40, what="the first messages")
+        wait_until(lambda: sink.count() > 10, "the first messages")
         processes.kill(worker)
     engine.lanes_are_let_go(campaign)
     claimed = engine.states(campaign).get("claimed", 0)

@@ -7,7 +7,7 @@ from email.message import EmailMessage
 from email.utils import getaddresses
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns import content
@@ -73,7 +73,6 @@ def structure(message: EmailMessage) -> object:
     return message.get_content_type(), message.get_content_charset(), body
 
 
-@settings(deadline=None)
 @given(
     body=st.sampled_from(BODIES),
     first_name=_values,
@@ -90,7 +89,6 @@ def test_it_doubles_each_dot_that_starts_a_line_and_ends_with_one(
     assert not plain.startswith(b".")
 
 
-@settings(deadline=None)
 @given(
     body=st.sampled_from(BODIES),
     subject=st.sampled_from(["News", "Für {{ first_name }}", "{{ contact.city }}", "n " * 60]),

@@ -1,13 +1,11 @@
 """Two people in one campaign: nobody overwrites words that they have not seen, and nobody loses any."""
 
 import re
-import threading
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.http import HttpResponse
 from django.urls import reverse
 
@@ -15,7 +13,7 @@ from campaigns import services
 from campaigns.models import Campaign
 from contacts.models import Segment
 from tests import make
-from tests.campaigns.engine import BLOCKED_BY_US
+from tests.beside import elsewhere, somebody_waits_for_us
 from tests.campaigns.test_approval import form_of
 
 pytestmark = pytest.mark.django_db
@@ -99,22 +97,11 @@ def schedule_while(campaign: Campaign, press: Callable[[], HttpResponse]) -> Htt
     """The answer to what was pressed on a draft and waits for a schedule to end."""
     answers: list[HttpResponse] = []
 
-    def run() -> None:
-        try:
-            answers.append(press())
-        finally:
-            connection.close()
-
-    pressed = threading.Thread(target=run)
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic():
         services.schedule_campaign(campaign=campaign, send_at=SOON, actor_id=None)
-        pressed.start()
-        until = time.monotonic() + 60
-        while not cursor.execute(BLOCKED_BY_US).fetchone():
-            assert time.monotonic() < until
-            assert pressed.is_alive()
-            time.sleep(0.01)
-    pressed.join(60)
+        pressed = elsewhere(lambda: answers.append(press()))
+        somebody_waits_for_us()
+    pressed.join()
     return answers[0]
 
 

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from campaigns.transports import Envelope, Outcome, RelayDown, Result
 from campaigns.transports.connection import Relay
 from campaigns.transports.smtp import SmtpTransport
+from tests.beside import PATIENCE_S
 from tests.campaigns.letters import envelopes
 from tests.sink import Mode, Sink
 
@@ -38,7 +39,7 @@ def outcomes(results: list[Result]) -> list[Outcome]:
 
 @contextmanager
 def transport_to(sink: Sink | None = None, **relay: object) -> Iterator[SmtpTransport]:
-    given = {"host": "127.0.0.1", "timeout": 5.0, "hello": "test", **relay}
+    given = {"host": "127.0.0.1", "timeout": 30.0, "hello": "test", **relay}
     if sink is not None:
         given["port"] = sink.port
     transport = SmtpTransport(Relay(**given))
@@ -59,7 +60,7 @@ def scripted(script: Callable[[socket.socket], None]) -> Iterator[int]:
     thread = threading.Thread(target=serve)
     thread.start()
     yield listener.getsockname()[1]
-    thread.join(10)
+    thread.join(PATIENCE_S)
     listener.close()
 
 
@@ -176,9 +177,9 @@ def test_it_says_unknown_when_the_relay_falls_silent_after_the_dot():
         read_until(peer, b"DATA\r\n")
         peer.sendall(b"250 ok\r\n250 ok\r\n354 go\r\n")
         read_until(peer, b"\r\n.\r\n")
-        gone.wait(10)
+        gone.wait(PATIENCE_S)
 
-    with scripted(script) as port, transport_to(port=port, timeout=0.2) as transport:
+    with scripted(script) as port, transport_to(port=port, timeout=2.0) as transport:
         results = transport.hand_over(envelopes(*PEOPLE), go_on=always)
         gone.set()
     assert outcomes(results)[0] == UNKNOWN
@@ -237,10 +238,11 @@ def test_it_stops_before_the_next_message_when_told_to(allowed):
 
 
 def test_it_pauses_when_nobody_answers():
-    with socket.create_server(("127.0.0.1", 0)) as closed:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-    with transport_to(port=port) as transport, pytest.raises(RelayDown) as caught:
-        transport.hand_over(envelopes(*PEOPLE), go_on=always)
+        with transport_to(port=port) as transport, pytest.raises(RelayDown) as caught:
+            transport.hand_over(envelopes(*PEOPLE), go_on=always)
     assert outcomes(caught.value.results) == [NOT_TRIED] * 3
 
 
@@ -313,7 +315,7 @@ def test_it_tries_once_more_when_the_relay_leaves_as_the_unit_sets_out(farewell)
     with transport_to(port=listener.getsockname()[1]) as transport:
         for _ in range(2):
             assert outcomes(transport.hand_over(envelopes("a@x.org"), go_on=always)) == [SENT]
-    thread.join(10)
+    thread.join(PATIENCE_S)
     listener.close()
 
 
@@ -391,6 +393,14 @@ class Inbox:
         return "250 OK"
 
 
+class SecureRelay(Controller):
+    """Knows the free port that it was given."""
+
+    def _trigger_server(self) -> None:
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()
+
+
 @contextmanager
 def secure_relay(certificate: Path, *, implicit: bool = False) -> Iterator[tuple[int, Inbox]]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -404,19 +414,18 @@ def secure_relay(certificate: Path, *, implicit: bool = False) -> Iterator[tuple
         is_right = (data.login, data.password) == (b"ada", b"s3cret")
         return AuthResult(success=is_right, handled=False)
 
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    relay = Controller(
+    relay = SecureRelay(
         inbox,
         hostname="127.0.0.1",
-        port=port,
+        port=0,
+        ready_timeout=PATIENCE_S,
         authenticator=login,
         auth_required=not implicit,
         auth_require_tls=not implicit,
         **tls,
     )
     relay.start()
-    yield port, inbox
+    yield relay.port, inbox
     relay.stop()
 
 

@@ -85,7 +85,6 @@ _bodies = st.lists(_pieces | _words, min_size=1, max_size=8).map("".join)
 _markups = st.sampled_from(["markdown", "mjml"])
 fuzzed = settings(
     max_examples=EXAMPLES,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 through_doors = settings(fuzzed, max_examples=max(10, EXAMPLES // 4))

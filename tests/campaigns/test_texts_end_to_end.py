@@ -12,6 +12,7 @@ from consent import services as consent
 from contacts import services as contacts
 from contacts.models import Channel
 from tests import make, processes
+from tests.beside import wait_until
 from tests.campaigns import engine
 from tests.consent.public import stranger, text_link
 from tests.gateway import TextGateway
@@ -47,14 +48,14 @@ def test_it_takes_a_number_in_writes_to_it_and_stops_when_worker_and_beat_run(
         processes.running(processes.worker_command("one"), environment),
         processes.running(processes.beat_command(tmp_path), environment),
     ):
-        processes.wait_for(lambda: texts.bodies(NEWCOMER), seconds=60, what="the confirmation")
+        wait_until(lambda: texts.bodies(NEWCOMER), "the confirmation")
         stranger().post(text_link(texts.bodies(NEWCOMER)[0]))
         consent.stop_by_answer(number=numbers[0], message_id="SM-stop")
         campaign = make.text_campaign(topic)
         services.schedule_campaign(
             campaign=campaign, send_at=timezone.now() + timedelta(seconds=1), actor_id=None
         )
-        processes.wait_for(lambda: _is_sent(campaign), seconds=60, what="the campaign")
+        wait_until(lambda: _is_sent(campaign), "the campaign")
 
     reached = sorted(text["To"] for text in texts.texts if "Three new books" in text["Body"])
     assert reached == sorted([*numbers[1:], NEWCOMER])

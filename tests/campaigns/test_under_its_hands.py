@@ -1,11 +1,10 @@
 """What changes between a lane's claim and its hand-over, or keeps it from going on."""
 
-import time
 from collections.abc import Callable
 
 import pytest
 from django.conf import LazySettings
-from django.db import connection, transaction
+from django.db import transaction
 
 from campaigns import delivery, services
 from campaigns.models import Campaign, Delivery, Lane
@@ -14,8 +13,8 @@ from consent.models import Suppression
 from contacts import services as contacts
 from contacts.models import Channel, Contact, Identity
 from tests import make
+from tests.beside import elsewhere, somebody_waits_for_us
 from tests.campaigns import engine
-from tests.campaigns.engine import BLOCKED_BY_US, elsewhere
 from tests.sink import Mode, Sink
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,13 +38,10 @@ def work_while(campaign: Campaign, change: Callable[[], object]) -> Campaign:
     The claim notes how far it walked: until we let go of that row it is not committed, and sees nothing
     of what is.
     """
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic():
         assert Lane.objects.select_for_update().get(campaign=campaign)
         lane = elsewhere(lambda: delivery.work(campaign_id=campaign.pk, number=0))
-        until = time.monotonic() + 60
-        while not cursor.execute(BLOCKED_BY_US).fetchone():
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        somebody_waits_for_us()
         elsewhere(change).join()
     lane.join()
     campaign.refresh_from_db()
@@ -158,7 +154,7 @@ def test_it_hands_over_no_more_once_half_the_lease_is_over(
 
     engine.work(campaign)
 
-    assert 1 <= sink.count() <= 5
+    assert sink.count() <= 5
     left = Delivery.objects.filter(state="pending")
     assert left.count() == delivery.FIRST_UNIT - sink.count()
     assert set(left.values_list("attempt", flat=True)) == {0}

@@ -14,7 +14,8 @@ from campaigns.models import Campaign, Delivery, Lane, Unit
 from campaigns.reports import Report, What
 from consent import in_flight
 from contacts.models import Contact
-from tests import make, processes
+from tests import make
+from tests.beside import wait_until
 from tests.campaigns import engine
 from tests.sink import Mode, Sink
 
@@ -266,17 +267,18 @@ def test_it_keeps_its_results_when_it_loses_the_database_in_mid_unit(
     sink: Sink, settings: LazySettings
 ) -> None:
     settings.DELIVERY_UNIT = 5
-    campaign = _campaign_to(20)
-    sink.change(Mode(delay=0.05))
+    campaign = _campaign_to(40)
+    sink.change(Mode(delay=0.1))
     worker = threading.Thread(target=_work, args=[campaign])
     worker.start()
     _lose_the_session(campaign)
+    sink.change(Mode())
     worker.join()
 
     engine.work(campaign)
     recipients = [taken.recipient for taken in sink.taken()]
-    assert len(recipients) == len(set(recipients)) == 20
-    assert engine.states(campaign) == {"sent": 20}
+    assert len(recipients) == len(set(recipients)) == 40
+    assert engine.states(campaign) == {"sent": 40}
 
 
 def _work(campaign: Campaign) -> None:
@@ -286,7 +288,7 @@ def _work(campaign: Campaign) -> None:
 
 def _lose_the_session(campaign: Campaign) -> None:
     """End the lane's backend once it has recorded something."""
-    processes.wait_for(Delivery.objects.filter(state="sent").exists, seconds=10, what="the lane")
+    wait_until(Delivery.objects.filter(state="sent").exists, "the lane")
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"

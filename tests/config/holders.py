@@ -7,8 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +18,7 @@ import psycopg
 from config.embedded import Addresses
 from config.embedded.engines import PostgreSQL, Redis
 from config.embedded.places import Places
+from tests.beside import PATIENCE_S, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
@@ -34,8 +34,6 @@ else:
     sys.stdin.read()
 """
 FAST = {"fsync": "off", "shared_buffers": "16MB"}
-# A slow machine that does many other things is no failure.
-PATIENCE_S = 120
 
 
 class Holder:
@@ -173,13 +171,17 @@ def postmaster(var: Path) -> psutil.Process:
 
 def checkpointer(postmaster: psutil.Process) -> psutil.Process:
     """A child without which PostgreSQL cannot end; it may still be looking for its title."""
-    for _ in range(200):
+    found: list[psutil.Process] = []
+
+    def is_found() -> bool:
         for child in postmaster.children():
             with suppress(psutil.Error):
                 if "checkpointer" in " ".join(child.cmdline()):
-                    return child
-        time.sleep(0.05)
-    raise AssertionError("there is no checkpointer")
+                    found.append(child)
+        return bool(found)
+
+    wait_until(is_found, "the checkpointer")
+    return found[0]
 
 
 def redis_server(var: Path) -> psutil.Process:
@@ -198,13 +200,6 @@ def execute(addresses: Addresses, query: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(addresses.database_url, autocommit=True) as connection:
         cursor = connection.execute(query.encode())
         return cursor.fetchall() if cursor.description else []
-
-
-def wait_until(condition: Callable[[], object], seconds: float = PATIENCE_S) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def is_gone(process: psutil.Process) -> bool:

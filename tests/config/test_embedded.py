@@ -12,6 +12,7 @@ import redis
 from config import embedded
 from config.embedded import programs
 from config.embedded.places import Places
+from tests.beside import wait_until
 from tests.config.holders import (
     Holder,
     execute,
@@ -24,7 +25,6 @@ from tests.config.holders import (
     run_script,
     supervisors,
     var_folder,
-    wait_until,
 )
 
 

@@ -14,6 +14,7 @@ import pytest
 from config import embedded
 from config.embedded import programs
 from config.embedded.places import Account, Places
+from tests.beside import wait_until
 from tests.config.holders import (
     ROOT,
     Holder,
@@ -25,7 +26,6 @@ from tests.config.holders import (
     remove,
     supervisors,
     var_folder,
-    wait_until,
 )
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")

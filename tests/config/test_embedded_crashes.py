@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from config.embedded.places import Places
+from tests.beside import wait_until
 from tests.config.holders import (
     Holder,
     checkpointer,
@@ -22,7 +23,6 @@ from tests.config.holders import (
     redis_server,
     remove,
     supervisors,
-    wait_until,
 )
 
 pytestmark = pytest.mark.faults

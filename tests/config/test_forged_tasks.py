@@ -22,6 +22,7 @@ from consent.models import ConsentEvent, ImportBatch, Permission, ServiceMail
 from contacts import services as contacts
 from contacts.models import Contact
 from tests import make, processes
+from tests.beside import wait_until
 from tests.campaigns import engine
 from tests.sink import Sink
 
@@ -179,10 +180,8 @@ def test_a_real_worker_outlives_forged_messages_and_says_no_name_of_them(
             stdout=written, stderr=subprocess.STDOUT,
         )  # fmt: skip
         try:
-            processes.wait_for(lambda: state_of(wanted) == "sent", seconds=120, what="the campaign")
-            processes.wait_for(
-                lambda: not any(map(queue.llen, QUEUES)), seconds=120, what="the queues"
-            )
+            wait_until(lambda: state_of(wanted) == "sent", "the campaign")
+            wait_until(lambda: not any(map(queue.llen, QUEUES)), "the end of the queues")
             assert worker.poll() is None
         finally:
             processes.kill(worker)

@@ -18,7 +18,8 @@ import pytest
 from config import embedded, environment, keys, mailbox
 from config.quickstart import browsing
 from config.quickstart.children import free_port
-from tests.config.holders import Holder, give, processes, var_folder, wait_until, words_of
+from tests.beside import wait_until
+from tests.config.holders import Holder, execute, give, processes, var_folder, words_of
 from tests.processes import beat_command, running, worker_command
 
 CLEAN = {
@@ -148,6 +149,7 @@ def test_it_starts_no_engine_and_serves_what_was_collected(installation):
 
 
 def test_it_says_which_part_is_not_alive(installation, tmp_path):
+    execute(embedded.addresses(installation.var), "DELETE FROM campaigns_heartbeat")
     assert installation.health() == ALIVE | {
         "worker": "No worker answers.",
         "beat": "No tick in the last 30 seconds: beat or every worker has stopped.",

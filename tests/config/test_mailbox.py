@@ -15,6 +15,7 @@ from django.urls import include, path
 from config import environment, mailbox
 from config.mailbox import Keeper, Mailbox
 from tests import make
+from tests.beside import PATIENCE_S
 
 urlpatterns = [path("mailbox/", include("config.mailbox.urls"))]
 
@@ -331,5 +332,5 @@ def test_it_ends_with_the_process_that_started_it_even_by_a_kill(tmp_path):
     starter.kill()
     starter.wait()
     starter.stdout.close()
-    listener.wait(10)
+    listener.wait(PATIENCE_S)
     assert not listener.is_running()

@@ -15,7 +15,8 @@ import psycopg
 import pytest
 
 from config import embedded, environment
-from tests.config.holders import Holder, give, is_gone, var_folder, wait_until
+from tests.beside import wait_until
+from tests.config.holders import Holder, give, is_gone, var_folder
 
 # What the settings read must not come from whoever runs the tests.
 CLEAN = {
@@ -114,9 +115,11 @@ def test_it_refuses_to_run_beside_another_one(installation):
     first = quickstart(installation.var)
     assert first.stdout is not None
     next(line for line in first.stdout if "bringing the tables up to date" in line)
+    first.send_signal(signal.SIGSTOP)  # it may not be done before the second one is there
 
     second = quickstart(installation.var)
     said = finish(second)
+    first.send_signal(signal.SIGCONT)
     first.terminate()
     finish(first)
 

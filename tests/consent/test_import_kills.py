@@ -21,6 +21,7 @@ from consent.models import (
 )
 from contacts.models import Contact
 from tests import make
+from tests.beside import wait_until
 from tests.consent.importing import YES
 
 pytestmark = pytest.mark.django_db
@@ -79,15 +80,15 @@ def _environment():
 
 
 def _wait_until_lock_is_free(batch):
-    for _try in range(100):
+    def is_free():
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s",
                 [batch.pk],
             )
-            if not cursor.fetchone()[0]:
-                return
-        time.sleep(0.05)
+            return cursor.fetchone() == (0,)
+
+    wait_until(is_free, "the end of the lock")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -388,9 +388,8 @@ SAYS_NO = st.sampled_from(
 @given(status=SAYS_NO, cells=st.lists(JUNK, min_size=5, max_size=5))
 @settings(
     max_examples=60,
-    deadline=None,
     phases=[Phase.reuse, Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_it_mails_nobody_who_said_no_in_a_file_whatever_else_it_says(
     tmp_path, topic, status, cells

@@ -274,9 +274,8 @@ LIVE = st.lists(st.tuples(PEOPLE, st.sampled_from([withdraws, objects, refuses])
 @given(first=ROWS, live=LIVE, second=ROWS, batch_rows=st.integers(1, 5))
 @settings(
     max_examples=30,
-    deadline=None,
     phases=[Phase.reuse, Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_it_leaves_what_a_replay_gives_and_permits_nobody_who_said_no(
     tmp_path, topic, first, live, second, batch_rows

@@ -98,7 +98,9 @@ def asleep(_about: str) -> list[stages.Row]:
     return []
 
 
-def test_it_shows_the_list_and_a_button_where_counting_takes_long(desk, people, monkeypatch):
+def test_it_shows_the_list_and_a_button_where_counting_takes_long(
+    desk, people, hurried, monkeypatch
+):
     slow = counting.Kind(asleep, permission="contacts.view_contact")
     monkeypatch.setitem(counting._kinds, stages.KIND, slow)
     page = desk.get(LIST)

@@ -22,15 +22,14 @@ def kinds(monkeypatch):
 
 
 @pytest.fixture
-def hurried(monkeypatch):
-    """Nothing is quick enough for a page."""
+def slow(kinds, hurried):
+    """A count that no page waits for."""
 
     def asleep(about):
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_sleep(0.05)")
         return 7
 
-    monkeypatch.setattr("contacts.counting.QUICK", timedelta(milliseconds=5))
     counting.register("slow", asleep, permission="contacts.view_contact")
 
 
@@ -40,7 +39,7 @@ def test_it_counts_live_where_that_is_quick(kinds):
     assert not Count.objects.exists()
 
 
-def test_it_shows_a_worker_s_count_with_its_age_where_counting_takes_long(kinds, hurried):
+def test_it_shows_a_worker_s_count_with_its_age_where_counting_takes_long(slow):
     assert not counting.look("slow").is_counted
     assert not Count.objects.exists()
     counting.ask("slow")
@@ -51,7 +50,7 @@ def test_it_shows_a_worker_s_count_with_its_age_where_counting_takes_long(kinds,
     assert figure.at is not None
 
 
-def test_it_shows_the_last_count_while_a_new_one_is_made(kinds, hurried):
+def test_it_shows_the_last_count_while_a_new_one_is_made(slow):
     counting.ask("slow")
     counting.work()
     counting.ask("slow")

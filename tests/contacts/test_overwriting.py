@@ -2,15 +2,14 @@
 
 import json
 import re
-import time
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.urls import reverse
 
 from contacts.models import Segment
 from tests import make
-from tests.campaigns.engine import BLOCKED_BY_US, elsewhere
+from tests.beside import elsewhere, somebody_waits_for_us
 
 pytestmark = pytest.mark.django_db
 SENTENCE = "Somebody saved this after you opened it."
@@ -86,14 +85,11 @@ def test_it_says_nothing_of_others_where_the_rule_itself_is_wrong(client, page):
 def test_it_refuses_what_was_saved_at_the_same_moment(client, segment, page):
     opened = seen(client.get(page))
     answers = []
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic():
         Segment.objects.filter(pk=segment.pk).update(rule=FRENCH)
         pressed = elsewhere(lambda: answers.append(client.post(page, mine(opened))))
-        until = time.monotonic() + 60
-        while not cursor.execute(BLOCKED_BY_US).fetchone():
-            assert time.monotonic() < until
-            time.sleep(0.01)
-    pressed.join(60)
+        somebody_waits_for_us()
+    pressed.join()
     assert SENTENCE in answers[0].content.decode()
     segment.refresh_from_db()
     assert segment.rule == FRENCH

@@ -21,7 +21,7 @@ from tests.contacts import planted as plants
 from tests.contacts.planted import midnight
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "80"))
-thorough = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[*HealthCheck])
+thorough = settings(max_examples=EXAMPLES, suppress_health_check=[*HealthCheck])
 through_doors = settings(thorough, max_examples=max(25, EXAMPLES // 4))
 Type = DataField.Type
 LOST = ("withdrawn", "objected", "complained", "revoked", "expired", "invalidated")
