@@ -154,11 +154,15 @@ def permit(user: User, *names: str) -> User:
     return user
 
 
-def officer(username: str = "olga") -> User:
-    """Somebody with the role of a privacy officer, and no more."""
+def staff_of(role: str, username: str = "nora") -> User:
+    """Somebody with this role, and no more."""
     user = staff(username, superuser=False)
-    user.groups.add(Group.objects.get(name="Privacy officer"))
+    user.groups.add(Group.objects.get(name=role))
     return user
+
+
+def officer(username: str = "olga") -> User:
+    return staff_of("Privacy officer", username)
 
 
 def text_campaign(

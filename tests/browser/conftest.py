@@ -6,12 +6,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import User
+from django.test import Client
 from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
+
+from tests import make
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 HERE = Path(__file__).parent
 # A busy machine is slow, not wrong.
-expect.set_options(timeout=20_000)
+PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -43,15 +48,23 @@ def chromium() -> Iterator[Browser]:
 Visit = Callable[..., Page]
 
 
+def session_of(staff: User) -> str:
+    """They have signed in, which is no test's business but its own."""
+    client = Client()
+    client.force_login(staff)
+    return client.cookies["sessionid"].value
+
+
 @pytest.fixture
 def visit(chromium: Browser, live_server, settings) -> Iterator[Visit]:
-    """Open a page as a new visitor; `problems` of the page collects what its console complains about."""
+    """Open a page as a new visitor, or as staff who are signed in."""
     settings.PUBLIC_URL = live_server.url
     contexts = []
 
     def open_page(
         path: str = "/",
         *,
+        staff: User | None = None,
         javascript: bool = True,
         language: str = "en",
         width: int = 1280,
@@ -66,11 +79,26 @@ def visit(chromium: Browser, live_server, settings) -> Iterator[Visit]:
             color_scheme="dark" if dark else "light",
         )
         contexts.append(context)
+        if staff:
+            session = session_of(staff)
+            context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.goto(path)
         return page
 
     yield open_page
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def desk(visit: Visit) -> Visit:
+    """Open a page of the desk as somebody of a role, a marketer where none is named."""
+
+    def open_desk(
+        path: str = "/admin/", *, role: str = "Marketer", username: str = "nora", **how: object
+    ) -> Page:
+        return visit(path, staff=make.staff_of(role, username), **how)
+
+    return open_desk

@@ -11,9 +11,6 @@ from playwright.sync_api import expect
 
 from campaigns.models import Image
 from tests import make
-from tests.browser.test_marketer import desk
-
-__all__ = ["desk"]
 
 
 @pytest.fixture
@@ -32,18 +29,22 @@ def campaign(settings, tmp_path):
 def photo():
     small = Pillow.frombytes("RGB", (9, 6), random.Random(7).randbytes(9 * 6 * 3))
     buffer = BytesIO()
-    small.resize((1500, 1000), Pillow.Resampling.BICUBIC).save(buffer, "JPEG")
+    small.resize((600, 400), Pillow.Resampling.BICUBIC).save(buffer, "JPEG")
     return buffer.getvalue()
 
 
-def write(page, campaign):
-    page.goto(f"/admin/campaigns/campaign/{campaign.pk}/change/")
-    return page.locator("#id_contents-0-body")
+def page_of(campaign):
+    return f"/admin/campaigns/campaign/{campaign.pk}/change/"
+
+
+def write(desk, campaign, **how):
+    """The page on which a marketer writes, and its body."""
+    page = desk(page_of(campaign), **how)
+    return page, page.locator("#id_contents-0-body")
 
 
 def test_it_uploads_an_image_and_shows_it_in_the_preview(desk, campaign):
-    page = desk()
-    body = write(page, campaign)
+    page, body = write(desk, campaign)
     body.fill("")
     page.get_by_role("button", name="Insert an image").click()
     dialog = page.get_by_role("dialog", name="Insert an image")
@@ -70,8 +71,7 @@ def test_it_uploads_an_image_and_shows_it_in_the_preview(desk, campaign):
 
 
 def test_it_writes_an_image_as_mjml_where_the_body_is(desk, campaign):
-    page = desk()
-    body = write(page, campaign)
+    page, body = write(desk, campaign)
     body.fill("")
     page.locator("#id_contents-0-markup").select_option("mjml")
     page.get_by_role("button", name="Insert an image").click()
@@ -88,8 +88,7 @@ def test_it_writes_an_image_as_mjml_where_the_body_is(desk, campaign):
 
 
 def test_it_picks_an_earlier_image_by_keyboard_and_closes_by_escape(desk, campaign):
-    page = desk()
-    body = write(page, campaign)
+    page, body = write(desk, campaign)
     page.get_by_role("button", name="Insert an image").focus()
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog")
@@ -101,8 +100,7 @@ def test_it_picks_an_earlier_image_by_keyboard_and_closes_by_escape(desk, campai
 
 
 def test_it_puts_a_field_with_its_fallback_where_one_was_writing(desk, campaign):
-    page = desk()
-    body = write(page, campaign)
+    page, body = write(desk, campaign)
     body.fill("From ")
     page.get_by_label("Insert a field").select_option("city")
     page.get_by_label("or else").fill("your town's {shops}")
@@ -117,8 +115,7 @@ def test_it_puts_a_field_with_its_fallback_where_one_was_writing(desk, campaign)
 
 
 def test_it_writes_a_field_without_fallback_as_the_checks_ask_about_it(desk, campaign):
-    page = desk()
-    body = write(page, campaign)
+    page, body = write(desk, campaign)
     body.fill("From ")
     page.get_by_label("Insert a field").select_option("city")
     page.get_by_role("button", name="Insert", exact=True).click()
@@ -135,8 +132,7 @@ def choose(body, written, start, end):
 
 
 def test_it_writes_markdown_for_whoever_does_not_know_it(desk, campaign):
-    page = desk()
-    body = write(page, campaign)
+    page, body = write(desk, campaign)
     tools = page.get_by_role("group", name="Tools for writing").first
     choose(body, "One\nTwo", 0, 7)
     tools.get_by_role("button", name="List").click()
@@ -160,8 +156,7 @@ def test_it_writes_markdown_for_whoever_does_not_know_it(desk, campaign):
 
 
 def test_it_writes_mjml_where_that_is_chosen(desk, campaign):
-    page = desk()
-    body = write(page, campaign)
+    page, body = write(desk, campaign)
     expect(page.locator("#id_contents-0-layout")).to_be_visible()
     page.locator("#id_contents-0-markup").select_option("mjml")
     expect(page.locator("#id_contents-0-layout")).to_be_hidden()
@@ -176,8 +171,7 @@ def test_it_writes_mjml_where_that_is_chosen(desk, campaign):
 
 
 def test_it_shows_a_message_as_dark_programs_do_whatever_this_browser_prefers(desk, campaign):
-    page = desk()
-    write(page, campaign)
+    page, _ = write(desk, campaign)
     page.get_by_role("button", name="Preview as you write").click()
     card = page.frame_locator(".desk-live iframe").locator(".card")
     expect(card).to_have_css("background-color", "rgb(255, 255, 255)")
@@ -190,8 +184,7 @@ def test_it_shows_a_message_as_dark_programs_do_whatever_this_browser_prefers(de
 def test_it_shows_what_is_written_as_a_person_on_a_phone_and_as_text(desk, campaign):
     ada = make.contact("ada@example.org", first_name="Ada", attributes={"city": "Lyon"})
     make.granted(ada, campaign.topic)
-    page = desk()
-    body = write(page, campaign)
+    page, body = write(desk, campaign)
     page.get_by_role("button", name="Preview as you write").click()
     body.fill(
         "Hello {{ contact.first_name | default: 'reader' }} in {{ contact.city | default: 'town' }}"
@@ -218,8 +211,7 @@ def test_it_offers_readers_on_the_preview_too(desk, campaign):
 
 
 def test_it_asks_for_words_only_and_shows_their_length_where_it_is_a_text(desk, campaign):
-    page = desk()
-    body = write(page, campaign)
+    page, body = write(desk, campaign)
     expect(page.locator("#id_contents-0-subject")).to_be_visible()
     page.locator("#id_channel").select_option("sms")
     for name in ("subject", "preheader", "markup", "layout"):
@@ -247,8 +239,7 @@ def test_it_shows_a_campaign_that_is_not_saved_yet(desk, campaign):
 
 
 def test_it_loses_nothing_when_the_session_ended_meanwhile(desk, campaign):
-    page = desk()
-    body = write(page, campaign)
+    page, body = write(desk, campaign)
     body.fill("Hours of work")
     page.wait_for_function("() => JSON.stringify(localStorage).includes('Hours of work')")
     kept = page.context.cookies()
@@ -256,7 +247,7 @@ def test_it_loses_nothing_when_the_session_ended_meanwhile(desk, campaign):
     page.get_by_role("button", name="Save and continue editing").click()
     page.wait_for_url("**/login/**")
     page.context.add_cookies(kept)
-    write(page, campaign)
+    page.goto(page_of(campaign))
     expect(body).not_to_have_value("Hours of work")
     page.get_by_role("button", name="Bring them back").click()
     expect(body).to_have_value("Hours of work")
@@ -288,13 +279,12 @@ def test_it_brings_back_each_language_of_a_campaign_that_was_never_saved(desk, c
 
 
 def test_it_warns_of_what_somebody_saved_also_under_words_that_were_brought_back(desk, campaign):
-    page = desk()
-    body = write(page, campaign)
+    page, body = write(desk, campaign)
     body.fill("Hours of work")
     page.wait_for_function("() => JSON.stringify(localStorage).includes('Hours of work')")
     campaign.contents.update(body="Theirs")
     page.on("dialog", lambda dialog: dialog.accept())
-    write(page, campaign)
+    page.goto(page_of(campaign))
     page.get_by_role("button", name="Bring them back").click()
     page.get_by_role("button", name="Save and continue editing").click()
     expect(page.get_by_text("Somebody saved this after")).to_be_visible()
@@ -307,13 +297,12 @@ def test_it_warns_of_what_somebody_saved_also_under_words_that_were_brought_back
 
 
 def test_it_forgets_words_that_were_saved_or_thrown_away(desk, campaign):
-    page = desk()
-    body = write(page, campaign)
+    page, body = write(desk, campaign)
     body.fill("Saved at once")
     page.get_by_role("button", name="Save", exact=True).click()
     page.locator("#result_list").wait_for()
     campaign.contents.update(body="Changed by somebody else")
-    write(page, campaign)
+    page.goto(page_of(campaign))
     expect(page.get_by_role("button", name="Bring them back")).to_have_count(0)
     body.fill("A thought")
     page.wait_for_function("() => JSON.stringify(localStorage).includes('A thought')")
@@ -330,7 +319,7 @@ def test_it_is_no_wider_than_a_phone(desk, campaign, language):
     for channel in ("email", "sms"):
         campaign.channel = channel
         campaign.save(update_fields=["channel"])
-        write(page, campaign)
+        page.goto(page_of(campaign))
         if channel == "email":
             page.locator(".desk-composer-bar button[aria-expanded]").click()
         expect(page.locator(".desk-live-subject")).not_to_be_empty()
@@ -344,8 +333,7 @@ def test_it_is_no_wider_than_a_phone(desk, campaign, language):
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_it_has_no_accessibility_violation_around_images_and_texts(desk, campaign, dark):
-    page = desk(dark=dark)
-    write(page, campaign)
+    page, _ = write(desk, campaign, dark=dark)
     page.get_by_role("button", name="Insert an image").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("File").set_input_files(
@@ -363,7 +351,7 @@ def test_it_has_no_accessibility_violation_around_images_and_texts(desk, campaig
         found += violations(page, "#content")
     campaign.channel = "sms"
     campaign.save(update_fields=["channel"])
-    write(page, campaign)
+    page.goto(page_of(campaign))
     expect(page.locator(".desk-live-subject")).not_to_be_empty()
     found += violations(page, ".desk-live")
     assert not found

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Literal
 
 from axe_playwright_python.sync_playwright import Axe
-from django.test import Client
 from playwright.sync_api import Error, Response
 from playwright.sync_api import Page as BrowserPage
 
@@ -77,11 +76,7 @@ def is_open(policy: str) -> bool:
 
 def test_it_is_read_by_everybody_and_keeps_to_its_policy_on_any_page(visit, settings):
     settings.CAMPAIGN_NEEDS_APPROVAL = settings.EXPORT_NEEDS_SECOND_PERSON = True
-    client = Client()
-    client.force_login(pages.exhibit())
-    browser = visit("/")
-    session = client.cookies["sessionid"].value
-    browser.context.add_cookies([{"name": "sessionid", "value": session, "url": browser.url}])
+    browser = visit("/admin/", staff=pages.exhibit())
     complaints: list[str] = []
     browser.on("console", lambda said: complaints.append(f"{browser.url}: {said.type} {said.text}"))
     browser.on("pageerror", lambda error: complaints.append(f"{browser.url}: error {error}"))

@@ -1,15 +1,13 @@
 """An import in a real browser: file, columns, preview, run with live progress, report."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.contrib.auth.models import Group
-from django.test import Client
 from playwright.sync_api import Page, expect
 
-from config import roles
 from consent import tasks
 from consent.models import ImportBatch
 from contacts.models import Contact, StaticList
@@ -31,23 +29,10 @@ def file(tmp_path, settings):
 
 
 @pytest.fixture
-def desk(visit):
-    """Sign in as an operator and go to the imports."""
-
-    def open_desk(**how: object) -> Page:
-        make.topic()
-        roles.hold()
-        staff = make.staff("nora", superuser=False)
-        staff.groups.add(Group.objects.get(name="Operator"))
-        client = Client()
-        client.force_login(staff)
-        page: Page = visit("/", **how)
-        session = client.cookies["sessionid"].value
-        page.context.add_cookies([{"name": "sessionid", "value": session, "url": page.url}])
-        page.goto("/admin/consent/importbatch/add/")
-        return page
-
-    return open_desk
+def imports(desk):
+    """Open the page of a new import as an operator."""
+    make.topic()
+    return partial(desk, "/admin/consent/importbatch/add/", role="Operator")
 
 
 def look(page: Page, name: str) -> None:
@@ -59,11 +44,11 @@ def look(page: Page, name: str) -> None:
     assert found.violations_count == 0, f"{name}: {found.generate_report()}"
 
 
-def test_it_brings_a_file_in_step_by_step(desk, file, tmp_path):
+def test_it_brings_a_file_in_step_by_step(imports, file, tmp_path):
     paper = tmp_path / "paper-form.pdf"
     paper.write_bytes(b"%PDF-1.7")
     fair = StaticList.objects.create(name="Spring fair")
-    page = desk()
+    page = imports()
     look(page, "1-file")
     page.locator("[name=file]").set_input_files(file)
     page.get_by_role("button", name="Upload", exact=True).click()
@@ -106,8 +91,8 @@ def test_it_brings_a_file_in_step_by_step(desk, file, tmp_path):
     assert fair.contacts.count() == 2
 
 
-def test_it_works_on_a_dark_phone_in_french(desk, file):
-    page = desk(language="fr", width=390, dark=True)
+def test_it_works_on_a_dark_phone_in_french(imports, file):
+    page = imports(language="fr", width=390, dark=True)
     page.locator("[name=file]").set_input_files(file)
     page.get_by_role("button", name="Envoyer le fichier", exact=True).click()
     page.get_by_label("Elles nous ont donné").check()

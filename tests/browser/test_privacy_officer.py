@@ -1,8 +1,8 @@
 """A privacy officer's day in a real browser: find, see consent as of a moment, prove, export, erase."""
 
 import json
-from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,16 +11,12 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from config import forgetting, roles, watch
 from consent import sealing
 from consent import tasks as consent_tasks
 from contacts import rights
 from contacts import tasks as contact_tasks
 from contacts.models import Contact, IdentityView, SubjectRequest
 from tests import make
-from tests.config.test_staff_login import PASSWORD
-
-SignIn = Callable[..., Page]
 
 
 @pytest.fixture
@@ -33,22 +29,9 @@ def ada() -> Contact:
 
 
 @pytest.fixture
-def sign_in(visit, settings) -> SignIn:
-    settings.STAFF_MFA_REQUIRED = False
-    roles.hold()
-    watch.hold()
-    forgetting.hold()
-    make.officer()
-
-    def go_in(**how: object) -> Page:
-        page: Page = visit("/admin/", **how)
-        page.locator("[name=login]").fill("olga")
-        page.locator("[name=password]").fill(PASSWORD)
-        page.locator("main button[type=submit]").first.click()
-        page.wait_for_url("**/admin/")
-        return page
-
-    return go_in
+def office(desk):
+    """Open the desk as a privacy officer."""
+    return partial(desk, role="Privacy officer")
 
 
 def find(page: Page, who: str) -> None:
@@ -57,8 +40,8 @@ def find(page: Page, who: str) -> None:
     page.get_by_role("button", name="Find").click()
 
 
-def test_it_does_a_privacy_officers_day(sign_in, ada, tmp_path):
-    page = sign_in()
+def test_it_does_a_privacy_officers_day(office, ada, tmp_path):
+    page = office()
 
     # Find: by a whole address, which stays out of the address of the page.
     find(page, "nobody@example.org")
@@ -139,12 +122,12 @@ def test_it_does_a_privacy_officers_day(sign_in, ada, tmp_path):
     expect(page.get_by_text("nothing was changed")).to_have_count(2)
 
 
-def test_it_counts_what_would_be_erased_while_the_page_waits(sign_in, ada):
+def test_it_counts_what_would_be_erased_while_the_page_waits(office, ada):
     make.field("city", retention_days=30)
     Contact.objects.filter(pk=ada.pk).update(
         attributes={"city": "Lyon"}, created_at=timezone.now() - timedelta(days=90)
     )
-    page = sign_in()
+    page = office()
     page.get_by_role("link", name="Retention").click()
     page.get_by_role("button", name="Count what would be erased now").click()
     expect(page.get_by_text("It is being counted…")).to_be_visible()
@@ -153,9 +136,9 @@ def test_it_counts_what_would_be_erased_while_the_page_waits(sign_in, ada):
 
 
 @pytest.mark.parametrize(("language", "dark"), [("en", False), ("fr", True)])
-def test_it_shows_the_desk_to_everybody(sign_in, ada, language, dark):
+def test_it_shows_the_desk_to_everybody(office, ada, language, dark):
     asked = rights.receive(contact=ada, kind="erasure")
-    page = sign_in(language=language, dark=dark)
+    page = office(language=language, dark=dark)
     pages = {
         "contacts_contact_find": [],
         "contacts_contact_show_names": [],
@@ -173,8 +156,8 @@ def test_it_shows_the_desk_to_everybody(sign_in, ada, language, dark):
         assert found.violations_count == 0, f"{name}: {found.generate_report()}"
 
 
-def test_it_prints_the_record_without_the_desk_around_it(sign_in, ada):
-    page = sign_in()
+def test_it_prints_the_record_without_the_desk_around_it(office, ada):
+    page = office()
     page.goto(reverse("admin:contacts_datafield_record"))
     page.emulate_media(media="print")
     expect(page.get_by_text("Lumen Books SARL")).to_be_visible()

@@ -7,11 +7,8 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.contrib.auth.models import Group
-from django.test import Client
 from playwright.sync_api import Page, expect
 
-from config import roles
 from contacts.models import Segment, Tag
 from tests import make
 
@@ -28,25 +25,6 @@ NESTED: dict[str, Any] = {
         {"not": {"any": [{"condition": "language", "operator": "is", "value": "de"}]}},
     ]
 }
-
-
-@pytest.fixture
-def desk(visit):
-    """Sign in as a marketer."""
-
-    def open_desk(path: str, **how: object) -> Page:
-        roles.hold()
-        staff = make.staff("nora", superuser=False)
-        staff.groups.add(Group.objects.get(name="Marketer"))
-        client = Client()
-        client.force_login(staff)
-        page: Page = visit("/", **how)
-        session = client.cookies["sessionid"].value
-        page.context.add_cookies([{"name": "sessionid", "value": session, "url": page.url}])
-        page.goto(path)
-        return page
-
-    return open_desk
 
 
 @pytest.fixture

@@ -20,48 +20,31 @@ NAMES = {"Authenticators", "English", "Everybody", "Import", "import"} | set(rol
 
 
 @pytest.fixture
-def secret() -> str:
-    roles.hold()
-    made: str = generate_totp_secret()
+def olga() -> User:
+    """Has an app that gives codes."""
     olga = make.staff("olga")
-    TOTP.activate(olga, made)
+    TOTP.activate(olga, generate_totp_secret())
     RecoveryCodes.activate(olga)
-    return made
+    return olga
 
 
-@pytest.fixture
-def sign_in(visit, secret, settings):
+def problems_of(page: Page) -> list[str]:
+    """What its console complains about from now on."""
+    problems: list[str] = []
+
+    def note(said: ConsoleMessage) -> None:
+        if said.type == "error":
+            problems.append(f"{page.url}: {said.text} {said.location['url']}")
+
+    page.on("console", note)
+    page.on("pageerror", lambda error: problems.append(f"{page.url}: {error}"))
+    return problems
+
+
+def test_it_lets_staff_in_with_the_code_of_their_app(visit, settings):
     settings.STAFF_MFA_REQUIRED = True
-
-    def go_in(**how: object) -> Page:
-        page: Page = visit("/admin/", **how)
-        problems: list[str] = []
-
-        def note(said: ConsoleMessage) -> None:
-            if said.type == "error":
-                problems.append(f"{page.url}: {said.text} {said.location['url']}")
-
-        page.problems = problems  # type: ignore[attr-defined]
-        page.on("console", note)
-        page.on("pageerror", lambda error: problems.append(f"{page.url}: {error}"))
-        page.locator("[name=login]").fill("olga")
-        page.locator("[name=password]").fill(PASSWORD)
-        page.locator("main button[type=submit]").first.click()
-        page.locator("[name=code]").fill(code_of(secret))
-        page.locator("main button[type=submit]").first.click()
-        page.wait_for_url("**/admin/")
-        return page
-
-    return go_in
-
-
-def problems(page: Page) -> list[str]:
-    found: list[str] = page.problems  # type: ignore[attr-defined]
-    return found
-
-
-def test_it_lets_staff_in_with_the_code_of_their_app(visit, secret, settings):
-    settings.STAFF_MFA_REQUIRED = True
+    secret = generate_totp_secret()
+    TOTP.activate(make.staff("olga"), secret)
     page = visit("/admin/")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     page.get_by_label("Login").fill("olga")
@@ -131,8 +114,9 @@ def test_it_takes_a_security_key(visit, settings):
 
 @pytest.mark.parametrize("language", ["en", "fr"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_it_shows_the_account_pages_to_everybody(sign_in, visit, language, width):
-    page = sign_in(language=language, width=width)
+def test_it_shows_the_account_pages_to_everybody(visit, olga, language, width):
+    page = visit("/admin/", staff=olga, language=language, width=width)
+    problems = problems_of(page)
     stranger = visit("/account/login/", language=language, width=width)
     for shown, paths in (
         (page, ("account_email", "account_change_password", "mfa_index", "account_logout")),
@@ -143,7 +127,7 @@ def test_it_shows_the_account_pages_to_everybody(sign_in, visit, language, width
             assert shown.locator("html").get_attribute("lang") == language
             found = Axe().run(shown)
             assert found.violations_count == 0, f"{name}: {found.generate_report()}"
-    assert problems(page) == []
+    assert problems == []
 
 
 def every_page() -> list[str]:
@@ -202,9 +186,9 @@ def english() -> set[str]:
     return {key for key, text in said.items() if len(key) > 2 and key != text and key not in both}
 
 
-def test_it_leaves_no_english_word_on_a_french_page(sign_in):
+def test_it_leaves_no_english_word_on_a_french_page(visit, olga):
     paths = every_page()
-    page = sign_in(language="fr")
+    page = visit("/admin/", staff=olga, language="fr")
     untold = english()
     found = {}
     for path in paths:
@@ -218,10 +202,8 @@ def test_it_leaves_no_english_word_on_a_french_page(sign_in):
     assert found == {}
 
 
-def test_it_opens_menus_of_the_desk_under_its_policy(sign_in):
+def test_it_opens_menus_of_the_desk_under_its_policy(visit, olga):
     """Alpine compiles expressions; where the policy forbade it, nothing would move."""
-    page = sign_in()
-    page.goto(reverse("admin:contacts_contact_changelist"))
-    assert User.objects.get().username == "olga"
+    page = visit(reverse("admin:contacts_contact_changelist"), staff=olga)
     shown = page.evaluate("() => typeof window.Alpine.version")
     assert shown == "string"

@@ -482,5 +482,5 @@ def test_it_takes_a_person_when_the_door_is_used_too_much(visit, news, monkeypat
     page.get_by_role("button", name="Sign up").click()
     page.get_by_text("Many sign-ups come from your network").wait_for()
     page.get_by_role("button", name="Sign up").click()
-    page.get_by_role("heading", name="Look into your inbox").wait_for(timeout=30_000)
+    page.get_by_role("heading", name="Look into your inbox").wait_for()
     assert Contact.objects.count() == 1

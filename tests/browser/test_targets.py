@@ -1,12 +1,8 @@
 """What is pressed on the desk: large enough for a finger, or with room around it, and called by its name."""
 
-from collections.abc import Callable
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
-from django.test import Client
-from playwright.sync_api import Page
 
 from tests import make, pages
 
@@ -26,23 +22,9 @@ def staff() -> User:
     return pages.exhibit()
 
 
-@pytest.fixture
-def desk(visit, staff) -> Callable[..., Page]:
-    client = Client()
-    client.force_login(staff)
-
-    def open_desk(**how: object) -> Page:
-        page: Page = visit("/", **how)
-        session = client.cookies["sessionid"].value
-        page.context.add_cookies([{"name": "sessionid", "value": session, "url": page.url}])
-        return page
-
-    return open_desk
-
-
 @pytest.mark.parametrize("width", [1280, 390])
-def test_it_gives_everything_that_is_pressed_room(desk, staff, width):
-    page = desk(width=width)
+def test_it_gives_everything_that_is_pressed_room(visit, staff, width):
+    page = visit("/admin/", staff=staff, width=width)
     # So high that the bar of buttons lies over nothing.
     page.set_viewport_size({"width": width, "height": 6000})
     found = []
@@ -56,9 +38,9 @@ def test_it_gives_everything_that_is_pressed_room(desk, staff, width):
     assert found == []
 
 
-def test_it_names_every_field_and_picker(desk):
+def test_it_names_every_field_and_picker(visit, staff):
     person = make.contact()
-    page = desk()
+    page = visit("/admin/", staff=staff)
     browser = page.context.new_cdp_session(page)
     for address in (
         "/admin/campaigns/campaign/add/",
