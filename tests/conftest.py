@@ -1,8 +1,10 @@
 """What every test stands on: real transactions may empty the ledger, and budgets start full."""
 
 import itertools
+import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -27,6 +29,18 @@ hypothesis.settings.register_profile(
     "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("patient")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow ones first, then the large modules: processes that share the work end at the same time."""
+    counts = Counter(item.path for item in items)
+
+    def place(item: pytest.Item) -> tuple[bool, int]:
+        is_slow = any(item.iter_markers("browser")) or any(item.iter_markers("faults"))
+        return not is_slow, -counts[item.path]
+
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

@@ -56,6 +56,9 @@ print(ada.permissions.get(topic__key="product-news", channel="email").state)
 """
 
 
+pytestmark = pytest.mark.faults
+
+
 @dataclass
 class Installation:
     """Its folder, its environment, and the processes that hold its engines."""

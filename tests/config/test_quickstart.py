@@ -23,6 +23,7 @@ CLEAN = {
     name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ
 }
 WITHIN_S = 600
+pytestmark = pytest.mark.faults
 
 
 def quickstart(var: Path, *arguments: str) -> "subprocess.Popen[str]":
