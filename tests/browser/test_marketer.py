@@ -1,6 +1,7 @@
 """A marketer's day in a real browser: segment, words, preview, audience, schedule, progress, result."""
 
 import re
+import signal
 from datetime import timedelta
 
 import pytest
@@ -16,7 +17,7 @@ from contacts import services as contacts
 from contacts.models import Segment
 from tests import make, processes
 from tests.campaigns import engine
-from tests.sink import Mode, Sink
+from tests.sink import Sink
 
 NOBODY_YET = "Nobody has approved it yet: somebody else has to, before it is scheduled."
 APPROVED = "Approved by %(who)s on %(when)s."
@@ -190,9 +191,9 @@ def test_it_takes_a_marketer_from_a_segment_to_the_result(
         re.compile(said("scheduled"), re.IGNORECASE)
     )
 
-    # A slow relay, so that there is something to watch; beat starts it and a worker sends it.
+    # Beat starts it and a worker sends it; the relay is silent until the page has shown that nothing is sent.
     ServiceMail.objects.all().delete()
-    sink.change(Mode(delay=5))
+    sink.process.send_signal(signal.SIGSTOP)
     contacts.record_key_checks()
     settled = processes.environment(CAMPAIGN_NEEDS_APPROVAL="True", PUBLIC_URL=settings.PUBLIC_URL)
     with (
@@ -200,6 +201,7 @@ def test_it_takes_a_marketer_from_a_segment_to_the_result(
         processes.running(processes.beat_command(tmp_path), settled),
     ):
         expect(page.locator("#counts")).to_contain_text(said(PROGRESS, sent=0, allowed=1))
+        sink.process.send_signal(signal.SIGCONT)
         expect(page.locator("#counts")).to_contain_text(said(PROGRESS, sent=1, allowed=1))
     assert [taken.recipient for taken in sink.taken()] == ["nora@lumen.example", "ada@example.org"]
     assert Campaign.objects.get().state == Campaign.State.SENT
