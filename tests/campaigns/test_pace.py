@@ -83,6 +83,19 @@ def test_it_shares_the_sender_s_limit_among_its_campaigns(sink: Sink) -> None:
     assert sink.count() <= 1 + took + 1
 
 
+def test_it_gives_back_what_it_may_send_and_has_nobody_for(sink: Sink) -> None:
+    campaign = started(1, per_minute=600)
+
+    engine.work(campaign)
+
+    assert (sink.count(), campaign.state) == (1, Campaign.State.SENT)
+    bucket = throttle.of(paced(campaign))
+    assert bucket is not None
+    granted, _wait = bucket.take(10)
+    bucket.close()
+    assert granted >= 9
+
+
 def test_it_goes_as_fast_as_it_can_where_nothing_limits_it(sink: Sink) -> None:
     campaign = started(30)
     assert throttle.of(paced(campaign)) is None
