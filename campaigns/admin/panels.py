@@ -4,6 +4,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.admin.deliveries import reason_text
+from campaigns.admin.timeline import TONES
+from campaigns.models import Delivery
 from contacts.admin import panels
 from contacts.models import Contact
 
@@ -14,7 +16,10 @@ def deliveries_of(request: HttpRequest, contact: Contact) -> panels.Panel | None
     if not request.user.has_perm("campaigns.view_delivery"):
         return None
     newest = contact.deliveries.select_related("campaign").order_by("-id")[: NEWEST + 1]
-    rows = [(delivery, reason_text(delivery.reason)) for delivery in newest]
+    rows = [
+        (each, reason_text(each.reason), TONES.get(Delivery.State(each.state), ""))
+        for each in newest
+    ]
     context = {"rows": rows[:NEWEST], "has_more": len(rows) > NEWEST}
     return panels.Panel(_("Deliveries"), "admin/campaigns/deliveries.html", context)
 

@@ -75,7 +75,7 @@ def history_of(request: HttpRequest, contact: Contact) -> panels.Panel | None:
         return None
     events = (
         ConsentEvent.objects.filter(subject=contact.subject)
-        .select_related("entry")
+        .select_related("entry", "topic")
         .order_by("-id")[: HISTORY + 1]
     )
     rows = list(events)

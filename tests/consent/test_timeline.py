@@ -90,6 +90,16 @@ def test_it_leads_to_the_older_ones_as_far_back_as_they_go(client, ada):
         assert "Back to the newest" not in shown
 
 
+def test_it_shows_a_complaint_as_bad_and_names_topics_beside_the_timeline(client, ada):
+    state = {"state": "complained", "attempt": 1, "handed_over_at": timezone.now(), "reason": ""}
+    event = ada.permissions.get().event
+    ada.deliveries.update(event=event, address=ada.addresses.get(), **state)
+    client.force_login(make.staff())
+    page = client.get(reverse("admin:contacts_contact_change", args=[ada.pk])).content.decode()
+    assert "<td>Product news</td>" in page.partition("Consent history")[2]
+    assert page.count('desk-tag desk-bad">complained') == 1
+
+
 def test_it_asks_as_often_and_reads_as_much_however_long_a_life_is(client, ada):
     client.force_login(make.staff())
     address = reverse("admin:contacts_contact_change", args=[ada.pk])
