@@ -31,6 +31,7 @@ NAMES = {
 WESTERN = {
     "french": "Hélène Prévost, Éric Bénard, Saint-Étienne L’Haÿ, Sœur Thérèse, Noël Garçon, Anaïs Côté",
     "one letter": "Anna Martin, Léa Durand, Tom Petit",
+    "two countries, five letters": "Hélène Prévost, Ulrike Jäger, Anna Martin",
     "german": "Jürgen Müller, Käthe Groß, Günther Weiß, Özil Bär",
     "spanish": "José Núñez, Íñigo Muñoz, Begoña Cañas, 1º piso",
     "of several countries": "Hélène Prévost, Ulrike Jäger, António Simões, Søren Kjær, Niccolò Cantù",
