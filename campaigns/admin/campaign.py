@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import linebreaksbr
 from django.utils.text import capfirst
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import StackedInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
@@ -61,6 +62,9 @@ class ContentForm(forms.ModelForm):
             # Words that were written stay, whatever this house writes in by now.
             known = [*settings.LANGUAGES, (kept, kept)]
             self.fields["language"].choices = known  # type: ignore[attr-defined]
+        if not self.instance.pk:
+            # Whoever has the desk in French most likely writes French.
+            self.initial["language"] = get_language()
 
     class Meta:
         model = CampaignContent

@@ -62,6 +62,22 @@ def started(campaign: Campaign) -> Campaign:
     return campaign
 
 
+def test_it_begins_in_the_language_of_the_desk_and_keeps_what_was_written_in_another(
+    client, campaign
+):
+    allowed(client, *MARKETER)
+
+    def chosen(page: str) -> set[str]:
+        shown = client.get(page, headers={"accept-language": "fr"}).content.decode()
+        return set(re.findall(r'<option value="(en|fr)" selected>', shown))
+
+    assert chosen(reverse("admin:campaigns_campaign_add")) == {"fr"}
+    shown = client.get(at("change", campaign), headers={"accept-language": "fr"})
+    formset = shown.context["inline_admin_formsets"][0].formset
+    assert [form["language"].value() for form in formset.forms] == ["en"]
+    assert formset.empty_form["language"].value() == "fr"
+
+
 def content_form(**changes: str) -> dict[str, str]:
     return {
         "contents-TOTAL_FORMS": "1",
