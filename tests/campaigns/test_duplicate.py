@@ -20,8 +20,8 @@ CHOSEN = {
 ITS_OWN = {
     "id", "name", "author", "created_at", "state", "state_reason", "send_at", "begins_at",
     "latest_start_at", "editors", "approved_by", "approved_digest", "approved_at", "asked_by",
-    "asked_at", "asked_digest", "started_at", "finished_at", "deliveries", "lanes", "tally", "result",
-    "destinations",
+    "asked_at", "asked_digest", "started_at", "started_digest", "finished_at", "deliveries",
+    "lanes", "tally", "result", "destinations",
 }  # fmt: skip
 # What hangs on a campaign once it is made or started.
 AFTER = {"editors", "deliveries", "lanes", "tally", "result", "destinations"}
