@@ -24,7 +24,7 @@ from django.db.models.functions import Now
 from consent import ledger, uses
 from consent.imports import declaration, encodings, guessing, reading
 from consent.imports import mapping as mappings
-from consent.imports.erased import ErasedMeanwhile, Sieve, take_out
+from consent.imports.erased import take_out
 from consent.imports.errors import (
     BoughtList,
     DeclarationRefused,
@@ -442,8 +442,7 @@ class _Run:
         """Write a chunk and how far it came, both or nothing.
 
         Imports take turns, because two of one list would meet at every person. Where somebody signed
-        up or was erased meanwhile who is in it, it is done again, the last time with the door to new
-        people shut.
+        up meanwhile who is in it, it is done again, the last time with the door to new people shut.
         Raises `SomebodyKnown` where it is as large as only one of strangers may be.
         """
         began = time.monotonic()
@@ -462,7 +461,7 @@ class _Run:
                         cursor.execute("SET LOCAL synchronous_commit = off")
                 most_s = TRANSACTION_S if tally.known else AMONG_STRANGERS_S
                 break
-            except (IntegrityError, OperationalError, ErasedMeanwhile):
+            except (IntegrityError, OperationalError):
                 if not tries_left or not connection.is_usable():
                     raise
         if mappings.ATTRIBUTES in self.batch.mapping.values():
@@ -494,10 +493,7 @@ class _Run:
             list_id=self.declared.list_id,
             most_among_known=most_among_known,
         )
-        sieve = Sieve.of(chunk.rows, chunk.refused)
-        tally = writer.write(self.batch, sieve.rows, sieve.refused, meanwhile=meanwhile)
-        sieve.check()
-        return tally
+        return writer.write(self.batch, chunk.rows, chunk.refused, meanwhile=meanwhile)
 
     def _advance(self, chunk: _Chunk, tally: Tally) -> None:
         counted = {name: F(name) + count for name, count in asdict(tally).items()}

@@ -4,7 +4,6 @@ Erasure leaves the keyed fingerprint of an address. Who came back since by their
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from django.db import connection
@@ -24,57 +23,38 @@ from contacts.copying import bytea_array
 from contacts.models import Sentence
 
 ROWS_AT_ONCE = 5000
+# Of a row of `consent_suppression s`.
+IS_GONE = """CASE WHEN s.cause = 'erased' AND s.topic_id IS NULL THEN NOT EXISTS (
+    SELECT FROM contacts_address a WHERE a.channel = s.channel AND a.fingerprint = s.fingerprint
+        AND a.retired_at IS NULL) ELSE false END"""
 
 
 class WasErased(RowRefused):
     """This person was erased: only they themselves can come back."""
 
 
-class ErasedMeanwhile(Exception):
-    """Somebody of these rows was erased since they were looked at."""
-
-
-def among(marks: Iterable[bytes]) -> dict[bytes, bool]:
-    """Those of these fingerprints whose person was erased, and whether somebody has the address again."""
+def among(marks: Iterable[bytes]) -> set[bytes]:
+    """Those of these fingerprints whose person was erased, unless somebody has the address again."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            SELECT s.fingerprint, EXISTS (
-                SELECT FROM contacts_address a WHERE a.channel = s.channel
-                    AND a.fingerprint = s.fingerprint AND a.retired_at IS NULL)
-            FROM consent_suppression s
-            WHERE s.fingerprint = ANY(%s::bytea[]) AND s.topic_id IS NULL AND s.cause = 'erased'
-            """,
+            f"SELECT s.fingerprint FROM consent_suppression s"
+            f" WHERE s.fingerprint = ANY(%s::bytea[]) AND {IS_GONE}",
             [bytea_array(marks)],
         )
-        return {bytes(mark): is_back for mark, is_back in cursor.fetchall()}
+        return {bytes(mark) for (mark,) in cursor.fetchall()}
 
 
-@dataclass(frozen=True, slots=True)
-class Sieve:
-    """The rows of one transaction without those of people who were erased."""
+def marks_of(taken: Iterable[Row | Refusal]) -> set[bytes]:
+    return {mark for each in taken for _channel, mark in each.arrival.fingerprints()}
 
-    rows: list[Row]
-    refused: list[Refusal]
-    marks: set[bytes]
-    erased: frozenset[bytes]
 
-    @classmethod
-    def of(cls, rows: list[Row], refused: list[Refusal]) -> "Sieve":
-        taken: list[Row | Refusal] = [*rows, *refused]
-        marks = {mark for each in taken for _channel, mark in each.arrival.fingerprints()}
-        erased = among(marks)
-        gone = {mark for mark, is_back in erased.items() if not is_back}
-        if gone:
-            sieved = [_without(each, gone) for each in taken]
-            rows = [each for each in sieved if isinstance(each, Row)]
-            refused = [each for each in sieved if isinstance(each, Refusal)]
-        return cls(rows, refused, marks, frozenset(erased))
-
-    def check(self) -> None:
-        """To be asked once known people are locked, so that nobody is erased any more; `ErasedMeanwhile`."""
-        if among(self.marks).keys() - self.erased:
-            raise ErasedMeanwhile
+def without(taken: Iterable[Row | Refusal], gone: set[bytes]) -> tuple[list[Row], list[Refusal]]:
+    """These rows without what they say of people who are gone."""
+    sieved = [_without(each, gone) for each in taken]
+    return (
+        [each for each in sieved if isinstance(each, Row)],
+        [each for each in sieved if isinstance(each, Refusal)],
+    )
 
 
 def _without(taken: Row | Refusal, gone: set[bytes]) -> Row | Refusal:
@@ -137,8 +117,7 @@ def _lines_of_erased(batch: ImportBatch, path: Path, written: Format) -> Iterabl
 
 def _ranges(found: Sequence[tuple[int, set[bytes]]], next_line: int) -> Iterable[range]:
     """The lines of each record with such an address; the record after these begins on `next_line`."""
-    erased = among({mark for _line, marks in found for mark in marks})
-    gone = {mark for mark, is_back in erased.items() if not is_back}
+    gone = among({mark for _line, marks in found for mark in marks})
     ends = [line for line, _marks in found[1:]] + [next_line]
     for (line, marks), end in zip(found, ends, strict=True):
         if not gone.isdisjoint(marks):

@@ -114,7 +114,15 @@ class Hearing:
     the `tally`; and `histories` with what changed.
     """
 
-    def __init__(self, *, actor: Actor, acts: int, ids: Iterator[int], now: datetime) -> None:
+    def __init__(
+        self,
+        *,
+        actor: Actor,
+        acts: int,
+        ids: Iterator[int],
+        now: datetime,
+        stops: dict[tuple[str, bytes], list[Stop]],
+    ) -> None:
         """At most so many `acts`; `ids` are for their events, `now` is the database's time."""
         self.actor_role = actor.role.value
         self.by = f"{actor.role.value}\t{text(actor.pseudonym)}"
@@ -124,7 +132,7 @@ class Hearing:
         self.tally = Tally()
         self.reasons: dict[int, list[Sentence | str]] = defaultdict(list)
         self.histories: dict[int, History] = defaultdict(History)
-        self.stops: dict[tuple[str, bytes], list[Stop]] = {}
+        self.stops = stops
         self.new_stops: dict[tuple[str, bytes, int | None], Stop] = {}
         self.events: list[str] = []
         self.evidence: list[str] = []

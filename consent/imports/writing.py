@@ -12,6 +12,7 @@ from datetime import datetime
 from django.db import connection
 
 from consent import noes
+from consent.imports import erased
 from consent.imports.hearing import Hearing, Stop, Tally
 from consent.imports.reading import Record
 from consent.imports.rows import Refusal, Row
@@ -79,20 +80,29 @@ class BatchWriter:
         Nobody becomes a contact for being on a list of suppressions. Raises `SomebodyKnown` where there
         are more rows than `most_among_known`, and not of strangers alone.
         """
-        listed = [row for row in rows if row.is_suppressed]
-        people, unclear = _recognize([row for row in rows if not row.is_suppressed])
-        if len(rows) > self.most_among_known and not all(each.is_new for each in people.values()):
-            raise SomebodyKnown
+        while True:
+            people, unclear = _recognize([row for row in rows if not row.is_suppressed])
+            if len(rows) > self.most_among_known and not all(
+                each.is_new for each in people.values()
+            ):
+                raise SomebodyKnown
+            stops, gone = _stops(rows, people.values())
+            if not gone:
+                break
+            rows, of_erased = erased.without(rows, gone)
+            refused = [*refused, *of_erased]
         acts = sum([len(row.said) for row in rows])
         self.heard = heard = Hearing(
             actor=self.actor,
             acts=acts,
             ids=iter(next_ids("consent_consentevent", acts)),
             now=_database_time(),
+            stops=stops,
         )
-        self._load(list(people.values()), listed)
-        for row in listed:
-            heard.take_stop(row)
+        self._load_standings({each.contact_id for each in people.values() if not each.is_new})
+        for row in rows:
+            if row.is_suppressed:
+                heard.take_stop(row)
         for row, reason in unclear:
             heard.take_stop_of_nobody(row, reason)
         met = list({id(person): person for person in people.values()}.values())
@@ -120,23 +130,9 @@ class BatchWriter:
         heard.tally.known = len(met) - heard.tally.contacts
         return heard.tally
 
-    def _load(self, people: Sequence[Person], listed: Iterable[Row]) -> None:
-        """What stands for the known people, and what stops any of these addresses."""
-        known = {person.contact_id for person in people if not person.is_new}
-        marks = {address.fingerprint for person in people for address in person.addresses.values()}
-        marks |= {mark for row in listed for _channel, mark in row.arrival.fingerprints()}
-        if known:
-            self._load_standings(known)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT channel, fingerprint, topic_id, cause, since, event_id"
-                " FROM consent_suppression WHERE fingerprint = ANY(%s::bytea[])",
-                [bytea_array(marks)],
-            )
-            for channel, fingerprint, *stop in cursor.fetchall():
-                self.heard.stops.setdefault((channel, bytes(fingerprint)), []).append(Stop(*stop))
-
     def _load_standings(self, known: set[int]) -> None:
+        if not known:
+            return
         for permission in Permission.objects.filter(contact__in=known).iterator():
             key = (
                 self.keys[permission.topic_id] if permission.topic_id else None,
@@ -280,15 +276,18 @@ class BatchWriter:
 
     def _refuse(self, batch: ImportBatch, rows: Sequence[Row], refused: Iterable[Refusal]) -> int:
         taken = {row.record.line: row for row in rows}
-        kept = [(_refused(batch, each.record, each.reason), each.arrival) for each in refused]
+        refusals = [*refused]
         for line, reasons in self.heard.reasons.items():
             row = taken[line]
-            kept.append((_refused(batch, row.record, Sentence.row(reasons)), row.arrival))
-        RefusedRow.objects.bulk_create([row for row, _arrival in kept], batch_size=1000)
+            refusals.append(Refusal(row.record, Sentence.row(reasons), row.arrival))
+        # Whoever is known is locked, but who is refused may have been erased by now.
+        _rows, kept = erased.without(refusals, erased.among(erased.marks_of(refusals)))
+        refused_rows = [_refused(batch, each.record, each.reason) for each in kept]
+        RefusedRow.objects.bulk_create(refused_rows, batch_size=1000)
         found = [
             RefusedAddress(row=row, fingerprint=mark)
-            for row, arrival in kept
-            for _channel, mark in arrival.fingerprints()
+            for row, each in zip(refused_rows, kept, strict=True)
+            for _channel, mark in each.arrival.fingerprints()
         ]
         RefusedAddress.objects.bulk_create(found, batch_size=1000)
         return len(kept)
@@ -303,6 +302,35 @@ def _recognize(rows: Sequence[Row]) -> tuple[dict[int, Person], list[tuple[Row, 
         else:
             unclear.append((row, person))
     return people, unclear
+
+
+def _stops(
+    rows: Iterable[Row], people: Iterable[Person]
+) -> tuple[dict[tuple[str, bytes], list[Stop]], set[bytes]]:
+    """What stops any of these addresses, and those of people who were erased and did not come back.
+
+    Asked once known people are locked: nobody of them is erased any more.
+    """
+    marks = erased.marks_of(rows)
+    marks |= {
+        address.fingerprint
+        for person in people
+        if not person.is_new
+        for address in person.addresses.values()
+    }
+    stops: dict[tuple[str, bytes], list[Stop]] = {}
+    gone = set()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {erased.IS_GONE}, channel, fingerprint, topic_id, cause, since, event_id"
+            " FROM consent_suppression s WHERE fingerprint = ANY(%s::bytea[])",
+            [bytea_array(marks)],
+        )
+        for is_gone, channel, fingerprint, *stop in cursor.fetchall():
+            stops.setdefault((channel, bytes(fingerprint)), []).append(Stop(*stop))
+            if is_gone:
+                gone.add(bytes(fingerprint))
+    return stops, gone
 
 
 def _pieces(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
