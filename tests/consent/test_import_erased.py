@@ -2,7 +2,6 @@
 
 import hashlib
 import threading
-import time
 
 import pytest
 from django.db import connection, transaction
@@ -13,6 +12,7 @@ from contacts import rights
 from contacts import services as contacts
 from contacts.models import Channel, Contact, Identity
 from tests import make
+from tests.beside import PATIENCE_S, elsewhere, somebody_waits_for_us
 from tests.consent.importing import NO, YES, brought_in, refusals
 
 pytestmark = pytest.mark.django_db
@@ -109,25 +109,14 @@ def test_it_brings_nobody_back_who_is_erased_while_the_file_is_imported(ada, fil
         with transaction.atomic():
             rights.erase(contact=ada)
             began.set()
-            _wait_for_somebody_who_waits()
-        connection.close()
+            somebody_waits_for_us()
 
-    thread = threading.Thread(target=erase)
-    thread.start()
-    began.wait(10)
+    thread = elsewhere(erase)
+    assert began.wait(PATIENCE_S)
     batch = brought_in(file(ADA, BO))
     thread.join()
     assert refusals(batch) == {2: ERASED}
     assert living() == {"bo@example.org"}
-
-
-def _wait_for_somebody_who_waits():
-    for _look in range(200):
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.05)
 
 
 # Files that wait
