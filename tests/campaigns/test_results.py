@@ -122,7 +122,7 @@ def test_the_page_says_of_how_many_it_speaks(sent, client):
     text = page.content.decode()
     assert "Measured: 3 of 4 recipients agreed to it" in text
     assert "Opened, of these 3" in text
-    assert "33.3 %" in text
+    assert "33.3%" in text
     assert "https://lumen.example/new?a=1&amp;b=2" in text
     assert "Opens are unreliable" in text
 
