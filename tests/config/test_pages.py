@@ -192,6 +192,8 @@ BIG = {
 PEOPLE, READ_AT_MOST = 20_000, 2_000
 # Pages that walk a table once, each with the reason.
 WALKS = {
+    "consent_topic_retire": "counts once whose values end with a use of data, before it is retired",
+    "contacts_datafield_replace_choice": "counts once how many hold each choice, before one is replaced",
     "consent_wording_delete": "a draft that nobody can have said yes to; an index for it would cost each yes",
 }
 
