@@ -45,6 +45,7 @@ class Migration(migrations.Migration):
                 ('asked_digest', models.CharField(blank=True, default='', editable=False, max_length=64, verbose_name='digest of what approval was asked for')),
                 ('asked_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='approval asked')),
                 ('started_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='started')),
+                ('started_digest', models.CharField(blank=True, default='', editable=False, max_length=64, verbose_name='digest of what each message says since the start')),
                 ('finished_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='finished')),
                 ('approved_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='approved by')),
                 ('asked_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='approval asked by')),
