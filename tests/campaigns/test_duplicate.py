@@ -53,7 +53,7 @@ def everything():
         is_measured=True, state="sent", state_reason="Done", send_at=MOMENT, begins_at=MOMENT,
         latest_start_at=MOMENT, author=staff, approved_by=staff, approved_digest="d" * 64,
         approved_at=MOMENT, asked_by=staff, asked_at=MOMENT, asked_digest="d" * 64,
-        started_at=MOMENT, finished_at=MOMENT,
+        started_at=MOMENT, started_digest="e" * 64, finished_at=MOMENT,
     )  # fmt: skip
     campaign.editors.add(staff)
     for place, key in ((campaign.segments, "in"), (campaign.excluded_segments, "out")):
