@@ -6,7 +6,7 @@ What a file leaves empty stays as it is; an address that a known person has alre
 import json
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.db import connection
 
@@ -76,10 +76,10 @@ class Person:
     addresses: dict[str, Held] = field(default_factory=dict)
 
     def add(self, arrival: Arrival) -> None:
-        """A later row completes and overrides an earlier one."""
-        facts = self.facts
-        if facts is arrival:
+        """A later row completes and overrides an earlier one, which itself stays as it was read."""
+        if self.facts is arrival:
             return
+        facts = self.facts = replace(self.facts)
         for name in _TEXTS:
             setattr(facts, name, getattr(arrival, name) or getattr(facts, name))
         facts.attributes = facts.attributes | arrival.attributes

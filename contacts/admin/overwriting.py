@@ -65,6 +65,7 @@ class NotOverwritten(ModelAdmin):
         return version(self.model, key)
 
     def saved_now(self, obj: Any) -> Sequence[Saved]:
+        """What the page shows of it; each page has its own parts."""
         raise NotImplementedError
 
     def changeform_view(

@@ -84,6 +84,18 @@ def test_it_stops_the_other_address_of_a_row_that_says_no(erased, file):
     assert "33612" not in str(RefusedRow.objects.values())
 
 
+def test_it_leaves_nothing_of_them_with_another_row_of_the_same_number(erased, file):
+    """A number that two share would make one person of both rows."""
+    batch = brought_in(
+        file(
+            "+33612345678,,Bo", "+33612345678,ada@example.org,Ada", header="phone,email,first name"
+        )
+    )
+    assert refusals(batch) == {3: ERASED}
+    identity = Identity.objects.get()
+    assert (identity.first_name, identity.email) == ("Bo", "")
+
+
 def test_it_still_knows_who_was_erased_after_a_list_of_suppressions(erased, file):
     path = file("ada@example.org,2026-11-29", header="email,unsubscribed at")
     batch = imports.run(imports.start(path=path, declared={"status": "suppressed"}))
